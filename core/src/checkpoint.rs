@@ -1,0 +1,333 @@
+//! A CLIP checkpoint: every parameter found, every tensor used, every size known (SPEC §8).
+//!
+//! Parameters carry OpenAI's names (`visual.transformer.resblocks.0.attn.in_proj_weight`); the one
+//! table of names below says how Hugging Face's `transformers` calls and lays out the same tensors.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig, heads};
+use crate::error::{Error, Result};
+use crate::preprocess::SHORT_SIDE;
+use crate::weights::{RawTensor, Tensors};
+
+/// Buffers and settings that published files hold beside the parameters.
+const NOT_PARAMETERS: [&str; 5] = [
+    "text_model.embeddings.position_ids",
+    "vision_model.embeddings.position_ids",
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+];
+
+/// Who named the tensors of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// OpenAI's CLIP and open_clip.
+    OpenAi,
+    /// Hugging Face's `transformers`.
+    HuggingFace,
+}
+
+/// A CLIP model's sizes and parameters in host memory.
+#[derive(Debug)]
+pub struct Checkpoint<'a> {
+    config: ClipConfig,
+    parameters: std::collections::BTreeMap<String, Parameter<'a>>,
+}
+
+#[derive(Debug)]
+struct Parameter<'a> {
+    shape: Vec<usize>,
+    /// More than one where the file holds query, key and value apart.
+    parts: Vec<RawTensor<'a>>,
+    /// The file holds the transpose.
+    is_transposed: bool,
+}
+
+impl<'a> Checkpoint<'a> {
+    /// Finds a CLIP model in a file's tensors; its sizes are read from their shapes.
+    ///
+    /// # Errors
+    /// Names the tensor that is missing, left over, of the wrong shape or element type.
+    pub fn read(tensors: Tensors<'a>, activation: Activation) -> Result<Self> {
+        let naming = Naming::of(&tensors)?;
+        let config = Shapes { tensors: &tensors, naming }.config(activation)?;
+        Self::read_as(tensors, naming, config)
+    }
+
+    /// Takes the parameters of a model of known sizes from `tensors`.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn read_as(mut tensors: Tensors<'a>, naming: Naming, config: ClipConfig) -> Result<Self> {
+        check_sizes(&config)?;
+        let mut parameters = std::collections::BTreeMap::new();
+        for (name, shape) in parameter_shapes(&config) {
+            let is_transposed = naming.is_transposed(&name);
+            let mut parts = Vec::new();
+            for (file_name, expected) in naming.parts(&name, &shape) {
+                let tensor = tensors.remove(&file_name).ok_or_else(|| Error::MissingTensor(file_name.clone()))?;
+                let is_same = tensor.shape == expected || (expected.is_empty() && tensor.shape == [1]);
+                if !is_same {
+                    return Err(Error::Shape {
+                        name: file_name,
+                        expected: format!("{expected:?}"),
+                        found: tensor.shape,
+                    });
+                }
+                if !tensor.is_float() {
+                    return Err(Error::ElementType { name: file_name, found: tensor.dtype });
+                }
+                parts.push(tensor);
+            }
+            parameters.insert(name, Parameter { shape, parts, is_transposed });
+        }
+        let unused: Vec<String> = tensors.into_keys().filter(|name| !NOT_PARAMETERS.contains(&name.as_str())).collect();
+        if !unused.is_empty() {
+            return Err(Error::UnusedTensors(unused));
+        }
+        Ok(Self { config, parameters })
+    }
+
+    /// The model's sizes.
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    /// A parameter's elements, row-major, in OpenAI's layout.
+    ///
+    /// # Panics
+    /// If the model has no parameter of that name.
+    pub fn values(&self, name: &str) -> Vec<f32> {
+        let parameter = &self.parameters[name];
+        let values: Vec<f32> = match parameter.parts.as_slice() {
+            [whole] => whole.to_f32(),
+            parts => parts.iter().flat_map(RawTensor::to_f32).collect(),
+        };
+        match (parameter.is_transposed, parameter.shape.as_slice()) {
+            (true, &[rows, columns]) => transpose(&values, columns, rows),
+            _ => values,
+        }
+    }
+
+    /// A parameter on `device`; a single number becomes `[1]`.
+    pub(crate) fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
+        let mut shape = self.parameters[name].shape.clone();
+        if shape.is_empty() {
+            shape.push(1);
+        }
+        Tensor::from_data(TensorData::new(self.values(name), shape), device)
+    }
+
+    /// A weight `[out, …in]` as `[in, out]`, burn's layout of a linear layer.
+    pub(crate) fn transposed(&self, name: &str, device: &Device) -> Tensor<2> {
+        let out = self.parameters[name].shape[0];
+        let values = self.values(name);
+        let into = values.len() / out;
+        Tensor::from_data(TensorData::new(transpose(&values, out, into), [into, out]), device)
+    }
+}
+
+impl Naming {
+    fn of(tensors: &Tensors) -> Result<Self> {
+        [Self::OpenAi, Self::HuggingFace]
+            .into_iter()
+            .find(|naming| tensors.contains_key(&naming.file_name("visual.conv1.weight")))
+            .ok_or_else(|| Error::NotClip {
+                found: tensors.len(),
+                first: tensors.keys().next().cloned().unwrap_or_else(|| "none".into()),
+            })
+    }
+
+    /// The tensors of a file that make up one parameter, in order, with their shapes.
+    pub(crate) fn parts(self, name: &str, shape: &[usize]) -> Vec<(String, Vec<usize>)> {
+        let file_name = self.file_name(name);
+        let Some((prefix, kind)) = file_name.split_once("attn.in_proj_").filter(|_| self == Self::HuggingFace) else {
+            let mut shape = shape.to_vec();
+            if self.is_transposed(name) {
+                shape.reverse();
+            }
+            return vec![(file_name, shape)];
+        };
+        let mut part = shape.to_vec();
+        part[0] /= 3;
+        ["q", "k", "v"].map(|role| (format!("{prefix}self_attn.{role}_proj.{kind}"), part.clone())).into()
+    }
+
+    /// The one table of names.
+    fn file_name(self, name: &str) -> String {
+        if self == Self::OpenAi {
+            return name.to_owned();
+        }
+        const WHOLE: [(&str, &str); 7] = [
+            ("visual.class_embedding", "vision_model.embeddings.class_embedding"),
+            ("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"),
+            ("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
+            ("visual.proj", "visual_projection.weight"),
+            ("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
+            ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
+            ("text_projection", "text_projection.weight"),
+        ];
+        const PARTS: [(&str, &str); 10] = [
+            ("visual.transformer.resblocks.", "vision_model.encoder.layers."),
+            ("visual.ln_pre.", "vision_model.pre_layrnorm."), // spelt so in every published file
+            ("visual.ln_post.", "vision_model.post_layernorm."),
+            ("transformer.resblocks.", "text_model.encoder.layers."),
+            ("ln_final.", "text_model.final_layer_norm."),
+            (".ln_1.", ".layer_norm1."),
+            (".ln_2.", ".layer_norm2."),
+            (".mlp.c_fc.", ".mlp.fc1."),
+            (".mlp.c_proj.", ".mlp.fc2."),
+            (".attn.out_proj.", ".self_attn.out_proj."),
+        ];
+        if let Some((_, file_name)) = WHOLE.iter().find(|(ours, _)| *ours == name) {
+            return (*file_name).to_owned();
+        }
+        PARTS.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(ours, theirs))
+    }
+
+    /// OpenAI multiplies by its projections from the right, Hugging Face keeps them as linear layers.
+    fn is_transposed(self, name: &str) -> bool {
+        self == Self::HuggingFace && matches!(name, "visual.proj" | "text_projection")
+    }
+}
+
+/// Reads sizes from shapes.
+struct Shapes<'t, 'a> {
+    tensors: &'t Tensors<'a>,
+    naming: Naming,
+}
+
+impl Shapes<'_, '_> {
+    fn config(&self, activation: Activation) -> Result<ClipConfig> {
+        let [width, _, patch_size, _] = self.shape("visual.conv1.weight", "[width, 3, patch, patch]")?;
+        let [positions, _] = self.shape("visual.positional_embedding", "[grid² + 1, width]")?;
+        let grid = positions.saturating_sub(1).isqrt();
+        let [_, embed_dim] = self.matrix("visual.proj", "[width, embed_dim]")?;
+        let [vocab_size, text_width] = self.shape("token_embedding.weight", "[vocabulary, width]")?;
+        let [context_length, _] = self.shape("positional_embedding", "[context_length, width]")?;
+        let [mlp_width, _] = self.shape("visual.transformer.resblocks.0.mlp.c_fc.weight", "[mlp_width, width]")?;
+        let [text_mlp_width, _] = self.shape("transformer.resblocks.0.mlp.c_fc.weight", "[mlp_width, width]")?;
+        Ok(ClipConfig {
+            embed_dim,
+            activation,
+            vision: VisionConfig {
+                image_size: grid * patch_size,
+                patch_size,
+                width,
+                mlp_width,
+                layers: self.layers("visual.transformer"),
+            },
+            text: Some(TextConfig {
+                context_length,
+                vocab_size,
+                width: text_width,
+                mlp_width: text_mlp_width,
+                layers: self.layers("transformer"),
+            }),
+        })
+    }
+
+    fn shape<const D: usize>(&self, name: &str, expected: &str) -> Result<[usize; D]> {
+        let name = self.naming.file_name(name);
+        let tensor = self.tensors.get(&name).ok_or_else(|| Error::MissingTensor(name.clone()))?;
+        let shape = tensor.shape.as_slice();
+        shape.try_into().map_err(|_| Error::Shape { name, expected: expected.into(), found: shape.into() })
+    }
+
+    /// A shape in OpenAI's layout.
+    fn matrix(&self, name: &str, expected: &str) -> Result<[usize; 2]> {
+        let [rows, columns] = self.shape(name, expected)?;
+        Ok(if self.naming.is_transposed(name) { [columns, rows] } else { [rows, columns] })
+    }
+
+    fn layers(&self, prefix: &str) -> usize {
+        let has = |layer: &usize| {
+            self.tensors.contains_key(&self.naming.file_name(&format!("{prefix}.resblocks.{layer}.ln_1.weight")))
+        };
+        (0..).take_while(has).count()
+    }
+}
+
+/// Every parameter of a model of these sizes, with OpenAI's names and shapes.
+pub(crate) fn parameter_shapes(config: &ClipConfig) -> Vec<(String, Vec<usize>)> {
+    let VisionConfig { patch_size, width, mlp_width, layers, .. } = config.vision;
+    let tokens = config.vision.grid().pow(2) + 1;
+    let mut shapes = vec![
+        ("logit_scale".to_owned(), vec![]),
+        ("visual.class_embedding".into(), vec![width]),
+        ("visual.conv1.weight".into(), vec![width, 3, patch_size, patch_size]),
+        ("visual.positional_embedding".into(), vec![tokens, width]),
+        ("visual.proj".into(), vec![width, config.embed_dim]),
+    ];
+    let norm = |shapes: &mut Vec<_>, name: &str, width| {
+        shapes.push((format!("{name}.weight"), vec![width]));
+        shapes.push((format!("{name}.bias"), vec![width]));
+    };
+    let blocks = |shapes: &mut Vec<_>, prefix: &str, layers: usize, width: usize, mlp_width: usize| {
+        for layer in 0..layers {
+            let block = format!("{prefix}.resblocks.{layer}");
+            norm(shapes, &format!("{block}.ln_1"), width);
+            norm(shapes, &format!("{block}.ln_2"), width);
+            shapes.push((format!("{block}.attn.in_proj_weight"), vec![3 * width, width]));
+            shapes.push((format!("{block}.attn.in_proj_bias"), vec![3 * width]));
+            for (name, out, into) in
+                [("attn.out_proj", width, width), ("mlp.c_fc", mlp_width, width), ("mlp.c_proj", width, mlp_width)]
+            {
+                shapes.push((format!("{block}.{name}.weight"), vec![out, into]));
+                shapes.push((format!("{block}.{name}.bias"), vec![out]));
+            }
+        }
+    };
+    norm(&mut shapes, "visual.ln_pre", width);
+    norm(&mut shapes, "visual.ln_post", width);
+    blocks(&mut shapes, "visual.transformer", layers, width, mlp_width);
+    if let Some(TextConfig { context_length, vocab_size, width, mlp_width, layers }) = config.text {
+        shapes.push(("token_embedding.weight".into(), vec![vocab_size, width]));
+        shapes.push(("positional_embedding".into(), vec![context_length, width]));
+        shapes.push(("text_projection".into(), vec![width, config.embed_dim]));
+        norm(&mut shapes, "ln_final", width);
+        blocks(&mut shapes, "transformer", layers, width, mlp_width);
+    }
+    shapes
+}
+
+/// Rejects sizes that the towers or the preprocessing cannot have.
+fn check_sizes(config: &ClipConfig) -> Result<()> {
+    let VisionConfig { image_size, patch_size, .. } = config.vision;
+    if patch_size == 0 || image_size == 0 || image_size % patch_size != 0 {
+        return Err(Error::Config(format!("an image of {image_size} pixels in patches of {patch_size}")));
+    }
+    if image_size > SHORT_SIDE as usize {
+        return Err(Error::Config(format!("views of {image_size} pixels, expected at most {SHORT_SIDE}")));
+    }
+    let towers = std::iter::once(("vision", config.vision.width, config.vision.layers))
+        .chain(config.text.iter().map(|text| ("text", text.width, text.layers)));
+    for (tower, width, layers) in towers {
+        if width == 0 || layers == 0 || !width.is_multiple_of(heads(width)) {
+            return Err(Error::Config(format!("a {tower} tower of {layers} layers and width {width}")));
+        }
+    }
+    match &config.text {
+        Some(text) if text.context_length < 3 => {
+            Err(Error::Config(format!("a context of {} tokens", text.context_length)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Rows become columns; in tiles, since a plain loop misses the cache once an element.
+fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    const TILE: usize = 32;
+    let mut out = vec![0.0; values.len()];
+    for row_start in (0..rows).step_by(TILE) {
+        for column_start in (0..columns).step_by(TILE) {
+            for row in row_start..rows.min(row_start + TILE) {
+                for column in column_start..columns.min(column_start + TILE) {
+                    out[column * rows + row] = values[row * columns + column];
+                }
+            }
+        }
+    }
+    out
+}

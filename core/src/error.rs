@@ -1,0 +1,78 @@
+//! Everything that can be wrong with what a caller hands to this crate.
+
+/// What went wrong, with the place and what was expected; lower case, no full stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bytes are no image of a format that we decode.
+    #[error("not an image that can be decoded: {0} (PNG, JPEG, WebP, GIF, BMP and TIFF are read)")]
+    Image(#[from] image::ImageError),
+    /// The image is larger than [`crate::preprocess::MAX_SIDE`].
+    #[error("the image is {width} × {height} pixels, expected 1 to {max} a side", max = crate::preprocess::MAX_SIDE)]
+    ImageSize {
+        /// Pixels across.
+        width: u32,
+        /// Pixels down.
+        height: u32,
+    },
+    /// More patches than the image has windows, or none.
+    #[error("{found} crops were asked for, expected 1 to {max}")]
+    Crops {
+        /// Windows asked for.
+        found: usize,
+        /// Windows that every image has.
+        max: usize,
+    },
+    /// The file is no safetensors file, or a broken one.
+    #[error("not a safetensors file, or a truncated one: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// No known CLIP tensor name.
+    #[error(
+        "no CLIP weights: none of the {found} tensors is `visual.conv1.weight` (OpenAI, open_clip) or \
+         `vision_model.embeddings.patch_embedding.weight` (Hugging Face); the first is `{first}`"
+    )]
+    NotClip {
+        /// How many tensors the file holds.
+        found: usize,
+        /// The first name in alphabetical order.
+        first: String,
+    },
+    /// The model needs a tensor that the checkpoint does not hold.
+    #[error("the checkpoint has no tensor `{0}`")]
+    MissingTensor(String),
+    /// The checkpoint holds tensors that no parameter takes.
+    #[error("the checkpoint has {} tensors that the model has no place for, the first is `{}`", .0.len(), .0[0])]
+    UnusedTensors(Vec<String>),
+    /// A tensor has another shape than its neighbours demand.
+    #[error("tensor `{name}` has shape {found:?}, expected {expected}")]
+    Shape {
+        /// Name in the file.
+        name: String,
+        /// What fits, in words or as a shape.
+        expected: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+    },
+    /// A weight that is no floating-point tensor.
+    #[error("tensor `{name}` has element type {found:?}, expected F32, F16 or BF16")]
+    ElementType {
+        /// Name in the file.
+        name: String,
+        /// Element type in the file.
+        found: safetensors::Dtype,
+    },
+    /// Sizes that make no model.
+    #[error("unsupported model size: {0}")]
+    Config(String),
+    /// Options that contradict each other or the model.
+    #[error("{0}")]
+    Options(String),
+    /// `model.json` or a shard of a bundle is not as it should be.
+    #[error("model bundle: {0}")]
+    Bundle(String),
+    /// The model computed a score that is no number.
+    #[error("the model gave a score that is not a number: its weights are damaged, or the device overflowed")]
+    NotFinite,
+}
+
+/// This crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,261 @@
+//! The prompt that an image generator left in the bytes of its image: what the picture is
+//! compared with when nobody types a prompt.
+//!
+//! There is no standard; each generator has its own key and its own grammar:
+//!
+//! | where | written by |
+//! | --- | --- |
+//! | PNG text `parameters` | Stable Diffusion WebUI, Forge, SD.Next; as JSON SwarmUI, Fooocus |
+//! | PNG text `prompt` | ComfyUI: the graph of nodes that made the image |
+//! | PNG text `invokeai_metadata`, `sd-metadata`, `Dream` | InvokeAI, newest first |
+//! | PNG text `Comment`, `Description` | NovelAI |
+//! | EXIF of JPEG, WebP and PNG | the first two, where the format has no text chunks |
+//!
+//! The bytes are a stranger's: no input panics, and memory stays within a few times the input and
+//! `TEXT_LIMIT`. Pixels are never decompressed.
+
+mod comfyui;
+pub(crate) mod exif;
+mod grammar;
+
+use png::Info;
+
+/// A prompt as its generator stored it, neither empty nor padded; weights and LoRA tags remain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbeddedPrompt {
+    pub text: String,
+    pub source: PromptSource,
+}
+
+/// The place in the file that held the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PromptSource {
+    /// PNG text `parameters`.
+    WebUiParameters,
+    /// PNG text `prompt`.
+    ComfyUi,
+    /// PNG text `invokeai_metadata`, `sd-metadata` or `Dream`.
+    InvokeAi,
+    /// PNG text `Comment` or `Description`, beside `Software: NovelAI`.
+    NovelAi,
+    /// EXIF tag 0x9286, where WebUI and most others write.
+    ExifUserComment,
+    /// EXIF tag 0x010e.
+    ExifImageDescription,
+    /// EXIF tag 0x010f.
+    ExifMake,
+    /// EXIF tag 0x0110, where ComfyUI itself writes.
+    ExifModel,
+}
+
+impl PromptSource {
+    /// The stable name that results give.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebUiParameters => "parameters",
+            Self::ComfyUi => "comfyui",
+            Self::InvokeAi => "invokeai",
+            Self::NovelAi => "novelai",
+            Self::ExifUserComment => "exif_user_comment",
+            Self::ExifImageDescription => "exif_image_description",
+            Self::ExifMake => "exif_make",
+            Self::ExifModel => "exif_model",
+        }
+    }
+}
+
+/// Finds the positive prompt in the bytes of a PNG, JPEG or WebP file.
+///
+/// `None` when there is none, or when it is blank.
+pub fn embedded_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
+    let exif = || exif::in_jpeg(bytes).or_else(|| exif::in_webp(bytes));
+    png_prompt(bytes).or_else(|| exif::prompt(exif()?))
+}
+
+/// Longest text that is read, in bytes and after decompression: a zTXt chunk can grow a
+/// thousandfold. A node of a ComfyUI graph takes some 200 bytes.
+const TEXT_LIMIT: usize = 1 << 20;
+
+impl EmbeddedPrompt {
+    fn new(text: &str, source: PromptSource) -> Option<Self> {
+        let text = text.trim().to_owned();
+        (!text.is_empty()).then_some(Self { text, source })
+    }
+}
+
+fn png_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
+    // `png::Decoder` would stop at its limits and keep nothing of a truncated file. The streaming
+    // decoder drops pixel data unread and holds no more than the chunks, once iCCP, the only
+    // chunk that it decompresses, is off.
+    let mut decoder = png::StreamingDecoder::new();
+    decoder.set_ignore_iccp_chunk(true);
+    let mut rest = bytes;
+    while !rest.is_empty()
+        && let Ok((consumed, _)) = decoder.update(rest, None)
+    {
+        rest = &rest[consumed..];
+    }
+    let info = decoder.info()?;
+
+    // WebUI's text comes first: ComfyUI savers that add it write there what they encoded, which
+    // is surer than our walk through their graph.
+    use PromptSource::{ComfyUi, InvokeAi, NovelAi, WebUiParameters};
+    let text = |key| png_text(info, key);
+    let found = |prompt: Option<String>, source| EmbeddedPrompt::new(&prompt?, source);
+    let read = |key, grammar: fn(&str) -> Option<String>| text(key).and_then(|t| grammar(&t));
+    found(read("parameters", grammar::parameters), WebUiParameters)
+        .or_else(|| found(read("prompt", grammar::json), ComfyUi))
+        .or_else(|| found(read("invokeai_metadata", grammar::invokeai), InvokeAi))
+        .or_else(|| found(read("sd-metadata", grammar::sd_metadata), InvokeAi))
+        .or_else(|| found(read("Dream", grammar::dream), InvokeAi))
+        .or_else(|| {
+            // Other software uses these two keys too. Early images lack the first one's prompt.
+            text("Software").filter(|software| software == "NovelAI")?;
+            let comment = found(read("Comment", grammar::json), NovelAi);
+            comment.or_else(|| found(text("Description"), NovelAi))
+        })
+        .or_else(|| exif::prompt(info.exif_metadata.as_deref()?))
+}
+
+/// The first text under `key`; the later ones stay compressed, as a file can hold thousands.
+fn png_text(info: &Info, key: &str) -> Option<String> {
+    let chunk = &mut info.uncompressed_latin1_text.iter();
+    let text = chunk.find(|chunk| chunk.keyword == key);
+    let text = text.map(|chunk| chunk.text.clone()).or_else(|| {
+        let chunk = &mut info.compressed_latin1_text.iter();
+        let mut chunk = chunk.find(|chunk| chunk.keyword == key)?.clone();
+        chunk.decompress_text_with_limit(TEXT_LIMIT).ok()?;
+        chunk.get_text().ok()
+    });
+    let text = text.or_else(|| {
+        let chunk = &mut info.utf8_text.iter();
+        let mut chunk = chunk.find(|chunk| chunk.keyword == key)?.clone();
+        chunk.decompress_text_with_limit(TEXT_LIMIT).ok()?;
+        chunk.get_text().ok()
+    });
+    // Latin-1 takes up to two bytes per character in a `String`.
+    text.filter(|text| text.len() <= 2 * TEXT_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use png::text_metadata::{ITXtChunk, TEXtChunk, ZTXtChunk};
+
+    type Write<'a> = &'a dyn Fn(&mut png::Writer<&mut Vec<u8>>);
+
+    /// A PNG of one pixel, with chunks before and after it.
+    pub(super) fn png_with(before: Write, after: Write) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let writer = png::Encoder::new(&mut bytes, 1, 1).write_header();
+        let mut writer = writer.expect("a header");
+        before(&mut writer);
+        writer.write_image_data(&[0]).expect("one grey pixel");
+        after(&mut writer);
+        writer.finish().expect("an end");
+        bytes
+    }
+
+    fn png_of(texts: &[(&str, &str)]) -> Vec<u8> {
+        let write: Write = &|writer| {
+            for (key, text) in texts {
+                let chunk = ITXtChunk::new(*key, *text);
+                writer.write_text_chunk(&chunk).expect("iTXt");
+            }
+        };
+        png_with(write, &|_| ())
+    }
+
+    #[track_caller]
+    fn assert_cat(texts: &[(&str, &str)], source: PromptSource) {
+        let expected = EmbeddedPrompt::new("a cat", source);
+        assert_eq!(embedded_prompt(&png_of(texts)), expected);
+    }
+
+    #[test]
+    fn each_kind_of_png_text_is_read_before_and_after_the_pixels() {
+        let (key, text) = ("parameters", "a café\nSteps: 9");
+        let mut compressed = ITXtChunk::new(key, text);
+        compressed.compressed = true;
+        let writes: [Write; 4] = [
+            &|w| w.write_text_chunk(&TEXtChunk::new(key, text)).unwrap(),
+            &|w| w.write_text_chunk(&ZTXtChunk::new(key, text)).unwrap(),
+            &|w| w.write_text_chunk(&ITXtChunk::new(key, text)).unwrap(),
+            &|w| w.write_text_chunk(&compressed).unwrap(),
+        ];
+        let expected = EmbeddedPrompt::new("a café", PromptSource::WebUiParameters);
+        for write in writes {
+            assert_eq!(embedded_prompt(&png_with(write, &|_| ())), expected);
+            assert_eq!(embedded_prompt(&png_with(&|_| (), write)), expected);
+        }
+    }
+
+    #[test]
+    fn each_key_has_its_grammar() {
+        let graph = r#"{"3": {"class_type": "KSampler", "inputs": {"positive": ["6", 0]}},
+            "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat"}}}"#;
+        let sd_metadata = r#"{"image": {"prompt": "a cat"}}"#;
+        assert_cat(&[("prompt", graph)], PromptSource::ComfyUi);
+        assert_cat(&[("sd-metadata", sd_metadata)], PromptSource::InvokeAi);
+        assert_cat(&[("Dream", r#""a cat" -s 50"#)], PromptSource::InvokeAi);
+        let invokeai = ("invokeai_metadata", r#"{"positive_prompt": "a cat"}"#);
+        assert_cat(&[invokeai], PromptSource::InvokeAi);
+    }
+
+    #[test]
+    fn novelai_is_read_only_from_its_own_files() {
+        let software = ("Software", "NovelAI");
+        let description = ("Description", "a cat");
+        let early = ("Comment", r#"{"steps": 28}"#);
+        let later = ("Comment", r#"{"prompt": "a cat"}"#);
+        assert_cat(&[software, description, early], PromptSource::NovelAi);
+        assert_cat(&[software, later], PromptSource::NovelAi);
+        let other = png_of(&[("Software", "GIMP"), description, later]);
+        assert_eq!(embedded_prompt(&other), None);
+    }
+
+    #[test]
+    fn a_blank_or_missing_prompt_gives_way_to_the_next_key_or_to_none() {
+        for text in ["", " \n", "Negative prompt: dog\nSteps: 2", "{\"seed\": 1}"] {
+            let blank = ("parameters", text);
+            assert_cat(&[("Dream", "\"a cat\""), blank], PromptSource::InvokeAi);
+            assert_eq!(embedded_prompt(&png_of(&[blank])), None);
+        }
+        assert_eq!(embedded_prompt(&png_of(&[("workflow", "{}")])), None);
+    }
+
+    #[test]
+    fn text_beyond_the_limit_is_left_alone() {
+        for (n_bytes, is_read) in [(TEXT_LIMIT, true), (TEXT_LIMIT + 1, false)] {
+            let bomb = ZTXtChunk::new("parameters", "a".repeat(n_bytes));
+            let bytes = png_with(&|w| w.write_text_chunk(&bomb).unwrap(), &|_| ());
+            assert!(bytes.len() < TEXT_LIMIT / 100);
+            assert_eq!(embedded_prompt(&bytes).is_some(), is_read);
+        }
+        let long = "a".repeat(2 * TEXT_LIMIT + 1);
+        assert_eq!(embedded_prompt(&png_of(&[("parameters", &long)])), None);
+    }
+
+    #[test]
+    fn truncated_damaged_and_random_bytes_never_panic() {
+        let png = png_of(&[("parameters", "a cat\nSteps: 20"), ("prompt", "{}")]);
+        for at in 0..png.len() {
+            embedded_prompt(&png[..at]);
+            for byte in [0, 1, 0x7f, 0x80, 0xff] {
+                let mut damaged = png.clone();
+                damaged[at] = byte;
+                embedded_prompt(&damaged);
+            }
+        }
+        let mut state = 1_u32; // the generator of Numerical Recipes
+        for n_bytes in 0..1000 {
+            let mut noise = png[..8].to_vec();
+            noise.resize_with(8 + n_bytes, || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state.to_be_bytes()[0]
+            });
+            assert_eq!(embedded_prompt(&noise), None);
+            assert_eq!(embedded_prompt(&noise[8..]), None);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The prompt in EXIF, and the way to EXIF through a JPEG or WebP file.
+//!
+//! EXIF is a TIFF header, a directory of fields, and a second directory that one of the fields
+//! points to (CIPA DC-008 2.32, §4.6). We look for five fields in those two and read nothing
+//! else. Not with `kamadak-exif` 0.6, which expands every directory before it is asked for a field:
+//! directories may overlap, and 64 kB took 300 MB. Nor through `image` 0.25, whose WebP reader
+//! allocates whatever length a chunk claims: 2 GiB for a file of 130 bytes.
+
+use super::{EmbeddedPrompt, PromptSource, TEXT_LIMIT, grammar};
+
+const IMAGE_DESCRIPTION: usize = 0x010e;
+const MAKE: usize = 0x010f;
+const MODEL: usize = 0x0110;
+const EXIF_DIRECTORY: usize = 0x8769;
+const USER_COMMENT: usize = 0x9286;
+
+/// The EXIF segment of a JPEG file.
+pub(super) fn in_jpeg(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"\xff\xd8")?;
+    loop {
+        // A segment is its marker, then its length, which counts itself, then its data. The
+        // pixels after the last one start with another byte, or end in a wrong length.
+        let &[0xff, marker, high, low, ..] = rest else {
+            return None;
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let data = rest.get(4..2 + length)?;
+        if marker == 0xe1 && data.starts_with(b"Exif\0\0") {
+            return Some(data);
+        }
+        rest = &rest[2 + length..];
+    }
+}
+
+/// The EXIF chunk of a WebP file.
+pub(crate) fn in_webp(bytes: &[u8]) -> Option<&[u8]> {
+    let after_size = bytes.strip_prefix(b"RIFF")?.get(4..)?;
+    let mut rest = after_size.strip_prefix(b"WEBP")?;
+    loop {
+        let (name, size) = rest.split_first_chunk::<4>()?;
+        let (size, data) = size.split_first_chunk()?;
+        let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+        let chunk = data.get(..size)?;
+        if name == b"EXIF" {
+            return Some(chunk);
+        }
+        rest = data.get(size + size % 2..)?; // chunks start at even bytes
+    }
+}
+
+/// The prompt in EXIF, with or without the `Exif\0\0` that some writers put before it.
+///
+/// Cameras and editors write the same fields, so a text counts only when it is JSON or has
+/// WebUI's settings.
+pub(super) fn prompt(exif: &[u8]) -> Option<EmbeddedPrompt> {
+    let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
+    let is_little_endian = bytes.starts_with(b"II*\0");
+    if !is_little_endian && !bytes.starts_with(b"MM\0*") {
+        return None;
+    }
+    let tiff = Tiff { bytes, is_little_endian };
+    let first = tiff.number::<4>(bytes.get(4..)?);
+    let field = tiff.field(first?, EXIF_DIRECTORY);
+    let second = field.and_then(|field| tiff.number::<4>(&field[8..]));
+    use PromptSource::{ExifImageDescription, ExifMake, ExifModel, ExifUserComment};
+    [
+        (second, USER_COMMENT, ExifUserComment),
+        // Where Fooocus and others put it, though it does not belong there.
+        (first, USER_COMMENT, ExifUserComment),
+        (first, IMAGE_DESCRIPTION, ExifImageDescription),
+        (first, MAKE, ExifMake),
+        (first, MODEL, ExifModel),
+    ]
+    .into_iter()
+    .find_map(|(directory, tag, source)| {
+        let text = tiff.text(directory?, tag)?;
+        // ComfyUI writes `prompt:{graph}`, some of its savers `parameters:` and WebUI's text.
+        let text = text.strip_prefix("parameters:").unwrap_or(&text);
+        let json = text.strip_prefix("prompt:").or(text.strip_prefix("Prompt:"));
+        let prompt = grammar::json(json.unwrap_or(text)).or_else(|| grammar::infotext(text));
+        EmbeddedPrompt::new(&prompt?, source)
+    })
+}
+
+struct Tiff<'a> {
+    bytes: &'a [u8],
+    is_little_endian: bool,
+}
+
+impl<'a> Tiff<'a> {
+    /// The 12 bytes of a field: tag, type, count, and the value or its offset.
+    fn field(&self, directory: usize, tag: usize) -> Option<&'a [u8; 12]> {
+        let (n_fields, fields) = self.bytes.get(directory..)?.split_at_checked(2)?;
+        let (fields, _) = fields.as_chunks::<12>();
+        let mut fields = fields.iter().take(self.number::<2>(n_fields)?);
+        fields.find(|field| self.number::<2>(&field[..]) == Some(tag))
+    }
+
+    /// The text in a field of bytes, characters or unspecified bytes (types 1, 2 and 7).
+    fn text(&self, directory: usize, tag: usize) -> Option<String> {
+        let field = self.field(directory, tag)?;
+        let kind = self.number::<2>(&field[2..])?;
+        let count = self.number::<4>(&field[4..])?;
+        if !matches!(kind, 1 | 2 | 7) || count > TEXT_LIMIT {
+            return None;
+        }
+        // Up to four bytes stand in the field itself: too few for a prompt.
+        let value = self.bytes.get(self.number::<4>(&field[8..])?..)?;
+        value.get(..count).map(decoded)
+    }
+
+    /// The unsigned number in the first `N` bytes, at most four of them.
+    fn number<const N: usize>(&self, bytes: &[u8]) -> Option<usize> {
+        let mut digits = *bytes.first_chunk::<N>()?;
+        if self.is_little_endian {
+            digits.reverse();
+        }
+        let append = |number, digit: &u8| number << 8 | usize::from(*digit);
+        Some(digits.iter().fold(0, append))
+    }
+}
+
+/// Text by its character code: `UNICODE` is UTF-16 as a rule, all else is read as UTF-8.
+fn decoded(value: &[u8]) -> String {
+    let text = match value.split_first_chunk() {
+        // Some writers name the code and then write UTF-8, which has no zero bytes.
+        Some((b"UNICODE\0", text)) if text.contains(&0) => utf16(text),
+        Some((b"UNICODE\0" | b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0", text)) => String::from_utf8_lossy(text).into_owned(),
+        _ => String::from_utf8_lossy(value).into_owned(),
+    };
+    text.trim_matches(['\0', '\u{feff}']).to_owned()
+}
+
+/// UTF-16 in the byte order that has more ASCII: piexif writes big-endian text into files of
+/// either order, others follow the file. Settings and JSON are mostly ASCII in every language.
+fn utf16(bytes: &[u8]) -> String {
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let n_big = pairs.iter().filter(|pair| pair[0] == 0).count();
+    let n_little = pairs.iter().filter(|pair| pair[1] == 0).count();
+    let unit = if n_big >= n_little { u16::from_be_bytes } else { u16::from_le_bytes };
+    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+    String::from_utf16_lossy(&units)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{embedded_prompt, tests::png_with};
+    use super::*;
+
+    const INFOTEXT: &str = "a cat, 猫\nNegative prompt: dog\nSteps: 20, Sampler: Euler a";
+    const GRAPH: &str = r#"{"3": {"class_type": "KSampler", "inputs": {"positive": ["6", 0]}},
+        "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat, 猫"}}}"#;
+
+    /// EXIF with one field, in the second directory if it is `UserComment`. `order` is the
+    /// header's `MM` or `II`.
+    fn exif(order: &[u8; 2], tag: usize, kind: usize, value: &[u8]) -> Vec<u8> {
+        let digits = |number: usize, n_bytes: usize| {
+            let mut digits = (number as u64).to_be_bytes()[8 - n_bytes..].to_vec();
+            if order == b"II" {
+                digits.reverse();
+            }
+            digits
+        };
+        let field =
+            |tag, kind, count, value| [digits(tag, 2), digits(kind, 2), digits(count, 4), digits(value, 4)].concat();
+        let mut bytes = [&order[..], &digits(42, 2), &digits(8, 4)].concat();
+        if tag == USER_COMMENT {
+            let pointer = field(EXIF_DIRECTORY, 4, 1, 26);
+            bytes.extend([digits(1, 2), pointer, digits(0, 4)].concat());
+        }
+        let value_at = bytes.len() + 2 + 12 + 4;
+        let field = field(tag, kind, value.len(), value_at);
+        bytes.extend([digits(1, 2), field, digits(0, 4)].concat());
+        bytes.extend(value);
+        bytes
+    }
+
+    /// The segments of a JPEG file up to its pixels.
+    fn jpeg(exif: &[u8]) -> Vec<u8> {
+        let segment = |marker: u8, data: &[u8]| {
+            let length = u16::try_from(2 + data.len()).expect("at most 64 kB");
+            [&[0xff, marker], &length.to_be_bytes()[..], data].concat()
+        };
+        let jfif = segment(0xe0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0");
+        let exif = segment(0xe1, &[b"Exif\0\0", exif].concat());
+        [b"\xff\xd8", &jfif[..], &exif, b"\xff\xda"].concat()
+    }
+
+    fn webp(exif: &[u8]) -> Vec<u8> {
+        let chunk = |name: &[u8], data: &[u8]| {
+            let size = u32::try_from(data.len()).expect("small").to_le_bytes();
+            [name, &size, data, &[0][..data.len() % 2]].concat()
+        };
+        let pixels = [chunk(b"VP8X", &[8; 10]), chunk(b"VP8 ", &[1; 7])].concat();
+        let exif = chunk(b"EXIF", exif);
+        chunk(b"RIFF", &[b"WEBP", &pixels[..], &exif].concat())
+    }
+
+    fn png(exif: &[u8]) -> Vec<u8> {
+        let name = png::chunk::ChunkType(*b"eXIf");
+        png_with(&|_| (), &|w| w.write_chunk(name, exif).unwrap())
+    }
+
+    fn utf16_comment(text: &str, to_bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+        let text: Vec<u8> = text.encode_utf16().flat_map(to_bytes).collect();
+        [b"UNICODE\0", &text[..]].concat()
+    }
+
+    #[track_caller]
+    fn assert_cat(bytes: &[u8], source: PromptSource) {
+        let expected = EmbeddedPrompt::new("a cat, 猫", source);
+        assert_eq!(embedded_prompt(bytes), expected);
+    }
+
+    #[test]
+    fn exif_is_found_in_each_container_with_and_without_prefix() {
+        let comment = utf16_comment(INFOTEXT, u16::to_be_bytes);
+        for order in [b"MM", b"II"] {
+            let exif = exif(order, USER_COMMENT, 7, &comment);
+            let prefixed = [b"Exif\0\0", &exif[..]].concat();
+            assert_cat(&jpeg(&exif), PromptSource::ExifUserComment);
+            for exif in [exif, prefixed] {
+                assert_cat(&webp(&exif), PromptSource::ExifUserComment);
+                assert_cat(&png(&exif), PromptSource::ExifUserComment);
+            }
+        }
+    }
+
+    #[test]
+    fn each_character_code_and_byte_order_is_decoded() {
+        let marked = format!("\u{feff}{INFOTEXT}\0");
+        let utf8 = INFOTEXT.as_bytes();
+        for comment in [
+            utf16_comment(&marked, u16::to_be_bytes),
+            utf16_comment(&marked, u16::to_le_bytes),
+            utf16_comment(INFOTEXT, u16::to_le_bytes),
+            utf16_comment(GRAPH, u16::to_be_bytes),
+            [b"UNICODE\0", utf8].concat(),
+            [b"ASCII\0\0\0", utf8, b"\0"].concat(),
+            [&[0; 8], utf8].concat(),
+            utf8.to_vec(),
+        ] {
+            let exif = exif(b"MM", USER_COMMENT, 7, &comment);
+            assert_cat(&jpeg(&exif), PromptSource::ExifUserComment);
+        }
+    }
+
+    #[test]
+    fn comfyui_and_its_savers_use_the_fields_of_the_camera() {
+        let [lower, upper] = ["prompt", "Prompt"].map(|key| format!("{key}:{GRAPH}\0"));
+        let infotext = format!("parameters:{INFOTEXT}\0");
+        for (tag, text, source) in [
+            (MODEL, lower, PromptSource::ExifModel),
+            (MAKE, upper, PromptSource::ExifMake),
+            (IMAGE_DESCRIPTION, infotext, PromptSource::ExifImageDescription),
+        ] {
+            assert_cat(&webp(&exif(b"II", tag, 2, text.as_bytes())), source);
+        }
+    }
+
+    #[test]
+    fn a_user_comment_in_the_first_directory_is_read() {
+        let mut exif = exif(b"MM", MAKE, 2, INFOTEXT.as_bytes());
+        exif[10..12].copy_from_slice(b"\x92\x86");
+        assert_cat(&jpeg(&exif), PromptSource::ExifUserComment);
+    }
+
+    #[test]
+    fn what_cameras_and_editors_write_is_no_prompt() {
+        for (tag, kind, value) in [
+            (MAKE, 2, &b"Canon\0"[..]),
+            (MAKE, 2, b"HP\0"),
+            (MODEL, 2, b"workflow:{\"nodes\": []}\0"),
+            (IMAGE_DESCRIPTION, 2, b"A cat on a mat\0"),
+            (USER_COMMENT, 7, b"ASCII\0\0\0Created with GIMP"),
+            (USER_COMMENT, 7, b"UNICODE\0"),
+            (USER_COMMENT, 7, b""),
+            (USER_COMMENT, 3, b"a cat\nSteps: 20"),
+        ] {
+            let bytes = jpeg(&exif(b"MM", tag, kind, value));
+            assert_eq!(embedded_prompt(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn text_beyond_the_limit_is_left_alone() {
+        for (n_bytes, is_read) in [(TEXT_LIMIT, true), (TEXT_LIMIT + 1, false)] {
+            let mut comment = INFOTEXT.as_bytes().to_vec();
+            comment.resize(n_bytes, b' ');
+            let bytes = webp(&exif(b"II", USER_COMMENT, 7, &comment));
+            assert_eq!(embedded_prompt(&bytes).is_some(), is_read);
+        }
+    }
+
+    #[test]
+    fn truncated_and_damaged_files_never_panic() {
+        let comment = utf16_comment(INFOTEXT, u16::to_be_bytes);
+        let exif = exif(b"II", USER_COMMENT, 7, &comment);
+        for bytes in [jpeg(&exif), webp(&exif), png(&exif)] {
+            for at in 0..bytes.len() {
+                embedded_prompt(&bytes[..at]);
+                for fill in [0, 1, 0x7f, 0x80, 0xff] {
+                    let mut damaged = bytes.clone();
+                    damaged[at] = fill;
+                    embedded_prompt(&damaged);
+                    damaged[at..bytes.len().min(at + 4)].fill(fill);
+                    embedded_prompt(&damaged);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What generators write: from a text as stored to the prompt in it, not yet trimmed.
+//!
+//! References: `parse_generation_parameters` in `modules/infotext_utils.py` of Stable Diffusion
+//! WebUI, and the metadata that the other programs' own files show.
+
+use serde_json::Value;
+
+use super::comfyui;
+
+/// `parameters`: WebUI's text, JSON, or, where neither shows, a prompt and nothing else.
+pub(super) fn parameters(text: &str) -> Option<String> {
+    match object(text) {
+        Some(_) => json(text),
+        None => infotext(text).or_else(|| Some(text.to_owned())),
+    }
+}
+
+/// WebUI's text; `None` where no line shows that it is WebUI's.
+///
+/// ```text
+/// prompt, of one or more lines
+/// Negative prompt: of one or more lines, optional
+/// Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512
+/// ```
+pub(super) fn infotext(text: &str) -> Option<String> {
+    let mut settings_at = None;
+    let mut line_at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = line.trim_start();
+        if start.starts_with("Negative prompt:") {
+            return Some(text[..line_at].to_owned());
+        }
+        // The last such line: extensions add lines below the settings, and a prompt may have
+        // a line of its own that starts with the word.
+        let steps = start.strip_prefix("Steps: ").unwrap_or_default();
+        if steps.starts_with(|first: char| first.is_ascii_digit()) {
+            settings_at = Some(line_at);
+        }
+        line_at += line.len();
+    }
+    settings_at.map(|at| text[..at].to_owned())
+}
+
+/// JSON with SwarmUI's prompt, with a text called `prompt`, or with ComfyUI's graph, which
+/// stands alone or under `prompt`, there as JSON or as text.
+pub(super) fn json(text: &str) -> Option<String> {
+    let json = object(text)?;
+    let swarm = json.pointer("/sui_image_params/prompt");
+    match swarm.or_else(|| json.get("prompt")).unwrap_or(&json) {
+        Value::String(text) => match object(text) {
+            Some(graph) => comfyui::prompt(&graph),
+            None => Some(text.clone()),
+        },
+        graph => comfyui::prompt(graph),
+    }
+}
+
+/// InvokeAI since 3.
+pub(super) fn invokeai(text: &str) -> Option<String> {
+    let json = object(text)?;
+    Some(json.get("positive_prompt")?.as_str()?.to_owned())
+}
+
+/// InvokeAI 2: `{"image": {"prompt": "…"}}`, or a list of weighted prompts, the main one first.
+pub(super) fn sd_metadata(text: &str) -> Option<String> {
+    let json = object(text)?;
+    let prompt = json.pointer("/image/prompt")?;
+    let prompt = prompt.pointer("/0/prompt").unwrap_or(prompt);
+    Some(prompt.as_str()?.to_owned())
+}
+
+/// InvokeAI 1, a command line: `"the prompt" -s 50 -S 42 -W 512 -H 512 -C 7.5 -A k_lms`.
+pub(super) fn dream(text: &str) -> Option<String> {
+    let quoted = text.trim().strip_prefix('"')?;
+    let end = quoted.find("\" -").or_else(|| quoted.rfind('"'))?;
+    Some(quoted[..end].to_owned())
+}
+
+/// A JSON object as Python writes it: NaN and the infinities, which JSON lacks, become null.
+fn object(text: &str) -> Option<Value> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let json = serde_json::from_str(text).or_else(|_| serde_json::from_str(&nan_as_null(text)));
+    json.ok()
+}
+
+fn nan_as_null(text: &str) -> String {
+    let mut strict = String::with_capacity(text.len());
+    let (mut is_string, mut is_escaped) = (false, false);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let mut numbers = ["NaN", "Infinity", "-Infinity"].iter();
+        if !is_string && let Some(number) = numbers.find(|number| rest.starts_with(**number)) {
+            strict.push_str("null");
+            rest = &rest[number.len()..];
+            continue;
+        }
+        is_string ^= c == '"' && !is_escaped;
+        is_escaped = is_string && c == '\\' && !is_escaped;
+        strict.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    strict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_ends_at_the_negative_prompt_or_at_the_last_settings_line() {
+        for (text, prompt) in [
+            ("a <lora:b:1>,\nc\nNegative prompt: d\nSteps: 2", "a <lora:b:1>,\nc\n"),
+            ("a\r\nNegative prompt: b,\r\nc\r\nSteps: 20, Seed: 1", "a\r\n"),
+            ("a\nSteps: 20, Sampler: Euler a, Seed: 1", "a\n"),
+            ("Steps: 3\na\nSteps: 20, Seed: 1\nTemplate: b", "Steps: 3\na\n"),
+            ("Negative prompt: a\nSteps: 20", ""),
+        ] {
+            assert_eq!(infotext(text).as_deref(), Some(prompt));
+            assert_eq!(parameters(text).as_deref(), Some(prompt));
+        }
+    }
+
+    #[test]
+    fn parameters_without_settings_are_all_prompt_unless_json() {
+        for text in ["a cat", "Steps: to heaven", "{red|blue} cat", "in a Negative prompt: b"] {
+            assert_eq!(infotext(text), None);
+            assert_eq!(parameters(text).as_deref(), Some(text));
+        }
+        assert_eq!(parameters(r#"{"steps": 30}"#), None);
+        assert_eq!(parameters(r#"{"prompt": "a cat"}"#).as_deref(), Some("a cat"));
+    }
+
+    #[test]
+    fn json_holds_a_text_or_a_graph() {
+        let graph = r#"{"3": {"class_type": "KSampler", "inputs": {"positive": ["6", 0]}},
+            "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat"}}}"#;
+        let quoted = serde_json::to_string(graph).expect("plain data");
+        for text in [
+            graph,
+            &format!(r#"{{"prompt": {graph}, "workflow": {{}}}}"#),
+            &format!(r#"{{"prompt": {quoted}}}"#),
+            r#"{"base_model": "b", "prompt": "a cat"}"#,
+            r#"{"sui_image_params": {"prompt": "a cat", "seed": 1}}"#,
+        ] {
+            assert_eq!(json(text).as_deref(), Some("a cat"), "{text}");
+        }
+        for text in ["", "{", "{}", "a cat", r#""a cat""#, r#"{"prompt": 1}"#] {
+            assert_eq!(json(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_may_hold_bare_nan_outside_its_strings() {
+        let text = r#"{"prompt": "a \"NaN\" \\", "is_changed": [NaN, -Infinity, Infinity]}"#;
+        assert_eq!(json(text).as_deref(), Some(r#"a "NaN" \"#));
+    }
+
+    #[test]
+    fn each_generation_of_invokeai_is_read() {
+        let text = r#"{"positive_prompt": "a cat", "positive_style_prompt": "ink"}"#;
+        assert_eq!(invokeai(text).as_deref(), Some("a cat"));
+        assert_eq!(invokeai(r#"{"positive_style_prompt": "ink"}"#), None);
+        let text = r#"{"image": {"prompt": [{"prompt": "a cat", "weight": 1.0}]}}"#;
+        assert_eq!(sd_metadata(text).as_deref(), Some("a cat"));
+        let text = r#"{"image": {"prompt": "a cat"}}"#;
+        assert_eq!(sd_metadata(text).as_deref(), Some("a cat"));
+        let text = r#""a "red" cat" -s 50 -S 42 -W 512 -H 512 -C 7.5 -A k_lms"#;
+        assert_eq!(dream(text).as_deref(), Some(r#"a "red" cat"#));
+        assert_eq!(dream(r#""a cat""#).as_deref(), Some("a cat"));
+        for text in ["a cat -s 50", "\"", "", "{\"image\": 1}"] {
+            assert_eq!((dream(text), sd_metadata(text)), (None, None));
+        }
+    }
+}

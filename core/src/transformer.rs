@@ -1,0 +1,123 @@
+//! The residual attention block that both towers of CLIP are made of.
+//!
+//! Reference: OpenAI CLIP, `model.py`, `ResidualAttentionBlock` (Radford et al. 2021,
+//! arXiv 2103.00020). Fields carry the checkpoint's names.
+
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, LayerNormConfig, Linear};
+use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Device, Tensor};
+
+use crate::checkpoint::Checkpoint;
+use crate::config::{Activation, heads};
+
+/// CLIP was trained with this sigmoid approximation; exact GELU shifts the output of every block.
+const QUICK_GELU_SLOPE: f64 = 1.702;
+
+/// Which tokens a token may attend to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Every token: images.
+    Full,
+    /// Itself and the tokens before it: texts.
+    Causal,
+}
+
+/// A stack of residual attention blocks.
+#[derive(Module, Debug)]
+pub struct Transformer {
+    resblocks: Vec<ResidualAttentionBlock>,
+}
+
+impl Transformer {
+    /// The blocks below `prefix`, for example `visual.transformer`.
+    pub(crate) fn load(checkpoint: &Checkpoint, prefix: &str, layers: usize, device: &Device) -> Self {
+        let resblocks = (0..layers)
+            .map(|layer| ResidualAttentionBlock::load(checkpoint, &format!("{prefix}.resblocks.{layer}"), device))
+            .collect();
+        Self { resblocks }
+    }
+
+    /// Runs the blocks in order.
+    ///
+    /// # Shapes
+    /// - `x`: `[batch, tokens, width]`
+    /// - returns: `[batch, tokens, width]`
+    pub fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
+        self.resblocks.iter().fold(x, |x, block| block.forward(x, attention, activation))
+    }
+}
+
+/// `x + attn(ln_1(x))`, then `x + mlp(ln_2(x))`.
+#[derive(Module, Debug)]
+struct ResidualAttentionBlock {
+    ln_1: LayerNorm,
+    in_proj: Linear,
+    out_proj: Linear,
+    ln_2: LayerNorm,
+    c_fc: Linear,
+    c_proj: Linear,
+}
+
+impl ResidualAttentionBlock {
+    fn load(checkpoint: &Checkpoint, prefix: &str, device: &Device) -> Self {
+        let linear = |name: &str| {
+            linear(checkpoint, &format!("{prefix}.{name}.weight"), &format!("{prefix}.{name}.bias"), device)
+        };
+        Self {
+            ln_1: layer_norm(checkpoint, &format!("{prefix}.ln_1"), device),
+            in_proj: self::linear(
+                checkpoint,
+                &format!("{prefix}.attn.in_proj_weight"),
+                &format!("{prefix}.attn.in_proj_bias"),
+                device,
+            ),
+            out_proj: linear("attn.out_proj"),
+            ln_2: layer_norm(checkpoint, &format!("{prefix}.ln_2"), device),
+            c_fc: linear("mlp.c_fc"),
+            c_proj: linear("mlp.c_proj"),
+        }
+    }
+
+    fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
+        let x = x.clone() + self.attend(self.ln_1.forward(x), attention);
+        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone()));
+        let hidden = match activation {
+            Activation::QuickGelu => hidden.clone() * sigmoid(hidden * QUICK_GELU_SLOPE),
+            Activation::Gelu => gelu(hidden),
+        };
+        x + self.c_proj.forward(hidden)
+    }
+
+    fn attend(&self, x: Tensor<3>, order: Attention) -> Tensor<3> {
+        let [batch, tokens, width] = x.dims();
+        let heads = heads(width);
+        let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2); // [batch, heads, tokens, width / heads]
+        let [query, key, value] = self.in_proj.forward(x).chunk(3, 2).try_into().expect("three chunks were asked for");
+        // The scale stays unset: 1/√head_width is its default, and naming it forces burn's slow path.
+        let options = AttentionModuleOptions { is_causal: order == Attention::Causal, ..Default::default() };
+        let heads_out = attention(split(query), split(key), split(value), None, None, options);
+        self.out_proj.forward(heads_out.swap_dims(1, 2).reshape([batch, tokens, width]))
+    }
+}
+
+/// A layer norm with CLIP's epsilon, 1e-5, which is burn's default too.
+pub(crate) fn layer_norm(checkpoint: &Checkpoint, prefix: &str, device: &Device) -> LayerNorm {
+    let gamma = checkpoint.tensor::<1>(&format!("{prefix}.weight"), device);
+    let beta = checkpoint.tensor::<1>(&format!("{prefix}.bias"), device);
+    let [width] = gamma.dims();
+    let mut norm = LayerNormConfig::new(width).init(device);
+    norm.gamma = Param::from_tensor(gamma);
+    norm.beta = Some(Param::from_tensor(beta));
+    norm
+}
+
+/// A linear layer; the checkpoint keeps its weight as `[out, in]`, burn as `[in, out]`.
+fn linear(checkpoint: &Checkpoint, weight: &str, bias: &str, device: &Device) -> Linear {
+    Linear {
+        weight: Param::from_tensor(checkpoint.transposed(weight, device)),
+        bias: Some(Param::from_tensor(checkpoint.tensor::<1>(bias, device))),
+    }
+}

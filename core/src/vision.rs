@@ -1,0 +1,71 @@
+//! CLIP's image tower: a vision transformer whose class token is projected into the joint space.
+//!
+//! Reference: OpenAI CLIP, `model.py`, `VisionTransformer` (Radford et al. 2021, arXiv 2103.00020).
+
+use burn::module::{Module, Param};
+use burn::nn::LayerNorm;
+use burn::tensor::{Device, Tensor, assert_shape};
+
+use crate::checkpoint::Checkpoint;
+use crate::config::{Activation, VisionConfig};
+use crate::transformer::{Attention, Transformer, layer_norm};
+
+/// Pixels to image features.
+#[derive(Module, Debug)]
+pub struct VisionTransformer {
+    conv1: Param<Tensor<2>>,
+    class_embedding: Param<Tensor<1>>,
+    positional_embedding: Param<Tensor<2>>,
+    ln_pre: LayerNorm,
+    transformer: Transformer,
+    ln_post: LayerNorm,
+    proj: Param<Tensor<2>>,
+    image_size: usize,
+    patch_size: usize,
+}
+
+impl VisionTransformer {
+    pub(crate) fn load(checkpoint: &Checkpoint, config: &VisionConfig, device: &Device) -> Self {
+        Self {
+            conv1: Param::from_tensor(checkpoint.transposed("visual.conv1.weight", device)),
+            class_embedding: Param::from_tensor(checkpoint.tensor("visual.class_embedding", device)),
+            positional_embedding: Param::from_tensor(checkpoint.tensor("visual.positional_embedding", device)),
+            ln_pre: layer_norm(checkpoint, "visual.ln_pre", device),
+            transformer: Transformer::load(checkpoint, "visual.transformer", config.layers, device),
+            ln_post: layer_norm(checkpoint, "visual.ln_post", device),
+            proj: Param::from_tensor(checkpoint.tensor("visual.proj", device)),
+            image_size: config.image_size,
+            patch_size: config.patch_size,
+        }
+    }
+
+    /// Projects images into the joint space, Eq. 1; the result is not yet unit length.
+    ///
+    /// # Shapes
+    /// - `pixels`: `[batch, 3, image_size, image_size]`, from [`crate::preprocess`]
+    /// - returns: `[batch, embed_dim]`
+    pub fn forward(&self, pixels: Tensor<4>, activation: Activation) -> Tensor<2> {
+        assert_shape!(pixels, [_, 3, self.image_size, self.image_size]);
+        let [batch, ..] = pixels.dims();
+        let patches = self.embed_patches(pixels); // [batch, grid², width]
+        let [_, _, width] = patches.dims();
+        let class = self.class_embedding.val().reshape([1, 1, width]).expand([batch, 1, width]);
+        let tokens = Tensor::cat(vec![class, patches], 1); // [batch, 1 + grid², width]
+        let tokens = self.ln_pre.forward(tokens + self.positional_embedding.val().unsqueeze::<3>());
+        let tokens = self.transformer.forward(tokens, Attention::Full, activation);
+        let class = tokens.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, width]
+        self.ln_post.forward(class).matmul(self.proj.val())
+    }
+
+    /// `conv1`: its stride is its kernel size, so it is one matrix product over flattened patches.
+    fn embed_patches(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let [batch, channels, height, width] = pixels.dims();
+        let side = self.patch_size;
+        let (rows, columns) = (height / side, width / side);
+        let patches = pixels
+            .reshape([batch, channels, rows, side, columns, side])
+            .permute([0, 2, 4, 1, 3, 5]) // [batch, rows, columns, channels, side, side]
+            .reshape([batch, rows * columns, channels * side * side]);
+        patches.matmul(self.conv1.val().unsqueeze::<3>())
+    }
+}

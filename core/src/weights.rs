@@ -1,0 +1,68 @@
+//! Named tensors as a file holds them, before anything is known of the model they belong to.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use half::{bf16, f16};
+use safetensors::{Dtype, SafeTensors};
+
+use crate::error::{Error, Result};
+
+/// Tensors by name, in alphabetical order.
+pub type Tensors<'a> = BTreeMap<String, RawTensor<'a>>;
+
+/// One tensor: row-major, little-endian elements.
+#[derive(Clone, Debug)]
+pub struct RawTensor<'a> {
+    /// Element type.
+    pub dtype: Dtype,
+    /// Length of each axis; empty for a single number.
+    pub shape: Vec<usize>,
+    /// The elements; borrowed from a mapped file where possible.
+    pub bytes: Cow<'a, [u8]>,
+}
+
+impl RawTensor<'_> {
+    /// A float32 tensor.
+    pub fn from_f32(shape: Vec<usize>, values: &[f32]) -> RawTensor<'static> {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        RawTensor { dtype: Dtype::F32, shape, bytes: Cow::Owned(bytes) }
+    }
+
+    /// The same tensor with its own copy of the elements.
+    pub fn into_owned(self) -> RawTensor<'static> {
+        RawTensor { bytes: Cow::Owned(self.bytes.into_owned()), ..self }
+    }
+
+    /// Whether [`RawTensor::to_f32`] can read the elements.
+    pub fn is_float(&self) -> bool {
+        matches!(self.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
+    }
+
+    /// The elements as float32, exactly.
+    ///
+    /// # Panics
+    /// If [`RawTensor::is_float`] is false.
+    pub fn to_f32(&self) -> Vec<f32> {
+        let pairs = || self.bytes.as_chunks::<2>().0.iter();
+        match self.dtype {
+            Dtype::F32 => self.bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::F16 => pairs().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::BF16 => pairs().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+            other => panic!("a tensor of {other:?} is not read as numbers"),
+        }
+    }
+}
+
+/// Reads a safetensors file without copying its tensors.
+///
+/// # Errors
+/// [`Error::Safetensors`] when the header does not describe the bytes that follow it exactly.
+pub fn read_safetensors(bytes: &[u8]) -> Result<Tensors<'_>> {
+    let file = SafeTensors::deserialize(bytes).map_err(Error::Safetensors)?;
+    let tensors = file.iter().map(|(name, view)| {
+        let tensor = RawTensor { dtype: view.dtype(), shape: view.shape().to_vec(), bytes: Cow::Borrowed(view.data()) };
+        (name.to_owned(), tensor)
+    });
+    Ok(tensors.collect())
+}

@@ -1,0 +1,177 @@
+use std::fs;
+use std::process::Output;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{fixture, repository, trainer};
+
+/// Runs `trainer score` on the CPU.
+fn score(arguments: &[&str]) -> Output {
+    trainer().args(["score", "--device", "cpu"]).args(arguments).output().expect("the trainer runs")
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("results are Unicode")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    stdout(output).lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+}
+
+fn sample(name: &str) -> String {
+    repository("www/samples").join(name).to_str().expect("Unicode").to_owned()
+}
+
+/// A folder with one good image, one broken, and one that is no image.
+fn mixed_folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::create_dir(folder.path().join("inner")).expect("a folder");
+    fs::copy(sample("cat.jpg"), folder.path().join("inner/cat.jpg")).expect("copying");
+    fs::write(folder.path().join("broken.png"), "a text").expect("writing");
+    fs::write(folder.path().join("notes.md"), "a text").expect("writing");
+    folder
+}
+
+#[test]
+fn json_has_the_documented_fields() {
+    let output = score(&["--format", "jsonl", &sample("cat.jpg")]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let rows = rows(&output);
+    let [row] = rows.as_slice() else { panic!("one row, found {}", rows.len()) };
+    let fields = ["path", "prompt", "prompt_source", "prompt_truncated", "width", "height", "crops", "device", "model"];
+    for field in fields {
+        assert!(!row[field].is_null(), "{field} in {row}");
+    }
+    let parts = ["score", "q_image", "q_patches", "q_fine", "p_image", "p_patches", "w_image", "w_patches"];
+    for (task, part) in ["perception", "alignment"].into_iter().flat_map(|task| parts.map(|part| (task, part))) {
+        assert!(!row[task][part].is_null(), "{task}.{part} in {row}");
+    }
+    assert_eq!((&row["device"], &row["crops"], &row["prompt_source"]), (&"cpu".into(), &15.into(), &"sidecar".into()));
+    assert_eq!(row["warning"], "untrained demo weights");
+    assert!(stderr(&output).contains("untrained demo weights"));
+}
+
+#[test]
+fn a_result_adds_up() {
+    let row = &rows(&score(&["--format", "jsonl", "--alpha", "0.25", &sample("coffee.jpg")]))[0];
+    for task in ["perception", "alignment"] {
+        let part = |name: &str| row[task][name].as_f64().expect("a number");
+        let sum = 0.25 * part("q_image") + 0.75 * part("q_patches") + part("q_fine");
+        assert!((part("score") - sum).abs() < 1e-5, "{task}: {row}");
+    }
+}
+
+#[test]
+fn one_bad_file_gets_a_row_and_the_rest_is_scored() {
+    let folder = mixed_folder();
+    let output = score(&["--format", "jsonl", folder.path().to_str().expect("Unicode")]);
+    assert_eq!(output.status.code(), Some(1));
+    let rows = rows(&output);
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    assert!(rows[0]["error"].as_str().expect("an error").contains("not an image"), "{}", rows[0]);
+    assert!(rows[1]["perception"]["score"].is_number(), "{}", rows[1]);
+    assert!(stderr(&output).contains("1 of 2 images could not be scored"));
+}
+
+#[test]
+fn csv_has_a_header_and_quotes_prompts() {
+    let folder = mixed_folder();
+    let output = score(&["--format", "csv", "--prompt", "a, \"b\"", folder.path().to_str().expect("Unicode")]);
+    let mut reader = csv::Reader::from_reader(stdout(&output).as_bytes());
+    let header = reader.headers().expect("a header").clone();
+    let column = |name: &str| header.iter().position(|found| found == name).expect("the column is there");
+    let records: Vec<csv::StringRecord> = reader.records().map(|record| record.expect("a row")).collect();
+    assert_eq!(records.len(), 2);
+    assert!(!records[0][column("error")].is_empty() && records[0][column("perception")].is_empty());
+    assert_eq!(&records[1][column("prompt")], "a, \"b\"");
+    assert!(records[1][column("alignment")].parse::<f32>().is_ok());
+}
+
+#[test]
+fn prompts_come_from_the_flag_then_the_sidecar_then_the_image() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let image = folder.path().join("rocket.png");
+    fs::copy(sample("rocket.png"), &image).expect("copying");
+    let path = image.to_str().expect("Unicode");
+    let row = |flags: &[&str]| rows(&score(&[&["--format", "jsonl", path], flags].concat())).remove(0);
+
+    let embedded = row(&[]);
+    assert_eq!(embedded["prompt_source"], "parameters");
+    assert!(embedded["prompt"].as_str().expect("a prompt").contains("rocket"));
+    fs::write(folder.path().join("rocket.txt"), "a red rocket\n").expect("writing");
+    let sidecar = row(&[]);
+    assert_eq!((&sidecar["prompt"], &sidecar["prompt_source"]), (&"a red rocket".into(), &"sidecar".into()));
+    let argument = row(&["--prompt", "a cat"]);
+    assert_eq!((&argument["prompt"], &argument["prompt_source"]), (&"a cat".into(), &"argument".into()));
+}
+
+#[test]
+fn without_a_prompt_alignment_is_not_scored_and_the_result_says_so() {
+    let path = fixture("images/rgba.png");
+    let row = rows(&score(&["--format", "jsonl", path.to_str().expect("Unicode")])).remove(0);
+    assert!(row["alignment"].is_null() && row["prompt"].is_null());
+    assert_eq!(row["perception"]["q_fine"], 0.0);
+    assert!(row["notes"].to_string().contains("no prompt"), "{row}");
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_says_what_was_expected() {
+    let cat = sample("cat.jpg");
+    for (arguments, expected) in [
+        (vec![], "<PATH>"),
+        (vec!["--alpha", "1.5", &cat], "expected a number in [0, 1]"),
+        (vec!["--prompts", "bad", &cat], "expected one of adj, ant, adv"),
+        (vec!["--device", "tpu", &cat], "expected auto, cpu, wgpu"),
+        (vec!["--clip", "a", "--model", "b", &cat], "cannot be used with"),
+    ] {
+        let output = trainer().arg("score").args(&arguments).output().expect("the trainer runs");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn what_cannot_be_done_exits_with_1_and_says_why() {
+    let cat = sample("cat.jpg");
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    for (arguments, expected) in [
+        (vec!["absent.png"], "absent.png"),
+        (vec![empty.path().to_str().expect("Unicode")], "no image in"),
+        (vec!["--clip", "absent.safetensors", &cat], "reading CLIP weights from absent.safetensors: no such file"),
+        (vec!["--crops", "101", &cat], "101 crops were asked for, expected 1 to 100"),
+        (vec!["--task", "perception", "--prompts", "adv", &cat], "for alignment, which is not scored here"),
+    ] {
+        let output = score(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+        assert!(stdout(&output).is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn auto_never_takes_an_emulated_gpu() {
+    let output = trainer().args(["score", "--format", "jsonl", &sample("cat.jpg")]).output().expect("the trainer runs");
+    let device = rows(&output).remove(0)["device"].as_str().expect("a device").to_owned();
+    assert!(!device.contains("llvmpipe") && !device.contains("SwiftShader"), "{device}");
+}
+
+#[test]
+fn an_emulated_gpu_that_is_asked_for_scores_like_the_cpu() {
+    let run = |device| {
+        let arguments = ["score", "--format", "jsonl", "--device", device, &sample("cat.jpg")];
+        let output = trainer().args(arguments).output().expect("the trainer runs");
+        assert!(output.status.success(), "{}", stderr(&output));
+        rows(&output).remove(0)
+    };
+    let (cpu, gpu) = (run("cpu"), run("wgpu:software"));
+    assert!(gpu["device"].as_str().expect("a device").starts_with("wgpu:"), "{}", gpu["device"]);
+    for task in ["perception", "alignment"] {
+        let score = |row: &Value| row[task]["score"].as_f64().expect("a score");
+        assert!((score(&cpu) - score(&gpu)).abs() < 2e-3, "{task}: {} and {}", score(&cpu), score(&gpu));
+    }
+}

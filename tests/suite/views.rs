@@ -1,0 +1,125 @@
+use image::{ImageBuffer, ImageFormat, Luma};
+use serde::Deserialize;
+use tsp_mgs_core::Error;
+use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
+
+use crate::support::{assert_close, fixture, json, read, tensors, values};
+
+const SIDE: usize = 224;
+const PLAN: ViewPlan = ViewPlan { side: SIDE as u32, has_image: true, crops: 15 };
+
+/// One 8-bit level in normalised units: 1 / 255 / 0.2613, the smallest deviation.
+const LEVEL: f32 = 0.015_01;
+
+/// PyTorch's sample positions are float32: at sharp edges of large images that moves values so far.
+const POSITIONS: f32 = 3e-4;
+
+#[derive(Deserialize)]
+struct Reference {
+    positions_yx: Vec<Vec<[usize; 2]>>,
+    files: Vec<ReferenceFile>,
+}
+
+#[derive(Deserialize)]
+struct ReferenceFile {
+    file: String,
+    width: u32,
+    height: u32,
+    resized_width: f32,
+    resized_height: f32,
+    windows: Vec<[f32; 2]>,
+}
+
+/// How many 8-bit levels our pixels may be off, and how far a view's mean.
+fn tolerance(file: &str) -> (f32, f32) {
+    match file {
+        // Decoders of JPEG may round the inverse cosine transform and interpolate colour differently;
+        // libjpeg-turbo made the reference.
+        name if name.ends_with(".jpg") => (4.0, 0.5),
+        _ => (1.0, 0.1),
+    }
+}
+
+#[test]
+fn views_equal_pillow_and_torch() {
+    let reference: Reference = serde_json::from_value(json("views.json")).expect("views.json");
+    let expected = tensors(&fixture("views.safetensors"));
+    assert!(reference.files.len() >= 12);
+    for file in &reference.files {
+        let name = &file.file;
+        let image = decode(&read(&fixture("images").join(name))).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = views(&image, PLAN).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((found.width, found.height), (file.width, file.height), "{name}");
+
+        let (x_scale, y_scale) = (file.resized_width / file.width as f32, file.resized_height / file.height as f32);
+        let corners: Vec<f32> = found.windows.iter().flat_map(|w| [w.x * x_scale, w.y * y_scale]).collect();
+        assert_close(&corners, file.windows.as_flattened(), 0.02, &format!("{name}: windows"));
+
+        let plane = SIDE * SIDE;
+        let samples: Vec<f32> = (0..=PLAN.crops)
+            .flat_map(|view| reference.positions_yx[view].iter().map(move |position| (view, position)))
+            .flat_map(|(view, [y, x])| (0..3).map(move |channel| (view * 3 + channel) * plane + y * SIDE + x))
+            .map(|i| found.pixels[i])
+            .collect();
+        let means: Vec<f32> = found
+            .pixels
+            .chunks_exact(plane)
+            .map(|channel| (channel.iter().map(|&value| f64::from(value)).sum::<f64>() / plane as f64) as f32)
+            .collect();
+        let (levels, mean_levels) = tolerance(name);
+        let samples_off = levels * LEVEL + POSITIONS;
+        assert_close(&samples, &values(&expected, &format!("{name}.samples")), samples_off, &format!("{name}: pixels"));
+        assert_close(
+            &means,
+            &values(&expected, &format!("{name}.mean")),
+            mean_levels * LEVEL,
+            &format!("{name}: means"),
+        );
+    }
+}
+
+#[test]
+fn a_side_over_the_limit_is_an_error_that_names_the_size() {
+    let mut png = std::io::Cursor::new(Vec::new());
+    ImageBuffer::<Luma<u8>, _>::new(1, 20_000).write_to(&mut png, ImageFormat::Png).expect("encoding");
+    let error = decode(png.get_ref()).expect_err("20,000 pixels are too many");
+    assert!(matches!(error, Error::ImageSize { width: 1, height: 20_000 }), "{error:?}");
+    assert_eq!(error.to_string(), "the image is 1 × 20000 pixels, expected 1 to 16384 a side");
+}
+
+#[test]
+fn the_longest_panorama_scores_without_its_four_gigapixels() {
+    for (width, height) in [(16_384, 1), (1, 16_384)] {
+        let image = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x + y) as u8, 0, 255]));
+        let views = views(&image, PLAN).expect("it fits the limits");
+        assert_eq!(views.pixels.len(), 16 * 3 * SIDE * SIDE);
+        let last = views.windows[14];
+        assert!(last.x + last.width <= width as f32 + 0.01 && last.y + last.height <= height as f32 + 0.01, "{last:?}");
+    }
+}
+
+#[test]
+fn a_header_that_promises_too_much_is_refused_before_memory_is_taken() {
+    // A PNG header of 4 billion pixels a side and nothing behind it.
+    let mut png = std::io::Cursor::new(Vec::new());
+    ImageBuffer::<Luma<u8>, _>::new(1, 1).write_to(&mut png, ImageFormat::Png).expect("encoding");
+    let mut bytes = png.into_inner();
+    bytes[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    assert!(decode(&bytes).is_err());
+}
+
+#[test]
+fn what_is_no_image_is_an_error_and_no_panic() {
+    let png = read(&fixture("images/rgba.png"));
+    for bytes in [&b""[..], b"a text file", &png[..png.len() / 2], &png[..20]] {
+        assert!(matches!(decode(bytes), Err(Error::Image(_))), "{} bytes", bytes.len());
+    }
+}
+
+#[test]
+fn more_crops_than_the_smallest_image_has_are_refused() {
+    let image = image::RgbImage::new(512, 512);
+    assert!(views(&image, ViewPlan { crops: 100, ..PLAN }).is_ok());
+    let error = views(&image, ViewPlan { crops: 101, ..PLAN }).expect_err("512 × 512 has 100 windows");
+    assert_eq!(error.to_string(), "101 crops were asked for, expected 1 to 100");
+}

@@ -1,0 +1,12 @@
+//! The native side of TSP-MGS: files, devices and the command line around `tsp-mgs-core`.
+
+#![recursion_limit = "256"]
+
+pub mod cli;
+pub mod device;
+pub mod export;
+pub mod images;
+pub mod model;
+mod pytorch;
+pub mod report;
+pub mod score;

@@ -1,0 +1,130 @@
+//! From `--clip`, `--model` or nothing to a model that scores.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use burn::tensor::Device;
+use tsp_mgs_core::bundle::{BundleReader, MANIFEST, Manifest, sha256};
+use tsp_mgs_core::checkpoint::Checkpoint;
+use tsp_mgs_core::config::Activation;
+use tsp_mgs_core::options::Options;
+use tsp_mgs_core::prompts::Task;
+use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_core::weights::read_safetensors;
+
+use crate::cli::ModelArgs;
+use crate::pytorch;
+
+/// What results made with the built-in weights must say.
+pub const UNTRAINED: &str = "untrained demo weights";
+
+/// A tiny CLIP with seeded random weights; `tests/fixtures/generate.py` makes it.
+const TINY_CLIP: &[u8] = include_bytes!("../assets/tiny-clip/model.safetensors");
+
+/// Weights in host memory with all that is known of them.
+pub struct Model {
+    /// The weights.
+    pub checkpoint: Checkpoint<'static>,
+    /// The options of each task that it scores.
+    pub tasks: Vec<Options>,
+    /// For people: the name of its file or bundle.
+    pub name: String,
+    /// SHA-256 of the weights' file, or of a bundle's `model.json`, which holds those of its shards.
+    pub sha256: String,
+    /// What every result must say.
+    pub warning: Option<String>,
+    /// Features of its prompts, row-major `[levels, embed_dim]`, where it has no text tower.
+    pub prompt_features: Option<Vec<f32>>,
+}
+
+impl Model {
+    /// Opens what the flags name; the built-in demonstration when they name nothing.
+    ///
+    /// # Errors
+    /// Names the file and what is wrong in it.
+    pub fn open(args: &ModelArgs) -> Result<Self> {
+        match (&args.clip, &args.model) {
+            (Some(file), _) => Self::open_clip(file, args.activation)
+                .with_context(|| format!("reading CLIP weights from {}", file.display())),
+            (None, Some(folder)) => {
+                Self::open_bundle(folder).with_context(|| format!("reading the model bundle {}", folder.display()))
+            }
+            (None, None) => Self::built_in(),
+        }
+    }
+
+    /// The name with the start of the hash, as results give it.
+    pub fn label(&self) -> String {
+        format!("{} sha256:{}", self.name, &self.sha256[..12])
+    }
+
+    /// Uploads the weights and makes a scorer with these options.
+    ///
+    /// # Errors
+    /// When the options contradict each other or the model.
+    pub fn scorer(&self, tasks: Vec<Options>, device: &Device) -> Result<Scorer> {
+        Ok(Scorer::load(&self.checkpoint, self.prompt_features.as_deref(), tasks, device.clone())?)
+    }
+
+    fn built_in() -> Result<Self> {
+        let checkpoint = Checkpoint::read(read_safetensors(TINY_CLIP)?, Activation::QuickGelu)?;
+        Ok(Self {
+            checkpoint,
+            tasks: zero_shot(),
+            name: "tiny-clip".into(),
+            sha256: sha256(TINY_CLIP),
+            warning: Some(UNTRAINED.into()),
+            prompt_features: None,
+        })
+    }
+
+    fn open_clip(path: &Path, activation: Activation) -> Result<Self> {
+        if !path.is_file() {
+            bail!("no such file; pass the weights file itself, or a bundle's folder with --model");
+        }
+        let bytes = fs::read(path)?;
+        let tensors = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("safetensors") => {
+                read_safetensors(&bytes)?.into_iter().map(|(name, tensor)| (name, tensor.into_owned())).collect()
+            }
+            Some("bin" | "pt" | "pth") => pytorch::read(path)?,
+            _ => bail!("unknown kind of file, expected .safetensors, .bin, .pt or .pth"),
+        };
+        Ok(Self {
+            checkpoint: Checkpoint::read(tensors, activation)?,
+            tasks: zero_shot(),
+            name: file_name(path),
+            sha256: sha256(&bytes),
+            warning: None,
+            prompt_features: None,
+        })
+    }
+
+    pub(crate) fn open_bundle(folder: &Path) -> Result<Self> {
+        let json = fs::read(folder.join(MANIFEST)).with_context(|| format!("reading {MANIFEST}"))?;
+        let mut reader = BundleReader::new(Manifest::parse(&json)?);
+        while let Some(shard) = reader.next_shard() {
+            let bytes = fs::read(folder.join(&shard.name)).with_context(|| format!("reading {}", shard.name))?;
+            reader.add(&bytes)?;
+        }
+        let bundle = reader.finish()?;
+        Ok(Self {
+            checkpoint: bundle.checkpoint,
+            tasks: bundle.manifest.tasks.into_values().collect(),
+            name: bundle.manifest.name,
+            sha256: sha256(&json),
+            warning: bundle.manifest.warning,
+            prompt_features: bundle.prompt_features,
+        })
+    }
+}
+
+/// CLIP as it is scores both tasks.
+fn zero_shot() -> Vec<Options> {
+    [Task::Perception, Task::Alignment].map(Options::default_for).into()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

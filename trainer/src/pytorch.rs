@@ -1,0 +1,38 @@
+//! PyTorch files (`.bin`, `.pt`) to named tensors.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use pytorch_reader::{DType, PytorchReader};
+use safetensors::Dtype;
+use tsp_mgs_core::weights::{RawTensor, Tensors};
+
+/// open_clip's training checkpoints keep the weights beside the epoch under this key.
+const STATE_DICT: &str = "state_dict";
+/// What training on several GPUs puts before each name.
+const DATA_PARALLEL: &str = "module.";
+
+/// Reads a state dict, or the one inside a training checkpoint.
+///
+/// # Errors
+/// For files that hold no state dict. A TorchScript archive, like OpenAI's own `ViT-B-32.pt`, is
+/// code and not only tensors: the error says how to convert it.
+pub fn read(path: &Path) -> Result<Tensors<'static>> {
+    let reader = PytorchReader::with_top_level_key(path, STATE_DICT).or_else(|_| PytorchReader::new(path));
+    let reader = reader.context("not a PyTorch state dict, or a truncated one")?;
+    let mut tensors = Tensors::new();
+    for (name, tensor) in reader.tensors() {
+        let name = name.strip_prefix(DATA_PARALLEL).unwrap_or(name).to_owned();
+        let dtype = match tensor.dtype() {
+            DType::F32 => Dtype::F32,
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            DType::F64 => Dtype::F64,
+            _ => Dtype::I64, // buffers: only their names matter
+        };
+        let bytes = tensor.read().with_context(|| format!("tensor `{name}`"))?;
+        tensors.insert(name, RawTensor { dtype, shape: tensor.shape().to_vec(), bytes: Cow::Owned(bytes) });
+    }
+    Ok(tensors)
+}

@@ -1,0 +1,233 @@
+//! TSP-MGS in the browser: a thin skin over `tsp-mgs-core`. It translates types and nothing else.
+
+#![recursion_limit = "256"]
+
+mod device;
+mod fetch;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use burn::tensor::Tensor;
+use serde::Serialize;
+use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
+use tsp_mgs_core::metadata::embedded_prompt;
+use tsp_mgs_core::options::Options;
+use tsp_mgs_core::preprocess::{decode, views};
+use tsp_mgs_core::prompts::Task;
+use tsp_mgs_core::scorer::{self, Input, TaskScore, WITHOUT_TEXT};
+use tsp_mgs_core::selfcheck;
+use wasm_bindgen::prelude::*;
+
+/// Runs of the self-check: a wrong kernel can come with the second call, when it was first tuned.
+const SELF_CHECK_RUNS: usize = 3;
+
+/// Makes panics readable in the console; a panic also ends this module, and the worker must be replaced.
+#[wasm_bindgen(start)]
+fn start() {
+    console_error_panic_hook::set_once();
+    // burn reports a shader that the browser rejects by a log record alone.
+    let _ = console_log::init_with_level(log::Level::Warn);
+}
+
+/// A model ready to score images.
+#[wasm_bindgen]
+pub struct Scorer {
+    inner: RefCell<scorer::Scorer>,
+    info: Info,
+}
+
+#[derive(Clone, Serialize)]
+struct Info {
+    backend: &'static str,
+    device: String,
+    model: String,
+    warning: Option<String>,
+    notes: Vec<String>,
+    tasks: Vec<Task>,
+    crops: usize,
+    dtype: WeightType,
+}
+
+#[derive(Serialize)]
+struct Scored<'a> {
+    prompt: Option<&'a str>,
+    prompt_source: Option<&'a str>,
+    prompt_truncated: bool,
+    width: u32,
+    height: u32,
+    crops: usize,
+    device: &'a str,
+    model: &'a str,
+    warning: Option<&'a str>,
+    notes: &'a [String],
+    perception: Option<TaskScore>,
+    alignment: Option<TaskScore>,
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// `{ crops?: number, onProgress?: (loadedBytes: number, totalBytes: number) => void }`
+    pub type LoadOptions;
+    #[wasm_bindgen(method, getter)]
+    fn crops(this: &LoadOptions) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = onProgress)]
+    fn on_progress(this: &LoadOptions) -> Option<js_sys::Function>;
+}
+
+#[wasm_bindgen]
+impl Scorer {
+    /// Loads a model bundle: from the URL of its `model.json`, or from its files by name
+    /// (`{"model.json": Uint8Array, …}`). Rejects with an `Error` that names the file and what is
+    /// wrong with it.
+    pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, JsError> {
+        let on_progress = options.as_ref().and_then(LoadOptions::on_progress);
+        let (bundle, hash) = match source.as_string() {
+            Some(url) => fetch_bundle(&url, on_progress.as_ref()).await?,
+            None => bundle_from_files(source)?,
+        };
+        let (device, name) = device::open().await?;
+        let mut tasks: Vec<Options> = bundle.manifest.tasks.values().cloned().collect();
+        if let Some(crops) = options.as_ref().and_then(LoadOptions::crops) {
+            for options in &mut tasks {
+                options.crops = crops as usize; // saturates: no number of crops is that large
+            }
+        }
+        let inner = scorer::Scorer::load(&bundle.checkpoint, bundle.prompt_features.as_deref(), tasks, device)?;
+        let mut notes: Vec<String> = bundle.manifest.warning.clone().into_iter().collect();
+        if !inner.has_text_tower() {
+            notes.push(WITHOUT_TEXT.into());
+        }
+        let info = Info {
+            backend: device::BACKEND,
+            device: name,
+            model: format!("{} sha256:{}", bundle.manifest.name, &hash[..12]),
+            warning: bundle.manifest.warning,
+            notes,
+            tasks: inner.tasks().iter().map(Options::task).collect(),
+            crops: inner.view_plan().crops,
+            dtype: bundle.manifest.dtype,
+        };
+        Ok(Self { inner: RefCell::new(inner), info })
+    }
+
+    /// Runs a small known model three times and compares its numbers with the right ones. Rejects
+    /// when they differ: then nothing that this device computes can be trusted.
+    #[wasm_bindgen(js_name = selfCheck)]
+    pub async fn self_check() -> Result<(), JsError> {
+        let (device, name) = device::open().await?;
+        let model = selfcheck::model(&device);
+        for run in 1..=SELF_CHECK_RUNS {
+            let difference = selfcheck::difference(&read(selfcheck::run(&model, &device)).await?);
+            if difference > selfcheck::TOLERANCE {
+                return Err(JsError::new(&format!(
+                    "{name} computes wrong numbers: run {run} of a known model is off by {difference:.3}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What was loaded, and where it runs.
+    pub fn info(&self) -> Result<JsValue, JsError> {
+        to_js(&self.info)
+    }
+
+    /// Scores an encoded image (the bytes of a PNG, JPEG, WebP, GIF, BMP or TIFF file). Without a
+    /// prompt the image's own metadata is asked for one. Rejects with an `Error` that says what is
+    /// wrong with the image. Calls may overlap.
+    pub async fn score(&self, image: Vec<u8>, prompt: Option<String>) -> Result<JsValue, JsError> {
+        let (prompt, source) = match prompt {
+            Some(prompt) => (Some(prompt), Some("argument")),
+            None => match embedded_prompt(&image) {
+                Some(found) => (Some(found.text), Some(found.source.as_str())),
+                None => (None, None),
+            },
+        };
+        let views = {
+            let plan = self.inner.borrow().view_plan();
+            let pixels = decode(&image)?;
+            drop(image);
+            views(&pixels, plan)?
+        };
+        // The borrow ends before the wait, so that calls may overlap.
+        let (numbers, layout) =
+            self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: prompt.as_deref() }])?;
+        let mut score = layout.scores(&read(numbers).await?)?.remove(0);
+        for task in [&mut score.perception, &mut score.alignment].into_iter().flatten() {
+            spans_in_utf16(task, prompt.as_deref().unwrap_or_default());
+        }
+        to_js(&Scored {
+            prompt: prompt.as_deref(),
+            prompt_source: source,
+            prompt_truncated: score.prompt_truncated,
+            width: views.width,
+            height: views.height,
+            crops: self.info.crops,
+            device: &self.info.device,
+            model: &self.info.model,
+            warning: self.info.warning.as_deref(),
+            notes: &self.info.notes,
+            perception: score.perception,
+            alignment: score.alignment,
+        })
+    }
+}
+
+async fn fetch_bundle(url: &str, on_progress: Option<&js_sys::Function>) -> Result<(LoadedBundle, String), JsError> {
+    let manifest = fetch::bytes(url, |_| ()).await?;
+    let hash = sha256(&manifest);
+    let mut reader = BundleReader::new(Manifest::parse(&manifest)?);
+    let total = reader.manifest().total_bytes();
+    let mut loaded = 0;
+    while let Some(shard) = reader.next_shard() {
+        let url = fetch::beside(url, &shard.name)?;
+        let report = |bytes: usize| {
+            if let Some(on_progress) = on_progress {
+                // A callback that throws does not stop the download.
+                let _ = on_progress.call2(&JsValue::NULL, &((loaded + bytes) as f64).into(), &(total as f64).into());
+            }
+        };
+        let bytes = fetch::bytes(&url, report).await?;
+        reader.add(&bytes)?;
+        loaded += bytes.len();
+    }
+    Ok((reader.finish()?, hash))
+}
+
+fn bundle_from_files(files: JsValue) -> Result<(LoadedBundle, String), JsError> {
+    let files: HashMap<String, serde_bytes::ByteBuf> = serde_wasm_bindgen::from_value(files).map_err(|error| {
+        JsError::new(&format!("expected the URL of {MANIFEST}, or a bundle's files as Uint8Array by name: {error}"))
+    })?;
+    let file = |name: &str| files.get(name).ok_or_else(|| JsError::new(&format!("the bundle has no file {name}")));
+    let manifest = file(MANIFEST)?;
+    let mut reader = BundleReader::new(Manifest::parse(manifest)?);
+    while let Some(shard) = reader.next_shard() {
+        let bytes = file(&shard.name)?;
+        reader.add(bytes)?;
+    }
+    Ok((reader.finish()?, sha256(manifest)))
+}
+
+async fn read(numbers: Tensor<1>) -> Result<Vec<f32>, JsError> {
+    let failed = |error: &dyn std::fmt::Display| JsError::new(&format!("the device failed: {error}"));
+    let data = numbers.into_data_async().await.map_err(|error| failed(&error))?;
+    data.try_to_vec::<f32>().map_err(|error| failed(&error))
+}
+
+/// JavaScript counts UTF-16 code units where core counts characters.
+fn spans_in_utf16(task: &mut TaskScore, prompt: &str) {
+    let units: Vec<usize> = std::iter::once(0)
+        .chain(prompt.chars().scan(0, |units, c| {
+            *units += c.len_utf16();
+            Some(*units)
+        }))
+        .collect();
+    for word in &mut task.words {
+        (word.start, word.end) = (units[word.start], units[word.end]);
+    }
+}
+
+fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
+    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+}
