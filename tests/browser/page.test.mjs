@@ -117,7 +117,7 @@ async function scored(page, name) {
 /** The numbers of the command line by their path in the result, as the page names them. */
 function expectedNumbers() {
   const line = execFileSync(process.env.TRAINER,
-    ["score", "--format", "jsonl", "--details", "--prompt", sample.prompt, join(dist, "samples", sample.file)], { encoding: "utf8" });
+    ["score", "--format", "jsonl", "--prompt", sample.prompt, join(dist, "samples", sample.file)], { encoding: "utf8" });
   const { perception, alignment } = JSON.parse(line);
   const numbers = {};
   const collect = (value, key) => {

@@ -46,7 +46,6 @@ fn every_format_and_naming_gives_the_same_model() {
         ("openai.pt", 0.0),
         ("open_clip.safetensors", 0.0),
         ("open_clip_checkpoint.pt", 0.0),
-        ("torchscript.pt", 0.0),
     ];
     for (file, tolerance) in files {
         let model = open(&fixture("formats").join(file)).unwrap_or_else(|error| panic!("{file}: {error:#}"));
@@ -131,6 +130,12 @@ fn what_is_no_weights_file_is_an_error_that_names_it() {
         assert!(message(&path).contains(name), "{}", message(&path));
     }
     assert!(message(&folder.path().join("absent.safetensors")).contains("no such file"));
+}
+
+#[test]
+fn a_torchscript_archive_is_an_error_that_says_how_to_convert_it() {
+    let message = message(&fixture("formats/torchscript.pt"));
+    assert!(message.contains("TorchScript") && message.contains("torch.jit.load"), "{message}");
 }
 
 #[test]

@@ -33,10 +33,13 @@ struct ReferenceFile {
 /// How many 8-bit levels our pixels may be off, and how far a view's mean.
 fn tolerance(file: &str) -> (f32, f32) {
     match file {
-        // Decoders of JPEG may round the inverse cosine transform and interpolate colour differently;
-        // libjpeg-turbo made the reference.
-        name if name.ends_with(".jpg") => (4.0, 0.5),
-        _ => (1.0, 0.1),
+        // libjpeg-turbo made the reference; measured over whole images, our decoder's colour differs by
+        // up to 8 levels at sharp edges where colour is stored at half size, by 0.2 on average (more in a
+        // window of edges), and its
+        // inverse cosine transform by up to 2.
+        "baseline_420.jpg" => (8.0, 0.5),
+        name if name.ends_with(".jpg") => (2.0, 0.05),
+        _ => (0.0, 0.01),
     }
 }
 

@@ -6,8 +6,23 @@ use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command};
 use tsp_mgs_trainer::{export, score};
 
+/// Keeps a graphics driver from printing one error a device on a machine without a screen.
+#[cfg(target_os = "linux")]
+fn quieten_graphics_driver() {
+    // Mesa's device-select layer asks the desktop which GPU it is on, and complains when there is none.
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        #[expect(unsafe_code, reason = "there is no safe way to set a variable for a library")]
+        // SAFETY: no other thread has been started.
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
+}
+
 /// 0 done, 1 failed, 2 wrong usage (by clap).
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    quieten_graphics_driver();
     let result = match Cli::parse().command {
         Command::Score(args) => score::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),

@@ -88,7 +88,7 @@ impl Model {
             Some("safetensors") => {
                 read_safetensors(&bytes)?.into_iter().map(|(name, tensor)| (name, tensor.into_owned())).collect()
             }
-            Some("bin" | "pt" | "pth") => pytorch::read(path)?,
+            Some("bin" | "pt" | "pth") => pytorch::read(path, &bytes)?,
             _ => bail!("unknown kind of file, expected .safetensors, .bin, .pt or .pth"),
         };
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::Dtype;
 use tsp_mgs_core::weights::{RawTensor, Tensors};
@@ -13,14 +13,22 @@ const STATE_DICT: &str = "state_dict";
 /// What training on several GPUs puts before each name.
 const DATA_PARALLEL: &str = "module.";
 
-/// Reads a state dict, or the one inside a training checkpoint.
+/// Reads a state dict from a file, whose `bytes` were read before, or the one inside a training checkpoint.
 ///
 /// # Errors
 /// For files that hold no state dict. A TorchScript archive, like OpenAI's own `ViT-B-32.pt`, is
 /// code and not only tensors: the error says how to convert it.
-pub fn read(path: &Path) -> Result<Tensors<'static>> {
+pub fn read(path: &Path, bytes: &[u8]) -> Result<Tensors<'static>> {
     let reader = PytorchReader::with_top_level_key(path, STATE_DICT).or_else(|_| PytorchReader::new(path));
-    let reader = reader.context("not a PyTorch state dict, or a truncated one")?;
+    let reader = match reader {
+        Ok(reader) => reader,
+        Err(_) if is_torchscript(bytes) => bail!(
+            "a TorchScript archive, which is a program with its weights; convert it once with PyTorch and pass clip.pt:\n  \
+             python -c \"import torch; torch.save(torch.jit.load('{}', map_location='cpu').state_dict(), 'clip.pt')\"",
+            path.display()
+        ),
+        Err(error) => return Err(error).context("not a PyTorch state dict, or a truncated one"),
+    };
     let mut tensors = Tensors::new();
     for (name, tensor) in reader.tensors() {
         let name = name.strip_prefix(DATA_PARALLEL).unwrap_or(name).to_owned();
@@ -35,4 +43,10 @@ pub fn read(path: &Path) -> Result<Tensors<'static>> {
         tensors.insert(name, RawTensor { dtype, shape: tensor.shape().to_vec(), bytes: Cow::Owned(bytes) });
     }
     Ok(tensors)
+}
+
+/// Whether a ZIP archive has the entry that all of TorchScript's have and no state dict.
+fn is_torchscript(bytes: &[u8]) -> bool {
+    const ENTRY: &[u8] = b"/constants.pkl";
+    bytes.windows(ENTRY.len()).any(|window| window == ENTRY)
 }

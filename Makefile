@@ -1,0 +1,96 @@
+# Tasks. Each recipe is commands that a person could type; `make help` lists them.
+
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+TOOLS := $(TARGET)/tools/bin
+TRAINER := $(TARGET)/release/trainer
+DIST := www/dist
+VENV := $(TARGET)/venv
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+WASM := --profile web --target wasm32-unknown-unknown --locked -p tsp-mgs-web
+# The command-line tool must be of the crate's own version.
+WASM_BINDGEN := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
+export CARGO_TARGET_DIR := $(TARGET)
+
+.DEFAULT_GOAL := help
+.PHONY: help score gallery web model test format lint test-native test-wasm test-page bench fixtures picture apt wasm-target
+
+help: ## List the tasks
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+score: $(TRAINER) ## Score the sample images natively
+	$(TRAINER) score www/samples
+
+gallery: web ## Build the page, serve it and print its address
+	cd www && npm run --silent serve
+
+web: model wasm-target $(TOOLS)/wasm-bindgen www/node_modules/.package-lock.json ## Build the page into www/dist
+	for backend in webgpu cpu; do \
+	  cargo build $(WASM) --features $$backend && \
+	  $(TOOLS)/wasm-bindgen --target web --out-dir $(DIST)/wasm/$$backend \
+	    $(TARGET)/wasm32-unknown-unknown/web/tsp_mgs_web.wasm || exit 1; \
+	done
+	cd www && npm run --silent build
+
+model: $(TRAINER) ## Export the built-in weights for the page
+	$(TRAINER) export --dtype f16 --overwrite --out $(DIST)/model
+
+test: format lint test-native test-wasm test-page ## Install what is needed and run every test
+
+format: ## Check the formatting
+	cargo fmt --all --check
+
+# DOCS_RS keeps the CUDA build from downloading LLVM: it is type-checked and not linked.
+lint: wasm-target www/node_modules/.package-lock.json ## Check types and lints of all code, CUDA included
+	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda -- -D warnings
+	cargo clippy $(WASM) --features cpu -- -D warnings
+	cd www && npm run --silent check
+
+test-native: apt ## Test core and trainer on the CPU and on an emulated GPU
+	cargo test --release --locked
+
+# One after the other: both backends are one crate with different features.
+test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in Chromium, on the CPU and on WebGPU
+	for backend in cpu webgpu; do \
+	  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/wasm-bindgen-test-runner \
+	  CHROMEDRIVER=$$(command -v chromedriver) WASM_BINDGEN_TEST_TIMEOUT=600 \
+	  cargo test $(WASM) --features $$backend || exit 1; \
+	done
+
+test-page: apt web ## Test the page as built in Chromium against the command line
+	cd www && TRAINER=$(TRAINER) npm test --silent
+
+bench: $(TRAINER) $(VENV)/ready ## Time a score at real model size side by side with PyTorch
+	$(VENV)/bin/python tests/bench/score.py $(TRAINER) $(TARGET)/bench
+
+fixtures: $(VENV)/ready ## Make the fixtures anew from PyTorch, transformers, open_clip and Pillow
+	$(VENV)/bin/python tests/fixtures/generate.py
+
+picture: apt web ## Take the README's picture of the page
+	cd www && node picture.mjs
+
+# Set-up: each line does nothing where its work is done.
+
+apt:
+	@missing=$$(for name in chromium chromium-driver mesa-vulkan-drivers; do \
+	  dpkg -s $$name >/dev/null 2>&1 || echo $$name; done); \
+	[ -z "$$missing" ] || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $$missing; }
+
+wasm-target:
+	@rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
+
+$(TOOLS)/wasm-bindgen: Cargo.toml
+	@$@ --version 2>/dev/null | grep -qF " $(WASM_BINDGEN)" || \
+	  cargo install wasm-bindgen-cli --version $(WASM_BINDGEN) --root $(dir $(TOOLS))
+	@touch $@
+
+www/node_modules/.package-lock.json: www/package-lock.json
+	cd www && npm ci --no-audit --no-fund
+	@touch $@
+
+$(VENV)/ready: tests/fixtures/requirements.txt
+	python3 -m venv $(VENV) && $(VENV)/bin/pip install -r tests/fixtures/requirements.txt && touch $@
+
+# Cargo knows best whether there is anything to do.
+.PHONY: $(TRAINER)
+$(TRAINER):
+	cargo build --release --locked
