@@ -7,6 +7,13 @@
  * @typedef {{ type: "restarting", error: string } | { type: "stopped", error: string }} Replaced
  */
 
+/**
+ * The worker's script, in a blob: a worker from a blob keeps the Content-Security-Policy of the page, while one from the
+ * network has only what its own response's headers say, and a static host sends none.
+ */
+const WORKER = URL.createObjectURL(
+  new Blob([`import ${JSON.stringify(new URL("./worker.js", import.meta.url))};`], { type: "text/javascript" }));
+
 export class Client {
   /** @type {Worker | undefined} */ #worker;
   /** @type {ScoreRequest | null} */ #working = null;
@@ -14,6 +21,7 @@ export class Client {
   /** @type {"webgpu" | "cpu"} */ #backend = "webgpu";
   #isReady = false;
   #crashes = 0;
+  /** Why no worker can be started; then no image can be scored. @type {string | null} */ #stopped = null;
   /** @type {{ device: import("./protocol.js").DeviceChoice, reason: string | null }} */ #choice;
   #tell;
 
@@ -29,13 +37,14 @@ export class Client {
 
   /** Queues an image; one that still waits is dropped, as nobody looks at it any more. @param {Omit<ScoreRequest, "type">} request */
   score(request) {
+    if (this.#stopped !== null) return this.#tell({ type: "error", id: request.id, error: this.#stopped });
     this.#waiting = { type: "score", ...request };
     this.#next();
   }
 
   #start() {
     this.#isReady = false;
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const worker = new Worker(WORKER, { type: "module" });
     worker.onmessage = ({ data }) => this.#hear(worker, data);
     worker.onerror = ({ message }) =>
       this.#hear(worker, { type: "fatal", id: null, error: message || "the worker could not be loaded" });
@@ -75,7 +84,8 @@ export class Client {
     this.#crashes += 1;
     const mayUseCpu = this.#choice.device === "auto" && this.#backend === "webgpu";
     if (!this.#isReady && !mayUseCpu) {
-      this.#tell({ type: "stopped", error });
+      this.#stopped = `the scorer could not start: ${error}; reload the page to try again`;
+      this.#tell({ type: "stopped", error: this.#stopped });
       return;
     }
     this.#tell({ type: "restarting", error });

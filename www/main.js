@@ -4,7 +4,7 @@
 import { Client } from "./client.js";
 import { drawPatches } from "./overlay.js";
 import { page } from "./page.js";
-import { element, parts, scores, TASK_NAMES } from "./view.js";
+import { element, number, parts, scores, TASK_NAMES } from "./view.js";
 
 /** The image on the stage. @type {File | null} */
 let image = null;
@@ -50,7 +50,7 @@ function hear(answer) {
       say("The scorer stopped and starts again …");
       break;
     case "stopped":
-      showError(`The scorer could not start: ${answer.error}. Reload the page to try again.`);
+      showError(answer.error);
       page.progress.hidden = true;
       break;
   }
@@ -96,8 +96,10 @@ async function score() {
 function showResult(scored, elapsed_ms) {
   result = scored;
   setBusy(false);
-  if (!hasPrompt) setPrompt(scored.prompt ?? "", false);
+  page.error.hidden = true; // The error of something else may have come since the image was sent.
+  if (!hasPrompt && scored.prompt_source !== "argument") setPrompt(scored.prompt ?? "", false);
   page.promptNote.textContent = promptNote(scored);
+  showNotes(scored);
   page.scores.replaceChildren(...scores(scored, info?.tasks ?? TASK_NAMES));
   page.parts.replaceChildren(...parts(scored));
   showPatches(scored);
@@ -107,9 +109,11 @@ function showResult(scored, elapsed_ms) {
 
 /** @param {import("./protocol.js").Result} scored */
 function promptNote({ prompt, prompt_source, prompt_truncated }) {
-  if (!prompt) return "No prompt in the image: type the text it was made from to see alignment.";
-  const from = hasPrompt ? "Change it and press Enter to score again." : `Read from the image (${prompt_source}).`;
-  return prompt_truncated ? `${from} It is longer than CLIP's 75 tokens; the rest does not count.` : from;
+  if (!prompt) return `No prompt in the image${info?.tasks.includes("alignment") ? ": type the text it was made from to see alignment" : ""}.`;
+  const from = prompt_source === "argument" ? "Change it and press Enter to score again." : `Read from the image (${prompt_source}).`;
+  return prompt_truncated
+    ? `${from} By itself or within the texts around it, it is longer than the 75 tokens that CLIP reads; what is beyond does not count.`
+    : from;
 }
 
 /** @param {string} message */
@@ -117,7 +121,7 @@ function showError(message) {
   setBusy(false);
   result = null;
   page.error.hidden = false;
-  page.error.textContent = message.charAt(0).toUpperCase() + message.slice(1);
+  page.error.textContent = sentence(message);
   page.scores.replaceChildren(...scores(null, info?.tasks ?? TASK_NAMES));
   page.parts.replaceChildren();
   showPatches(null);
@@ -128,13 +132,21 @@ function showError(message) {
  * @param {import("./protocol.js").Info} loaded
  * @param {string | null} note
  */
-function showInfo({ backend, device, model, dtype, crops, warning }, note) {
+function showInfo({ backend, device, model, dtype, crops, warning, notes }, note) {
+  showNotes({ warning, notes });
   page.warning.hidden = warning === null;
   page.warning.textContent = warning?.startsWith("untrained") ? `${warning}: the numbers mean nothing yet` : warning;
   page.device.replaceChildren(
     element("span", { className: "chip" }, backend === "webgpu" ? "WebGPU" : "CPU"),
     ` ${device} · ${model} · ${dtype} · ${crops} patches`,
-    ...(note === null ? [] : [element("br", {}), `Why not WebGPU: ${note.replace(/\.$/, "")}.`]));
+    ...(note === null ? [] : [element("br", {}), sentence(`why not WebGPU: ${note}`)]));
+}
+
+/** What a result must say beside the warning, which has its own place. @param {{ warning: string | null, notes: string[] }} said */
+function showNotes({ warning, notes }) {
+  const others = notes.filter((note) => note !== warning);
+  page.notes.hidden = others.length === 0;
+  page.notes.textContent = others.map(sentence).join(" ");
 }
 
 /** The toggle for the patches, and what it shows. @param {import("./protocol.js").Result | null} scored */
@@ -145,12 +157,15 @@ function showPatches(scored) {
     if (radio.disabled && radio.checked && scored) radios[0].checked = true;
   }
   page.patches.hidden = scored === null || radios.every(({ value, disabled }) => value === "" || disabled);
-  const task = taskOf(scored, radios.find(({ checked }) => checked)?.value ?? "");
+  const name = radios.find(({ checked }) => checked)?.value ?? "";
+  const task = taskOf(scored, name);
   page.overlay.replaceChildren();
   page.patchScale.hidden = !task;
   if (!scored || !task) return;
   const { low, high } = drawPatches(page.overlay, scored, task.patches);
-  page.patchScale.replaceChildren(`lowest ${low.toFixed(2)}`, element("i", {}), `highest ${high.toFixed(2)} of 5`);
+  page.patchScale.replaceChildren(
+    "lowest ", number(low, `${name}.patches.lowest`, 2), element("i", {}),
+    "highest ", number(high, `${name}.patches.highest`, 2), " of 5");
 }
 
 /**
@@ -189,6 +204,11 @@ function say(text, unseen = "") {
   page.status.replaceChildren(text, ...(unseen ? [element("span", { className: "hidden" }, unseen)] : []));
 }
 
+/** @param {string} message */
+function sentence(message) {
+  return `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
+}
+
 /** @param {number} bytes */
 function megabytes(bytes) {
   return (bytes / 1e6).toFixed(0);
@@ -210,7 +230,7 @@ page.image.onerror = () => {
   page.noPreview.hidden = false;
 };
 page.prompt.oninput = () => {
-  hasPrompt = true;
+  hasPrompt = page.prompt.value.trim() !== "";
 };
 page.prompt.onkeydown = (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

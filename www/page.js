@@ -25,6 +25,7 @@ export const page = {
   status: find("#status", HTMLElement),
   error: find("#error", HTMLElement),
   warning: find("#warning", HTMLElement),
+  notes: find("#notes", HTMLElement),
   results: find("section.right", HTMLElement),
   scores: find("#scores", HTMLElement),
   parts: find("#parts", HTMLElement),

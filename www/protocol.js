@@ -9,6 +9,7 @@
  * @property {string} device
  * @property {string} model  name and short hash
  * @property {string | null} warning  e.g. "untrained demo weights"
+ * @property {string[]} notes  what every result must say, the warning among it
  * @property {("perception" | "alignment")[]} tasks
  * @property {number} crops
  * @property {string} dtype
@@ -44,13 +45,14 @@
  * @typedef {object} Result
  * @property {string | null} prompt
  * @property {string | null} prompt_source  "argument", or the image's own field that held the prompt
- * @property {boolean} prompt_truncated
+ * @property {boolean} prompt_truncated  the prompt, alone or within the texts around it, is longer than CLIP's 75 tokens
  * @property {number} width  of the upright image, in pixels
  * @property {number} height
  * @property {number} crops
  * @property {string} device
  * @property {string} model
  * @property {string | null} warning
+ * @property {string[]} notes  e.g. "no prompt: alignment is not scored"; the warning is among them
  * @property {Task | null} perception
  * @property {Task | null} alignment  null without a prompt
  */
@@ -60,7 +62,7 @@
  * @typedef {{ type: "start", device: DeviceChoice, reason: string | null }} StartRequest
  *   `reason`: why the CPU was chosen although the visitor asked for no device
  * @typedef {{ type: "score", id: number, image: Uint8Array<ArrayBuffer>, prompt: string | null }} ScoreRequest
- *   `prompt` null: the image's own metadata is read
+ *   `prompt` null: the image's own metadata is read; it is never blank
  * @typedef {StartRequest | ScoreRequest} Request
  */
 

@@ -48,11 +48,15 @@ async function open(backend, note, tell) {
   });
   if (backend === "webgpu") watchGpu(fail);
 
-  /** @type {<T>(work: Promise<T>) => Promise<T>} */
-  const guarded = (work) => Promise.race([work, fault]).catch((error) => {
-    throw isPanic(error) ? new Fault(messageOf(error)) : error;
-  });
-  const scorer = await guarded((async () => {
+  /** @type {<T>(work: () => Promise<T>) => Promise<T>} */
+  const guarded = async (work) => {
+    try {
+      return await Promise.race([work(), fault]);
+    } catch (error) {
+      throw isPanic(error) ? new Fault(messageOf(error)) : error;
+    }
+  };
+  const scorer = await guarded(async () => {
     /** @type {import("./protocol.js").ScorerModule} */
     const module = await import(`./wasm/${backend}/tsp_mgs_web.js`);
     await module.default();
@@ -60,14 +64,14 @@ async function open(backend, note, tell) {
     return module.Scorer.load(new URL("./model/model.json", import.meta.url).href, {
       onProgress: (loaded, total) => tell({ type: "progress", loaded, total }),
     });
-  })());
+  });
 
   return {
     note,
     fault,
     info: scorer.info(),
     /** @type {import("./protocol.js").Scorer["score"]} */
-    score: (image, prompt) => guarded(scorer.score(image, prompt)),
+    score: (image, prompt) => guarded(() => scorer.score(image, prompt)),
   };
 }
 

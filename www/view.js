@@ -1,6 +1,6 @@
 // @ts-check
 // view.js — one result as page elements: the two scores, what they add up from, levels and words.
-// Each number shown carries its full precision in `data-value` and its place in the result in `data-key`.
+// Each number shown carries its full precision in `data-value` and in `data-key` its place in the result, or how it follows from it.
 
 /**
  * @typedef {import("./protocol.js").Result} Result
@@ -68,9 +68,9 @@ export function parts(result) {
 /** The addends of Q, weighted. @param {Task} task */
 function termsOf({ alpha, q_image, q_patches, q_fine }) {
   return [
-    { part: "image", label: "Whole image", key: "q_image", weight: alpha, q: q_image },
-    { part: "patches", label: "Patches", key: "q_patches", weight: 1 - alpha, q: q_patches },
-    { part: "words", label: "Words", key: "q_fine", weight: null, q: q_fine },
+    { part: "image", label: "Whole image", key: "q_image", weightKey: "alpha", weight: alpha, q: q_image },
+    { part: "patches", label: "Patches", key: "q_patches", weightKey: "(1-alpha)", weight: 1 - alpha, q: q_patches },
+    { part: "words", label: "Words", key: "q_fine", weightKey: "", weight: null, q: q_fine },
   ].flatMap(({ q, ...term }) => (q === null ? [] : [{ ...term, q, value: (term.weight ?? 1) * q }]));
 }
 
@@ -82,15 +82,15 @@ function sum(task, name) {
   return element("table", { className: "sum" },
     element("caption", {}, "What adds up"),
     element("tbody", {},
-      ...termsOf(task).map(({ part, label, key, weight, q, value }) =>
+      ...termsOf(task).map(({ part, label, key, weightKey, weight, q, value }) =>
         element("tr", { className: weight === 0 ? "unused" : "" },
           element("th", { scope: "row" }, element("i", { className: `dot ${part}` }), label),
           weight === null
             ? element("td", {})
-            : element("td", {}, part === "image" ? number(weight, `${name}.alpha`, 2) : weight.toFixed(2), " × ", number(q, `${name}.${key}`, 3)),
-          element("td", {}, weight === null ? number(q, `${name}.${key}`, 3) : value.toFixed(3))))),
+            : element("td", {}, number(weight, `${name}.${weightKey}`, 2), " × ", number(q, `${name}.${key}`, 3)),
+          element("td", {}, number(value, weight === null ? `${name}.${key}` : `${name}.${weightKey}*${key}`, 3))))),
     element("tfoot", {},
-      element("tr", {}, element("th", { scope: "row" }, "Score"), element("td", {}), element("td", {}, task.score.toFixed(3)))));
+      element("tr", {}, element("th", { scope: "row" }, "Score"), element("td", {}), element("td", {}, number(task.score, `${name}.score`, 3)))));
 }
 
 /**
@@ -146,7 +146,8 @@ function words(task, name, prompt) {
   return element("div", { className: "words" },
     element("h3", {}, "How close each word is to the image"),
     text,
-    element("p", { className: "note legend" }, `least ${low.toFixed(3)}`, element("i", { className: "ramp" }), `most ${high.toFixed(3)}`),
+    element("p", { className: "note legend" }, 
+      "least ", number(low, `${name}.words.least`, 3), element("i", { className: "ramp" }), "most ", number(high, `${name}.words.most`, 3)),
     element("details", {},
       element("summary", {}, "Each word in numbers"),
       element("table", {},
@@ -183,11 +184,11 @@ function fixed(value) {
 
 /**
  * @param {number} value
- * @param {string} key  its path in the result
+ * @param {string} key
  * @param {number} digits
  * @param {number} factor  100 for percent
  */
-function number(value, key, digits, factor = 1) {
+export function number(value, key, digits, factor = 1) {
   const data = element("data", { value: String(value) }, (value * factor).toFixed(digits));
   data.dataset.key = key;
   data.dataset.value = String(value);

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::preprocess::PREPROCESS_ID;
 use crate::prompts::Task;
+use crate::scorer::PromptFeatures;
 use crate::weights::{RawTensor, Tensors, read_safetensors};
 
 /// Name of the file that describes a bundle.
@@ -187,8 +188,8 @@ pub struct LoadedBundle {
     pub manifest: Manifest,
     /// The weights.
     pub checkpoint: Checkpoint<'static>,
-    /// Features of the prompts of a model without text tower, `[levels, embed_dim]`, row-major.
-    pub prompt_features: Option<Vec<f32>>,
+    /// Features of the prompts of a model without text tower.
+    pub prompt_features: Option<PromptFeatures>,
 }
 
 impl BundleReader {
@@ -232,7 +233,10 @@ impl BundleReader {
                 }
                 None => (name, 0),
             };
-            self.pieces.entry(name).or_default().insert(row, tensor.into_owned());
+            let earlier = self.pieces.entry(name.clone()).or_default().insert(row, tensor.into_owned());
+            if earlier.is_some() {
+                return Err(Error::Bundle(format!("tensor `{name}` stands in two shards")));
+            }
         }
         self.next += 1;
         Ok(())
@@ -257,29 +261,30 @@ impl BundleReader {
             let quantised = tensors.remove(&name).expect("it was just found");
             tensors.insert(name.clone(), dequantise(&name, &quantised, &scale)?);
         }
-        let prompt_features = tensors.remove(PROMPT_FEATURES).filter(RawTensor::is_float).map(|t| t.to_f32());
+        let features = tensors.remove(PROMPT_FEATURES);
         let checkpoint = Checkpoint::read_as(tensors, Naming::OpenAi, self.manifest.clip.clone())?;
-        if checkpoint.config().text.is_none() {
-            check_prompt_features(&self.manifest, prompt_features.as_deref())?;
-        }
+        let prompt_features = match checkpoint.config().text {
+            Some(_) => None,
+            None => Some(prompt_features(&self.manifest, features)?),
+        };
         Ok(LoadedBundle { manifest: self.manifest, checkpoint, prompt_features })
     }
 }
 
-/// A model without text tower scores one task, with the features of that task's prompts.
-fn check_prompt_features(manifest: &Manifest, features: Option<&[f32]>) -> Result<()> {
-    let options: Vec<&Options> = manifest.tasks.values().collect();
-    let [options] = options.as_slice() else {
-        return Err(Error::Bundle("a model without text tower scores one task".into()));
+/// A model without text tower scores perception with the prompts whose features it brings along.
+fn prompt_features(manifest: &Manifest, tensor: Option<RawTensor>) -> Result<PromptFeatures> {
+    let tasks: Vec<&Options> = manifest.tasks.values().collect();
+    let prompts = match tasks.as_slice() {
+        [options] if options.task() == Task::Perception => options.prompts,
+        _ => return Err(Error::Bundle("a model without text tower scores perception and nothing else".into())),
     };
-    let expected = options.prompts.levels().len() * manifest.clip.embed_dim;
-    match features.map(<[f32]>::len) {
-        Some(found) if found == expected && options.task() == Task::Perception => Ok(()),
-        found => Err(Error::Bundle(format!(
-            "a model without text tower needs `{PROMPT_FEATURES}` of {expected} numbers for perception, found {}",
-            found.unwrap_or(0)
-        ))),
+    let expected = [prompts.levels().len(), manifest.clip.embed_dim];
+    let tensor = tensor.ok_or_else(|| Error::MissingTensor(PROMPT_FEATURES.into()))?;
+    if tensor.shape != expected || !tensor.is_float() {
+        let expected = format!("{expected:?} of floats");
+        return Err(Error::Shape { name: PROMPT_FEATURES.into(), expected, found: tensor.shape });
     }
+    Ok(PromptFeatures { prompts, values: tensor.to_f32() })
 }
 
 /// The parameters of `clip`, which may leave out the checkpoint's text tower, as shards of at most
@@ -288,14 +293,18 @@ pub fn write_shards(
     checkpoint: &Checkpoint,
     clip: &ClipConfig,
     dtype: WeightType,
-    prompt_features: Option<RawTensor<'static>>,
+    prompt_features: Option<&PromptFeatures>,
 ) -> Vec<Vec<u8>> {
     let mut shards = vec![Vec::new()];
     let mut room = MAX_SHARD_BYTES - HEADER_BYTES;
     let parameters = parameter_shapes(clip)
         .into_iter()
         .flat_map(|(name, shape)| encode(&name, &shape, &checkpoint.values(&name), dtype));
-    for (name, tensor) in parameters.chain(prompt_features.map(|tensor| (PROMPT_FEATURES.to_owned(), tensor))) {
+    let prompt_features = prompt_features.map(|features| {
+        let shape = vec![features.values.len() / clip.embed_dim, clip.embed_dim];
+        (PROMPT_FEATURES.to_owned(), RawTensor::from_f32(shape, &features.values))
+    });
+    for (name, tensor) in parameters.chain(prompt_features) {
         let rows = tensor.shape.first().copied().unwrap_or(1);
         let row_bytes = tensor.bytes.len() / rows;
         let mut start = 0;

@@ -3,6 +3,8 @@
 //! Parameters carry OpenAI's names (`visual.transformer.resblocks.0.attn.in_proj_weight`); the one
 //! table of names below says how Hugging Face's `transformers` calls and lays out the same tensors.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig, heads};
@@ -19,6 +21,10 @@ const NOT_PARAMETERS: [&str; 5] = [
     "vocab_size",
 ];
 
+/// Beyond these no CLIP was ever published; a hostile file shall not make us count to 10¹⁸.
+const MAX_LAYERS: usize = 1000;
+const MAX_WIDTH: usize = 1 << 20;
+
 /// Who named the tensors of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
@@ -32,7 +38,7 @@ pub enum Naming {
 #[derive(Debug)]
 pub struct Checkpoint<'a> {
     config: ClipConfig,
-    parameters: std::collections::BTreeMap<String, Parameter<'a>>,
+    parameters: BTreeMap<String, Parameter<'a>>,
 }
 
 #[derive(Debug)]
@@ -61,7 +67,7 @@ impl<'a> Checkpoint<'a> {
     /// As [`Checkpoint::read`].
     pub fn read_as(mut tensors: Tensors<'a>, naming: Naming, config: ClipConfig) -> Result<Self> {
         check_sizes(&config)?;
-        let mut parameters = std::collections::BTreeMap::new();
+        let mut parameters = BTreeMap::new();
         for (name, shape) in parameter_shapes(&config) {
             let is_transposed = naming.is_transposed(&name);
             let mut parts = Vec::new();
@@ -301,11 +307,18 @@ fn check_sizes(config: &ClipConfig) -> Result<()> {
     if image_size > SHORT_SIDE as usize {
         return Err(Error::Config(format!("views of {image_size} pixels, expected at most {SHORT_SIDE}")));
     }
-    let towers = std::iter::once(("vision", config.vision.width, config.vision.layers))
-        .chain(config.text.iter().map(|text| ("text", text.width, text.layers)));
-    for (tower, width, layers) in towers {
-        if width == 0 || layers == 0 || !width.is_multiple_of(heads(width)) {
-            return Err(Error::Config(format!("a {tower} tower of {layers} layers and width {width}")));
+    if config.embed_dim == 0 {
+        return Err(Error::Config("an embedding of width 0".into()));
+    }
+    let vision = ("vision", config.vision.width, config.vision.mlp_width, config.vision.layers);
+    let text = config.text.iter().map(|text| ("text", text.width, text.mlp_width, text.layers));
+    for (tower, width, mlp_width, layers) in std::iter::once(vision).chain(text) {
+        let is_possible = (1..=MAX_WIDTH).contains(&width)
+            && (1..=MAX_WIDTH).contains(&mlp_width)
+            && (1..=MAX_LAYERS).contains(&layers)
+            && width.is_multiple_of(heads(width));
+        if !is_possible {
+            return Err(Error::Config(format!("a {tower} tower of {layers} layers, width {width} and {mlp_width}")));
         }
     }
     match &config.text {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::tokenizer::VOCAB_SIZE;
+
 /// Published CLIP models have this width of an attention head, whatever their size.
 const HEAD_WIDTH: usize = 64;
 
@@ -72,7 +74,13 @@ impl ClipConfig {
             embed_dim: 512,
             activation: Activation::QuickGelu,
             vision: VisionConfig { image_size: 224, patch_size: 32, width: 768, mlp_width: 3072, layers: 12 },
-            text: Some(TextConfig { context_length: 77, vocab_size: 49_408, width: 512, mlp_width: 2048, layers: 12 }),
+            text: Some(TextConfig {
+                context_length: 77,
+                vocab_size: VOCAB_SIZE,
+                width: 512,
+                mlp_width: 2048,
+                layers: 12,
+            }),
         }
     }
 }

@@ -5,7 +5,10 @@
 pub enum Error {
     /// The bytes are no image of a format that we decode.
     #[error("not an image that can be decoded: {0} (PNG, JPEG, WebP, GIF, BMP and TIFF are read)")]
-    Image(#[from] image::ImageError),
+    Image(image::ImageError),
+    /// The file ends before the picture does.
+    #[error("the image is damaged: its file ends too early")]
+    Truncated,
     /// The image is larger than [`crate::preprocess::MAX_SIDE`].
     #[error("the image is {width} × {height} pixels, expected 1 to {max} a side", max = crate::preprocess::MAX_SIDE)]
     ImageSize {
@@ -24,7 +27,7 @@ pub enum Error {
     },
     /// The file is no safetensors file, or a broken one.
     #[error("not a safetensors file, or a truncated one: {0}")]
-    Safetensors(#[from] safetensors::SafeTensorError),
+    Safetensors(safetensors::SafeTensorError),
     /// No known CLIP tensor name.
     #[error(
         "no CLIP weights: none of the {found} tensors is `visual.conv1.weight` (OpenAI, open_clip) or \
@@ -72,6 +75,19 @@ pub enum Error {
     /// The model computed a score that is no number.
     #[error("the model gave a score that is not a number: its weights are damaged, or the device overflowed")]
     NotFinite,
+}
+
+// Both texts hold their cause, so it is no `source`: a chain of causes would say it twice.
+impl From<image::ImageError> for Error {
+    fn from(error: image::ImageError) -> Self {
+        Self::Image(error)
+    }
+}
+
+impl From<safetensors::SafeTensorError> for Error {
+    fn from(error: safetensors::SafeTensorError) -> Self {
+        Self::Safetensors(error)
+    }
 }
 
 /// This crate's result.

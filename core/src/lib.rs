@@ -24,7 +24,9 @@ pub mod vision;
 
 pub mod options;
 pub mod quality;
+pub mod result;
 pub mod scorer;
+mod words;
 
 pub mod bundle;
 pub mod checkpoint;

@@ -23,7 +23,9 @@ use png::Info;
 /// A prompt as its generator stored it, neither empty nor padded; weights and LoRA tags remain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmbeddedPrompt {
+    /// The text.
     pub text: String,
+    /// Where it stood.
     pub source: PromptSource,
 }
 

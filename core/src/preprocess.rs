@@ -9,7 +9,7 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -104,6 +104,10 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
+    // The decoder fills what is missing with grey.
+    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
+        return Err(Error::Truncated);
+    }
     let mut decoder = reader.into_decoder()?;
     let (width, height) = decoder.dimensions();
     if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
@@ -113,6 +117,27 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(if image.color().has_alpha() { on_white(image) } else { image.into_rgb8() })
+}
+
+/// Whether a JPEG file reaches its end marker; what follows that is not looked at.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const END: u8 = 0xd9;
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    loop {
+        // Up to the next marker: fill bytes, and after a scan's header its data, in which 0xff is
+        // followed by 0 or a restart marker.
+        let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0xd0..=0xd7);
+        let Some(start) = rest.windows(2).position(is_marker) else { return false };
+        let (marker, after) = (rest[start + 1], &rest[start + 2..]);
+        if marker == END {
+            return true;
+        }
+        let Some(length) = after.first_chunk().map(|length| usize::from(u16::from_be_bytes(*length))) else {
+            return false;
+        };
+        let Some(next) = after.get(length..) else { return false };
+        rest = next;
+    }
 }
 
 /// The EXIF orientation; none when it is unreadable, which is no reason to refuse the picture.
@@ -271,23 +296,32 @@ impl<'a> Enlarged<'a> {
     /// Resizes the part of the source that a rectangle of the enlarged image shows: the same pixels
     /// as cutting it from the whole, as the filter reads the source beyond the part's edges.
     fn resized(&self, x: u32, y: u32, width: u32, height: u32) -> Vec<u8> {
-        /// Rows that the filter may read beyond the part.
-        const MARGIN: f64 = 2.0;
         let (source_width, source_height) = self.source.dimensions();
         let (left, part_width) = part(x, width, source_width, self.width);
         let (top, part_height) = part(y, height, source_height, self.height);
-        let first_row = (top - MARGIN).floor().max(0.0) as u32;
-        let end_row = ((top + part_height + MARGIN).ceil() as u32).min(source_height);
+        let columns = with_margin(left, part_width, source_width);
+        let rows = with_margin(top, part_height, source_height);
         let row_bytes = source_width as usize * 3;
-        let rows = &self.source.as_raw()[first_row as usize * row_bytes..end_row as usize * row_bytes];
+        let (first, end) = (columns.start as usize * 3, columns.end as usize * 3);
+        let cut: Vec<u8> = self.source.as_raw()[rows.start as usize * row_bytes..rows.end as usize * row_bytes]
+            .chunks_exact(row_bytes)
+            .flat_map(|row| &row[first..end])
+            .copied()
+            .collect();
 
         // Pillow resizes rows, rounds to 8 bits, then resizes columns.
-        let part_rows = end_row - first_row;
-        let across = (left, 0.0, part_width, f64::from(part_rows));
-        let rows = resize_once(rows, (source_width, part_rows), across, (width, part_rows));
-        let down = (0.0, top - f64::from(first_row), f64::from(width), part_height);
-        resize_once(&rows, (width, part_rows), down, (width, height))
+        let n_rows = rows.end - rows.start;
+        let across = (left - f64::from(columns.start), 0.0, part_width, f64::from(n_rows));
+        let cut = resize_once(&cut, (columns.end - columns.start, n_rows), across, (width, n_rows));
+        let down = (0.0, top - f64::from(rows.start), f64::from(width), part_height);
+        resize_once(&cut, (width, n_rows), down, (width, height))
     }
+}
+
+/// The whole pixels that the filter may read for a stretch of the source.
+fn with_margin(start: f64, length: f64, source: u32) -> std::ops::Range<u32> {
+    const MARGIN: f64 = 2.0;
+    (start - MARGIN).floor().max(0.0) as u32..((start + length + MARGIN).ceil() as u32).min(source)
 }
 
 /// The stretch of the source, start and length, that a stretch of the enlarged image shows.

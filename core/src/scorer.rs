@@ -10,19 +10,17 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use lru::LruCache;
-use serde::Serialize;
 
 use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
 use crate::error::{Error, Result};
-use crate::options::{Options, Words};
-use crate::preprocess::{ViewPlan, Views, Window};
-use crate::prompts::Task;
-use crate::quality::{Features, Quality, ViewQuality, WordFeatures, patch_levels, quality};
+use crate::options::Options;
+use crate::preprocess::{ViewPlan, Views};
+use crate::prompts::{PromptSet, Task};
+use crate::quality::{Features, patch_levels, quality};
+use crate::result::{Layout, TaskLayout, flatten};
 use crate::tokenizer::{Tokenizer, Tokens, VOCAB_SIZE};
-
-/// What every result of a model without text tower must say.
-pub const WITHOUT_TEXT: &str = "no text tower: scored without the words of the prompt";
+use crate::words::{Prompt, pad_words};
 
 /// Views that go through the image tower at once; more gain nothing on a CPU and cost memory.
 const TOWER_BATCH: usize = 16;
@@ -43,6 +41,16 @@ pub struct Scorer {
     fixed: BTreeMap<String, Tensor<1>>,
     sentences: LruCache<String, Sentence>,
     prompts: LruCache<String, Arc<Prompt>>,
+    texts_encoded: usize,
+}
+
+/// Sentence features of a set of prompts, for a model that cannot compute them.
+#[derive(Clone, Debug)]
+pub struct PromptFeatures {
+    /// The prompts; they do not depend on the image.
+    pub prompts: PromptSet,
+    /// Row-major `[levels, embed_dim]`, not unit length.
+    pub values: Vec<f32>,
 }
 
 /// One image to score.
@@ -54,71 +62,6 @@ pub struct Input<'a> {
     pub prompt: Option<&'a str>,
 }
 
-/// The scores of one image.
-#[derive(Clone, Debug, Serialize)]
-pub struct ImageScore {
-    /// How good it looks; `None` when the model does not score that.
-    pub perception: Option<TaskScore>,
-    /// How well it shows its prompt; `None` without a prompt or when the model does not score that.
-    pub alignment: Option<TaskScore>,
-    /// Whether the prompt was longer than CLIP reads and its end was ignored.
-    pub prompt_truncated: bool,
-}
-
-/// A quality and its parts; SPEC §4 and §5.
-#[derive(Clone, Debug, Serialize)]
-pub struct TaskScore {
-    /// `Q`, on the opinion scale of 0 to 5, not clipped; higher is better.
-    pub score: f32,
-    /// `α`, in [0, 1].
-    pub alpha: f32,
-    /// `Q_cg` of the resized image, in [0, 5].
-    pub q_image: Option<f32>,
-    /// `Q_cg` of the patches, in [0, 5].
-    pub q_patches: Option<f32>,
-    /// `Q_fg`; `None` when switched off.
-    pub q_fine: Option<f32>,
-    /// Names of the levels, worst first.
-    pub levels: &'static [&'static str],
-    /// Probability of each level, seen in the resized image.
-    pub p_image: Option<Vec<f32>>,
-    /// Probability of each level, seen in the mean patch.
-    pub p_patches: Option<Vec<f32>>,
-    /// Mean similarity of the prompt's words with the resized image, in [−1, 1].
-    pub w_image: Option<f32>,
-    /// Mean similarity of the prompt's words with the mean patch, in [−1, 1].
-    pub w_patches: Option<f32>,
-    /// Each word of the prompt.
-    pub words: Vec<WordScore>,
-    /// Each patch by itself.
-    pub patches: Vec<PatchScore>,
-}
-
-/// How similar a word of the prompt is to what is seen.
-#[derive(Clone, Debug, Serialize)]
-pub struct WordScore {
-    /// The word, or the part of one, as the prompt has it.
-    pub text: String,
-    /// Where it starts in the prompt, in characters.
-    pub start: usize,
-    /// Where it ends in the prompt, in characters.
-    pub end: usize,
-    /// Cosine with the resized image.
-    pub w_image: Option<f32>,
-    /// Cosine with the mean patch.
-    pub w_patches: Option<f32>,
-}
-
-/// A patch and its own level probabilities.
-#[derive(Clone, Debug, Serialize)]
-pub struct PatchScore {
-    /// Where it stands in the upright image.
-    #[serde(flatten)]
-    pub window: Window,
-    /// Probability of each level.
-    pub p: Vec<f32>,
-}
-
 #[derive(Clone)]
 struct Sentence {
     /// `[embed_dim]`
@@ -126,25 +69,16 @@ struct Sentence {
     is_truncated: bool,
 }
 
-/// The words of an initial prompt.
-struct Prompt {
-    text: String,
-    tokens: Tokens,
-    /// `[tokens between start and end, embed_dim]`; `None` when there are none.
-    features: Option<Tensor<2>>,
-}
-
 impl Scorer {
     /// Uploads a model to `device`, to score one or both tasks with it.
     ///
-    /// A model without text tower brings the features of its first task's prompts along, row-major
-    /// `[levels, embed_dim]`.
+    /// A model without text tower brings the features of its prompts along.
     ///
     /// # Errors
     /// [`Error::Options`] and [`Error::Crops`] for options that the model cannot follow.
     pub fn load(
         checkpoint: &Checkpoint,
-        prompt_features: Option<&[f32]>,
+        prompt_features: Option<&PromptFeatures>,
         tasks: Vec<Options>,
         device: Device,
     ) -> Result<Self> {
@@ -158,22 +92,33 @@ impl Scorer {
             Some(text) => text.context_length,
             None => 0,
         };
-        let texts = tasks[0].prompts.texts("");
-        let features = prompt_features.unwrap_or_default().chunks_exact(config.embed_dim);
-        let fixed = texts.into_iter().zip(features).map(|(text, feature)| {
-            let data = TensorData::new(feature.to_vec(), [config.embed_dim]);
-            (text, Tensor::from_data(data, &device))
-        });
+        let mut fixed = BTreeMap::new();
+        if config.text.is_none() {
+            let known = prompt_features.map(|features| features.prompts);
+            if tasks.iter().any(|options| options.fine || Some(options.prompts) != known) {
+                return Err(Error::Options(
+                    "this model has no text tower: it scores with the prompts that it was exported with, without words"
+                        .into(),
+                ));
+            }
+        }
+        if let Some(PromptFeatures { prompts, values }) = prompt_features {
+            for (text, feature) in prompts.texts("").into_iter().zip(values.chunks_exact(config.embed_dim)) {
+                let data = TensorData::new(feature.to_vec(), [config.embed_dim]);
+                fixed.insert(text, Tensor::from_data(data, &device));
+            }
+        }
         Ok(Self {
             tokenizer: config.text.is_some().then(Tokenizer::new),
             clip: Clip::load(checkpoint, &device),
-            fixed: fixed.collect(),
+            fixed,
             device,
             tasks,
             plan,
             context_length,
             sentences: LruCache::new(SENTENCES),
             prompts: LruCache::new(PROMPTS),
+            texts_encoded: 0,
         })
     }
 
@@ -190,6 +135,16 @@ impl Scorer {
     /// Whether prompts can be read: without, no words and no alignment are scored.
     pub fn has_text_tower(&self) -> bool {
         self.clip.has_text_tower()
+    }
+
+    /// How many images at least fill the image tower: what a caller should hand over together.
+    pub fn images_at_once(&self) -> usize {
+        (TOWER_BATCH / self.plan.len()).max(1)
+    }
+
+    /// How many texts the text tower has encoded so far; known ones are not encoded again.
+    pub fn texts_encoded(&self) -> usize {
+        self.texts_encoded
     }
 
     /// The sentence features of one task's prompts, `[levels, embed_dim]`, to be kept with a model
@@ -254,8 +209,7 @@ impl Scorer {
     /// `[batch, embed_dim]` of the resized images and `[batch, crops, embed_dim]` of the patches.
     fn encode_views(&self, inputs: &[Input]) -> (Option<Tensor<2>>, Option<Tensor<3>>) {
         let (views, side) = (self.plan.len(), self.plan.side as usize);
-        let images_at_once = (TOWER_BATCH / views).max(1);
-        let chunks = inputs.chunks(images_at_once).map(|chunk| {
+        let chunks = inputs.chunks(self.images_at_once()).map(|chunk| {
             let pixels: Vec<f32> = chunk.iter().flat_map(|input| &input.views.pixels).copied().collect();
             let shape = [chunk.len() * views, 3, side, side];
             self.clip.image_features(Tensor::from_data(TensorData::new(pixels, shape), &self.device))
@@ -334,14 +288,14 @@ impl Scorer {
         Ok(prompt)
     }
 
-    fn encode_texts<T: AsRef<str>>(&self, texts: &[T]) -> Result<(Vec<Tokens>, Tensor<3>)> {
-        let without =
-            || Error::Options("this model has no text tower: it scores perception only, with its own prompts".into());
+    fn encode_texts<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<(Vec<Tokens>, Tensor<3>)> {
+        let without = || Error::Options("this model has no text tower and cannot read texts".into());
         let tokenizer = self.tokenizer.as_ref().ok_or_else(without)?;
         let tokens: Vec<Tokens> =
             texts.iter().map(|text| tokenizer.encode(text.as_ref(), self.context_length)).collect();
         let ids: Vec<&[u32]> = tokens.iter().map(|tokens| tokens.ids.as_slice()).collect();
         let features = self.clip.token_features(&ids, &self.device).ok_or_else(without)?;
+        self.texts_encoded += texts.len();
         Ok((tokens, features))
     }
 }
@@ -353,190 +307,4 @@ fn rows<const D: usize>(batch: &Tensor<D>, kept: &[usize]) -> Tensor<D> {
     }
     let kept: Vec<i32> = kept.iter().map(|&row| row as i32).collect();
     batch.clone().select(0, Tensor::<1, Int>::from_ints(kept.as_slice(), &batch.device()))
-}
-
-/// The words of a batch of prompts; `None` when no prompt has one.
-fn pad_words(prompts: &[Option<Arc<Prompt>>], words: Words, device: &Device) -> Option<WordFeatures> {
-    let each: Vec<Option<Tensor<2>>> =
-        prompts.iter().map(|prompt| Some(word_features(prompt.as_ref()?, words)).flatten()).collect();
-    let longest = each.iter().flatten().map(|words| words.dims()[0]).max()?;
-    let embed_dim = each.iter().flatten().next()?.dims()[1];
-    let mut weights = Vec::with_capacity(prompts.len() * longest);
-    let padded = each.into_iter().map(|words| {
-        let count = words.as_ref().map_or(0, |words| words.dims()[0]);
-        weights.extend((0..longest).map(|word| if word < count { 1.0 / count as f32 } else { 0.0 }));
-        let padding = (count < longest).then(|| Tensor::zeros([longest - count, embed_dim], device));
-        Tensor::cat(words.into_iter().chain(padding).collect(), 0)
-    });
-    let features = Tensor::stack(padded.collect(), 0);
-    let weights = Tensor::from_data(TensorData::new(weights, [prompts.len(), longest]), device);
-    Some(WordFeatures { features, weights })
-}
-
-/// `[words, embed_dim]` of one prompt.
-fn word_features(prompt: &Prompt, words: Words) -> Option<Tensor<2>> {
-    let features = prompt.features.clone()?;
-    if words == Words::Tokens {
-        return Some(features);
-    }
-    // Each row of this matrix averages the tokens of one word.
-    let groups = token_groups(&prompt.tokens, words);
-    let tokens = prompt.tokens.spans.len();
-    let mut mean = vec![0.0f32; groups.len() * tokens];
-    for (row, group) in mean.chunks_mut(tokens).zip(&groups) {
-        row[group.clone()].fill(1.0 / group.len() as f32);
-    }
-    let mean = Tensor::<2>::from_data(TensorData::new(mean, [groups.len(), tokens]), &features.device());
-    Some(mean.matmul(features))
-}
-
-/// The tokens, counted from the start token, that make up each word.
-fn token_groups(tokens: &Tokens, words: Words) -> Vec<std::ops::Range<usize>> {
-    match words {
-        Words::Tokens => (0..tokens.words.len()).map(|i| i..i + 1).collect(),
-        Words::Merged => {
-            let mut start = 0;
-            let groups = tokens.words.chunk_by(|a, b| a == b);
-            groups
-                .map(|group| {
-                    start += group.len();
-                    start - group.len()..start
-                })
-                .collect()
-        }
-    }
-}
-
-/// All numbers of one task, image by image, in the order that [`Numbers`] reads them.
-fn flatten(quality: Quality, each_patch: Option<Tensor<3>>) -> Tensor<1> {
-    let Quality { score, q_fine, image, patches } = quality;
-    let view =
-        |view: Option<ViewQuality>| view.into_iter().flat_map(|v| [Some(v.q), Some(v.p), v.w, v.words]).flatten();
-    let patch_levels = each_patch.map(|p| p.flatten::<2>(1, 2));
-    let parts: Vec<Tensor<2>> =
-        std::iter::once(score).chain(q_fine).chain(view(image)).chain(view(patches)).chain(patch_levels).collect();
-    Tensor::cat(parts, 1).flatten(0, 1)
-}
-
-/// What the numbers of a batch mean.
-pub struct Layout {
-    /// The windows of each image.
-    images: Vec<Vec<Window>>,
-    tasks: Vec<TaskLayout>,
-}
-
-struct TaskLayout {
-    options: Options,
-    /// Which images of the batch.
-    scored: Vec<usize>,
-    truncated: Vec<bool>,
-    prompts: Vec<Option<Arc<Prompt>>>,
-}
-
-impl Layout {
-    /// Sorts the numbers that [`Scorer::score_batch`] computed into one result an image.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`] when a number is none.
-    pub fn scores(&self, numbers: &[f32]) -> Result<Vec<ImageScore>> {
-        if numbers.iter().any(|number| !number.is_finite()) {
-            return Err(Error::NotFinite);
-        }
-        let none = ImageScore { perception: None, alignment: None, prompt_truncated: false };
-        let mut scores = vec![none; self.images.len()];
-        let mut numbers = Numbers { rest: numbers };
-        for task in &self.tasks {
-            let longest = task.longest_prompt();
-            for (row, &image) in task.scored.iter().enumerate() {
-                let score = task.score(&mut numbers, task.prompts[row].as_deref(), longest, &self.images[image]);
-                let is_cut = task.prompts[row].as_ref().is_some_and(|prompt| prompt.tokens.is_truncated);
-                scores[image].prompt_truncated |= task.truncated[row] || is_cut;
-                match task.options.task() {
-                    Task::Perception => scores[image].perception = Some(score),
-                    Task::Alignment => scores[image].alignment = Some(score),
-                }
-            }
-        }
-        Ok(scores)
-    }
-}
-
-impl TaskLayout {
-    fn groups(&self, prompt: Option<&Prompt>) -> Vec<std::ops::Range<usize>> {
-        let prompt = prompt.filter(|_| self.options.fine);
-        prompt.map(|prompt| token_groups(&prompt.tokens, self.options.words)).unwrap_or_default()
-    }
-
-    fn longest_prompt(&self) -> usize {
-        self.prompts.iter().map(|prompt| self.groups(prompt.as_deref()).len()).max().unwrap_or(0)
-    }
-
-    fn score(&self, numbers: &mut Numbers, prompt: Option<&Prompt>, longest: usize, windows: &[Window]) -> TaskScore {
-        let levels = self.options.prompts.levels();
-        let groups = self.groups(prompt);
-        let has_words = !groups.is_empty();
-        let score = numbers.one();
-        // An empty prompt has no fine-grained term: Q_fg = 0 (SPEC §3).
-        let q_fine = if longest > 0 { Some(numbers.one()) } else { self.options.fine.then_some(0.0) };
-        let mut view = |is_seen: bool| {
-            if !is_seen {
-                return (None, None, None, Vec::new());
-            }
-            let (q, p) = (numbers.one(), numbers.take(levels.len()).to_vec());
-            if longest == 0 {
-                return (Some(q), Some(p), None, Vec::new());
-            }
-            let (w, words) = (numbers.one(), numbers.take(longest).to_vec());
-            (Some(q), Some(p), has_words.then_some(w), words)
-        };
-        let (q_image, p_image, w_image, words_image) = view(self.options.needs_image());
-        let (q_patches, p_patches, w_patches, words_patches) = view(self.options.needs_patches());
-        let patches = windows.iter().filter(|_| self.options.needs_patches());
-        let patches = patches.map(|&window| PatchScore { window, p: numbers.take(levels.len()).to_vec() }).collect();
-        let words = groups.into_iter().enumerate().filter_map(|(i, group)| {
-            let prompt = prompt?;
-            let bytes = prompt.tokens.spans[group.start].start..prompt.tokens.spans[group.end - 1].end;
-            let start = prompt.text[..bytes.start].chars().count();
-            let text = prompt.text[bytes].to_owned();
-            let end = start + text.chars().count();
-            Some(WordScore {
-                text,
-                start,
-                end,
-                w_image: words_image.get(i).copied(),
-                w_patches: words_patches.get(i).copied(),
-            })
-        });
-        TaskScore {
-            score,
-            alpha: self.options.alpha.value() as f32,
-            q_image,
-            q_patches,
-            q_fine,
-            levels,
-            p_image,
-            p_patches,
-            w_image,
-            w_patches,
-            words: words.collect(),
-            patches,
-        }
-    }
-}
-
-/// Reads numbers in the order in which [`flatten`] wrote them.
-struct Numbers<'a> {
-    rest: &'a [f32],
-}
-
-impl<'a> Numbers<'a> {
-    fn take(&mut self, count: usize) -> &'a [f32] {
-        let (taken, rest) = self.rest.split_at(count);
-        self.rest = rest;
-        taken
-    }
-
-    fn one(&mut self) -> f32 {
-        self.take(1)[0]
-    }
 }

@@ -116,9 +116,18 @@ fn without_the_text_tower_perception_scores_without_words_and_says_so() {
     assert!((number(&found, "perception") - number(&expected, "perception")).abs() < 1e-5);
     assert!(found["alignment"].is_null() && found["perception"]["q_fine"].is_null());
     assert!(found["notes"].to_string().contains("no text tower"), "{}", found["notes"]);
-    let whole = exported(&["--dtype", "f32"]).1;
-    let _ = whole;
     assert!(manifest(&bundle)["clip"]["text"].is_null());
+    let said = manifest(&bundle)["score_difference"]["perception"]["max"].as_f64().expect("a number");
+    let whole = number(&score(None, &[]), "perception");
+    assert!((number(&found, "perception") - whole).abs() <= said + 1e-5, "the words that are left out count");
+
+    let output = trainer()
+        .args(["score", "--device", "cpu", "--prompts", "ant", "--model"])
+        .args([bundle.as_path(), &repository("www/samples/cat.jpg")])
+        .output()
+        .expect("the trainer runs");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(message.contains("scores with the prompts that it was exported with"), "{message}");
 
     let again = export(&bundle.with_file_name("again"), &["--model", bundle.to_str().expect("Unicode")]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
@@ -179,6 +188,19 @@ fn an_export_never_touches_what_it_did_not_write() {
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
 
     let (_folder, bundle) = exported(&["--dtype", "q8"]);
+    let thesis = bundle.join("thesis.txt");
+    fs::write(&thesis, "mine").expect("writing");
+    let output = export(&bundle, &["--overwrite"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("holds thesis.txt, which is no part of its bundle"));
+    assert_eq!(fs::read(&thesis).expect("still there"), b"mine");
+    fs::remove_file(&thesis).expect("removing");
+    let foreign = bundle.with_file_name("foreign");
+    fs::create_dir(&foreign).expect("a folder");
+    fs::write(foreign.join(MANIFEST), "{\"my\": \"model\"}").expect("writing");
+    let output = export(&foreign, &["--overwrite"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists and is no model bundle"));
+    fs::remove_dir_all(&foreign).expect("removing");
+
     let before = fs::read(bundle.join(MANIFEST)).expect("a manifest");
     let output = export(&bundle, &["--dtype", "f32"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("pass --overwrite"));

@@ -79,6 +79,44 @@ fn one_bad_file_gets_a_row_and_the_rest_is_scored() {
 }
 
 #[test]
+fn a_path_that_cannot_be_read_gets_a_row_like_any_other() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in ["b", "a", "d", "c"] {
+        fs::copy(sample("cat.jpg"), folder.path().join(name).with_extension("jpg")).expect("copying");
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("nowhere", folder.path().join("bb.jpg")).expect("a dangling link");
+    let output = score(&["--format", "jsonl", "absent.png", folder.path().to_str().expect("Unicode"), "/dev/null"]);
+    assert_eq!(output.status.code(), Some(1));
+    let rows = rows(&output);
+    let names: Vec<&str> =
+        rows.iter().map(|row| row["path"].as_str().expect("a path").rsplit('/').next().expect("a name")).collect();
+    assert_eq!(
+        names,
+        ["absent.png", "a.jpg", "b.jpg", "bb.jpg", "c.jpg", "d.jpg", "null"],
+        "in the order of the names"
+    );
+    let failed: Vec<bool> = rows.iter().map(|row| row["error"].is_string()).collect();
+    assert_eq!(failed, [true, false, false, true, false, false, true]);
+}
+
+#[test]
+fn a_reader_that_has_enough_ends_the_run_quietly() {
+    for arguments in [&["score", "--device", "cpu"][..], &["score", "--device", "cpu", "--format", "csv"]] {
+        let mut child = trainer()
+            .args(arguments)
+            .arg(repository("www/samples"))
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the trainer runs");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success() && !stderr(&output).contains("error"), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
 fn csv_has_a_header_and_quotes_prompts() {
     let folder = mixed_folder();
     let output = score(&["--format", "csv", "--prompt", "a, \"b\"", folder.path().to_str().expect("Unicode")]);
@@ -103,7 +141,8 @@ fn prompts_come_from_the_flag_then_the_sidecar_then_the_image() {
     let embedded = row(&[]);
     assert_eq!(embedded["prompt_source"], "parameters");
     assert!(embedded["prompt"].as_str().expect("a prompt").contains("rocket"));
-    fs::write(folder.path().join("rocket.txt"), "a red rocket\n").expect("writing");
+    // As Windows editors save it.
+    fs::write(folder.path().join("rocket.txt"), "\u{feff}a red rocket\r\n").expect("writing");
     let sidecar = row(&[]);
     assert_eq!((&sidecar["prompt"], &sidecar["prompt_source"]), (&"a red rocket".into(), &"sidecar".into()));
     let argument = row(&["--prompt", "a cat"]);
@@ -117,6 +156,10 @@ fn without_a_prompt_alignment_is_not_scored_and_the_result_says_so() {
     assert!(row["alignment"].is_null() && row["prompt"].is_null());
     assert_eq!(row["perception"]["q_fine"], 0.0);
     assert!(row["notes"].to_string().contains("no prompt"), "{row}");
+
+    let table = score(&["--task", "alignment", path.to_str().expect("Unicode")]);
+    assert!(table.status.success());
+    assert!(stderr(&table).contains("1 of 1 images have no prompt: alignment is not scored"), "{}", stderr(&table));
 }
 
 #[test]
@@ -125,7 +168,11 @@ fn wrong_usage_exits_with_2_and_says_what_was_expected() {
     for (arguments, expected) in [
         (vec![], "<PATH>"),
         (vec!["--alpha", "1.5", &cat], "expected a number in [0, 1]"),
-        (vec!["--prompts", "bad", &cat], "expected one of adj, ant, adv"),
+        (vec!["--prompts", "bad", &cat], "possible values: adj, ant, adv"),
+        (vec!["--crops", "0", &cat], "expected 1 to 100"),
+        (vec!["--crops", "101", &cat], "expected 1 to 100"),
+        (vec!["--activation", "gelu", &cat], "--clip"),
+        (vec!["--task", "perception", "--prompts", "adv", &cat], "for alignment, which is not scored here"),
         (vec!["--device", "tpu", &cat], "expected auto, cpu, wgpu"),
         (vec!["--clip", "a", "--model", "b", &cat], "cannot be used with"),
     ] {
@@ -140,11 +187,8 @@ fn what_cannot_be_done_exits_with_1_and_says_why() {
     let cat = sample("cat.jpg");
     let empty = tempfile::tempdir().expect("a temporary folder");
     for (arguments, expected) in [
-        (vec!["absent.png"], "absent.png"),
         (vec![empty.path().to_str().expect("Unicode")], "no image in"),
         (vec!["--clip", "absent.safetensors", &cat], "reading CLIP weights from absent.safetensors: no such file"),
-        (vec!["--crops", "101", &cat], "101 crops were asked for, expected 1 to 100"),
-        (vec!["--task", "perception", "--prompts", "adv", &cat], "for alignment, which is not scored here"),
     ] {
         let output = score(&arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", stderr(&output));

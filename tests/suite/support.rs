@@ -69,7 +69,7 @@ pub fn software_gpu() -> Device {
     DEVICE.clone()
 }
 
-/// The binary, as a user runs it: built beside this test, as cargo builds both together.
+/// The binary, as a user runs it; `make test-native` builds it beside this test.
 pub fn trainer() -> Command {
     let tests = std::env::current_exe().expect("a running program has a path");
     let binary =

@@ -113,9 +113,59 @@ fn a_header_that_promises_too_much_is_refused_before_memory_is_taken() {
 
 #[test]
 fn what_is_no_image_is_an_error_and_no_panic() {
-    let png = read(&fixture("images/rgba.png"));
-    for bytes in [&b""[..], b"a text file", &png[..png.len() / 2], &png[..20]] {
-        assert!(matches!(decode(bytes), Err(Error::Image(_))), "{} bytes", bytes.len());
+    for bytes in [&b""[..], b"a text file", b"\xff\xd8", b"RIFF\0\0\0\0WEBP"] {
+        assert!(decode(bytes).is_err(), "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_file_that_ends_too_early_is_an_error_in_every_format() {
+    let files = [
+        "rgba.png",
+        "baseline_420.jpg",
+        "progressive_444.jpg",
+        "orientation_6.jpg",
+        "lossless.webp",
+        "two_frames.gif",
+        "plain.bmp",
+        "deflate.tiff",
+    ];
+    for file in files {
+        let bytes = read(&fixture("images").join(file));
+        for percent in [1, 30, 60, 90] {
+            // The first frame of the animation is the first half of its file.
+            let whole = if file.ends_with(".gif") { bytes.len() / 2 } else { bytes.len() };
+            assert!(decode(&bytes[..whole * percent / 100]).is_err(), "{percent} % of {file}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_a_whole_jpeg_does_not_matter() {
+    // Phones append a film to a photograph.
+    let mut bytes = read(&fixture("images/baseline_420.jpg"));
+    bytes.extend_from_slice(b"film \xff\xda\0 film");
+    assert!(decode(&bytes).is_ok());
+}
+
+#[test]
+fn webp_files_are_turned_upright_with_and_without_a_prefix_in_their_exif() {
+    let turned = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"; // orientation 6
+    let plain = read(&fixture("images/lossless.webp"));
+    let (width, height) = decode(&plain).expect("an image").dimensions();
+    for prefix in [&b""[..], b"Exif\0\0"] {
+        let exif = [prefix, turned].concat();
+        // A file with metadata starts with an extended header: flags, then width and height less one.
+        let mut body = b"WEBPVP8X\x0a\0\0\0\x08\0\0\0".to_vec();
+        body.extend_from_slice(&(width - 1).to_le_bytes()[..3]);
+        body.extend_from_slice(&(height - 1).to_le_bytes()[..3]);
+        body.extend_from_slice(&plain[12..]);
+        body.extend_from_slice(b"EXIF");
+        body.extend_from_slice(&(exif.len() as u32).to_le_bytes());
+        body.extend_from_slice(&exif);
+        let file = [b"RIFF", &(body.len() as u32).to_le_bytes()[..], &body].concat();
+        let upright = decode(&file).expect("an image");
+        assert_eq!(upright.dimensions(), (height, width), "prefix {prefix:?}");
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::de::DeserializeOwned;
 use tsp_mgs_core::bundle::WeightType;
-use tsp_mgs_core::config::Activation;
+use tsp_mgs_core::config::{Activation, ClipConfig};
 use tsp_mgs_core::options::{Alpha, Inputs, Options, PatchMean, Temperature, Words};
+use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
 use crate::device::DeviceChoice;
@@ -36,9 +38,11 @@ pub struct ScoreArgs {
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
 
+    /// Which weights
     #[command(flatten)]
     pub model: ModelArgs,
 
+    /// How to score
     #[command(flatten)]
     pub options: OptionArgs,
 
@@ -65,16 +69,18 @@ pub struct ScoreArgs {
 /// Flags of `trainer export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
+    /// Which weights
     #[command(flatten)]
     pub model: ModelArgs,
 
+    /// How to score
     #[command(flatten)]
     pub options: OptionArgs,
 
     /// Element type of the weights
     ///
     /// f16 halves the download, q8 quarters it; the score difference is measured and printed.
-    #[arg(long, value_name = "TYPE", value_parser = parse_weight_type, default_value = "f16")]
+    #[arg(long, value_name = "TYPE", value_parser = named::<WeightType>(&["f32", "f16", "q8"]), default_value = "f16")]
     pub dtype: WeightType,
 
     /// Leave the text tower out: perception only, without the words of the prompt
@@ -108,9 +114,9 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
 
-    /// Activation of --clip: quick-gelu (OpenAI) or gelu (most of LAION's weights)
-    #[arg(long, value_name = "NAME", value_parser = parse_activation, default_value = "quick-gelu")]
-    pub activation: Activation,
+    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
+    #[arg(long, value_name = "NAME", value_parser = named::<Activation>(&["quick_gelu", "gelu"]), requires = "clip")]
+    pub activation: Option<Activation>,
 }
 
 /// The options of SPEC §2 to §5; what is not given stays as the model has it.
@@ -122,7 +128,7 @@ pub struct OptionArgs {
     pub task: Option<TaskChoice>,
 
     /// Task-specific prompts: adj or ant for perception, adv for alignment
-    #[arg(long, value_name = "SET", value_parser = parse_prompt_set)]
+    #[arg(long, value_name = "SET", value_parser = named::<PromptSet>(&["adj", "ant", "adv"]))]
     pub prompts: Option<PromptSet>,
 
     /// Weight of the whole image against its patches, in [0, 1]
@@ -132,11 +138,11 @@ pub struct OptionArgs {
     pub alpha: Option<f64>,
 
     /// Number of patches: fewer are faster and less exact
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_crops)]
     pub crops: Option<usize>,
 
     /// What to look at: image, patches or both
-    #[arg(long, value_name = "INPUTS", value_parser = parse_inputs)]
+    #[arg(long, value_name = "INPUTS", value_parser = named::<Inputs>(&["image", "patches", "both"]))]
     pub inputs: Option<Inputs>,
 
     /// Leave out the similarity of the prompt's words
@@ -144,17 +150,22 @@ pub struct OptionArgs {
     pub no_fine: bool,
 
     /// Factor before the softmax: clip (its learned scale) or none (the paper's Eq. 3 as printed)
-    #[arg(long, value_name = "NAME", value_parser = parse_temperature)]
+    #[arg(long, value_name = "NAME", value_parser = named::<Temperature>(&["clip", "none"]))]
     pub temperature: Option<Temperature>,
 
     /// What counts as a word: tokens (byte pairs) or merged (their mean over each word)
-    #[arg(long, value_name = "NAME", value_parser = parse_words)]
+    #[arg(long, value_name = "NAME", value_parser = named::<Words>(&["tokens", "merged"]))]
     pub words: Option<Words>,
 
     /// How patch features are averaged: raw or normalised
-    #[arg(long, value_name = "NAME", value_parser = parse_patch_mean)]
+    #[arg(long, value_name = "NAME", value_parser = named::<PatchMean>(&["raw", "normalised"]))]
     pub patch_mean: Option<PatchMean>,
 }
+
+/// Flags that do not fit the model, or each other: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
 
 /// Tasks to score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -193,22 +204,22 @@ impl OptionArgs {
     ///
     /// # Errors
     /// When the model lacks a task that was asked for, or prompts were given for another task.
-    pub fn apply(&self, mut tasks: Vec<Options>) -> Result<Vec<Options>> {
+    pub fn apply(&self, mut tasks: Vec<Options>) -> Result<Vec<Options>, UsageError> {
         if let Some(choice) = self.task {
             for task in [Task::Perception, Task::Alignment].into_iter().filter(|&task| choice.includes(task)) {
                 if !tasks.iter().any(|options| options.task() == task) {
-                    bail!("the model does not score {}; leave --task out to score what it can", task_name(task));
+                    let task = task_name(task);
+                    return Err(UsageError(format!(
+                        "the model does not score {task}; leave --task out to score what it can"
+                    )));
                 }
             }
             tasks.retain(|options| choice.includes(options.task()));
         }
         if let Some(prompts) = self.prompts {
             let Some(options) = tasks.iter_mut().find(|options| options.task() == prompts.task()) else {
-                bail!(
-                    "--prompts {} are for {}, which is not scored here",
-                    prompts.levels().join("/"),
-                    task_name(prompts.task())
-                );
+                let (levels, task) = (prompts.levels().join("/"), task_name(prompts.task()));
+                return Err(UsageError(format!("the prompts {levels} are for {task}, which is not scored here")));
             };
             options.prompts = prompts;
         }
@@ -238,22 +249,16 @@ fn parse_alpha(text: &str) -> Result<f64, String> {
     (0.0..=1.0).contains(&alpha).then_some(alpha).ok_or_else(|| "expected a number in [0, 1]".to_owned())
 }
 
-/// One parser for each option that core names, so that clap lists the values.
-macro_rules! named_values {
-    ($parser:ident -> $type:ty { $($name:literal => $value:expr),+ $(,)? }) => {
-        fn $parser(text: &str) -> Result<$type, String> {
-            match text {
-                $($name => Ok($value),)+
-                _ => Err(format!("expected one of {}", [$($name),+].join(", "))),
-            }
-        }
-    };
+fn parse_crops(text: &str) -> Result<usize, String> {
+    let max = ViewPlan::max_crops(ClipConfig::vit_b_32().vision.image_size as u32);
+    let crops = text.parse().ok().filter(|crops| (1..=max).contains(crops));
+    crops.ok_or_else(|| format!("expected 1 to {max}, which every image has"))
 }
 
-named_values!(parse_prompt_set -> PromptSet { "adj" => PromptSet::Adj, "ant" => PromptSet::Ant, "adv" => PromptSet::Adv });
-named_values!(parse_inputs -> Inputs { "image" => Inputs::Image, "patches" => Inputs::Patches, "both" => Inputs::Both });
-named_values!(parse_temperature -> Temperature { "clip" => Temperature::Clip, "none" => Temperature::None });
-named_values!(parse_words -> Words { "tokens" => Words::Tokens, "merged" => Words::Merged });
-named_values!(parse_patch_mean -> PatchMean { "raw" => PatchMean::Raw, "normalised" => PatchMean::Normalised });
-named_values!(parse_activation -> Activation { "quick-gelu" => Activation::QuickGelu, "gelu" => Activation::Gelu });
-named_values!(parse_weight_type -> WeightType { "f32" => WeightType::F32, "f16" => WeightType::F16, "q8" => WeightType::Q8 });
+/// A flag whose value core names: the names are shown in the help, and core reads them.
+fn named<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    names: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(names)
+        .map(|name| serde_json::from_value(name.into()).expect("core reads the names that are listed here"))
+}

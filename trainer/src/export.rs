@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
@@ -10,8 +11,8 @@ use tsp_mgs_core::bundle::{MANIFEST, Manifest, Provenance, ScoreDifference, Shar
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::{PREPROCESS_ID, decode, views};
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::scorer::{ImageScore, Input, WITHOUT_TEXT};
-use tsp_mgs_core::weights::RawTensor;
+use tsp_mgs_core::result::{ImageScore, WITHOUT_TEXT};
+use tsp_mgs_core::scorer::{Input, PromptFeatures};
 
 use crate::cli::{ExportArgs, task_name};
 use crate::model::Model;
@@ -42,11 +43,9 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     check_target(&args.out, args.overwrite)?;
     let model = Model::open(&args.model)?;
     let mut tasks = args.options.apply(model.tasks.clone())?;
+    let source_tasks = tasks.clone();
     let prompt_features = match &model.prompt_features {
-        Some(features) => {
-            let embed_dim = model.checkpoint.config().embed_dim;
-            Some(RawTensor::from_f32(vec![features.len() / embed_dim, embed_dim], features))
-        }
+        Some(features) => Some(features.clone()),
         None if args.vision_only => Some(leave_text_out(&model, &mut tasks)?),
         None => None,
     };
@@ -56,7 +55,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     }
 
     eprintln!("writing weights as {}", dtype_name(args.dtype));
-    let shards = write_shards(&model.checkpoint, &clip, args.dtype, prompt_features);
+    let shards = write_shards(&model.checkpoint, &clip, args.dtype, prompt_features.as_ref());
     let named = shards.iter().enumerate().map(|(i, bytes)| Shard {
         name: format!("weights-{:02}.safetensors", i + 1),
         size: bytes.len(),
@@ -101,21 +100,24 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     eprintln!("measuring the score difference on {} images", SAMPLES.len());
     let exported = Model::open_bundle(staging.path()).context("reading the bundle back")?;
     manifest.score_difference =
-        differences(&score_samples(&model, &tasks)?, &score_samples(&exported, &exported.tasks)?);
+        differences(&score_samples(&model, &source_tasks)?, &score_samples(&exported, &exported.tasks)?);
     write(MANIFEST, manifest.to_json().as_bytes())?;
-    put_in_place(staging.keep(), &args.out)?;
+    put_in_place(&staging.keep(), &args.out)?;
 
-    for (task, difference) in &manifest.score_difference {
-        let ScoreDifference { images, mean, max } = difference;
-        println!("{}: scores differ by {mean:.4} on average, {max:.4} at most, over {images} images", task_name(*task));
-    }
-    let megabytes = manifest.total_bytes() as f64 / 1e6;
-    println!("wrote {} ({} shards, {megabytes:.1} MB)", args.out.display(), manifest.shards.len());
-    Ok(())
+    let mut out = io::stdout().lock();
+    let mut report = || -> io::Result<()> {
+        for (task, ScoreDifference { images, mean, max }) in &manifest.score_difference {
+            let task = task_name(*task);
+            writeln!(out, "{task}: scores differ by {mean:.4} on average, {max:.4} at most, over {images} images")?;
+        }
+        let (shards, megabytes) = (manifest.shards.len(), manifest.total_bytes() as f64 / 1e6);
+        writeln!(out, "wrote {} ({shards} shards, {megabytes:.1} MB)", args.out.display())
+    };
+    report().context("writing to standard output")
 }
 
 /// Prepares a model without text tower: perception alone, without words, its prompts encoded beforehand.
-fn leave_text_out(model: &Model, tasks: &mut Vec<Options>) -> Result<RawTensor<'static>> {
+fn leave_text_out(model: &Model, tasks: &mut Vec<Options>) -> Result<PromptFeatures> {
     tasks.retain(|options| options.task() == Task::Perception);
     let [options] = tasks.as_mut_slice() else {
         bail!("--vision-only leaves perception alone, which this model does not score");
@@ -124,9 +126,9 @@ fn leave_text_out(model: &Model, tasks: &mut Vec<Options>) -> Result<RawTensor<'
     eprintln!("note: {WITHOUT_TEXT}");
     let device = Device::flex();
     let features = model.scorer(vec![options.clone()], &device)?.level_features(options)?;
-    let shape = features.dims().to_vec();
     let features = features.try_into_data().context("reading prompt features")?;
-    Ok(RawTensor::from_f32(shape, &features.try_to_vec::<f32>().context("reading prompt features")?))
+    let values = features.try_to_vec::<f32>().context("reading prompt features")?;
+    Ok(PromptFeatures { prompts: options.prompts, values })
 }
 
 fn score_samples(model: &Model, tasks: &[Options]) -> Result<Vec<ImageScore>> {
@@ -158,49 +160,58 @@ fn differences(before: &[ImageScore], after: &[ImageScore]) -> BTreeMap<Task, Sc
     differences
 }
 
-/// Refuses to touch anything that is not an earlier bundle, before any work is done.
+/// Refuses to touch anything that is not an earlier bundle and nothing else, before any work is done.
 fn check_target(out: &Path, overwrite: bool) -> Result<()> {
     if fs::symlink_metadata(out).is_err() {
         return Ok(());
     }
-    if !out.join(MANIFEST).is_file() {
+    let manifest = fs::read(out.join(MANIFEST)).ok().and_then(|json| Manifest::parse(&json).ok());
+    let Some(manifest) = manifest else {
         bail!("{} exists and is no model bundle; pass another --out", out.display());
-    }
+    };
     if !overwrite {
         bail!("{} exists; pass --overwrite to replace the bundle, or another --out", out.display());
+    }
+    for entry in fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
+        let name = entry.with_context(|| format!("reading {}", out.display()))?.file_name();
+        if name != MANIFEST && !manifest.shards.iter().any(|shard| name == shard.name.as_str()) {
+            let (out, name) = (out.display(), name.display());
+            bail!(
+                "{out} holds {name}, which is no part of its bundle and would be lost; move it, or pass another --out"
+            );
+        }
     }
     Ok(())
 }
 
 /// Moves the finished folder to its place; an earlier bundle is removed only once the new one stands there.
-fn put_in_place(staged: PathBuf, out: &Path) -> Result<()> {
-    let moved = || -> std::io::Result<()> {
-        make_readable(&staged)?;
+fn put_in_place(staged: &Path, out: &Path) -> Result<()> {
+    let moved = || -> io::Result<()> {
+        make_readable(staged)?;
         if !out.exists() {
-            return fs::rename(&staged, out);
+            return fs::rename(staged, out);
         }
-        let old = tempfile::Builder::new().prefix(".tsp-mgs-replaced-").tempdir_in(parent(out))?;
-        fs::rename(out, old.path().join("bundle"))?;
-        fs::rename(&staged, out).inspect_err(|_| {
-            // Put the old one back; the first error is the one to report.
-            let _ = fs::rename(old.path().join("bundle"), out);
-        })
+        let old = tempfile::Builder::new().prefix(".tsp-mgs-replaced-").tempdir_in(parent(out))?.keep();
+        fs::rename(out, old.join("bundle"))?;
+        if let Err(error) = fs::rename(staged, out) {
+            fs::rename(old.join("bundle"), out)?;
+            fs::remove_dir(&old)?;
+            return Err(error);
+        }
+        fs::remove_dir_all(&old)
     };
-    moved().map_err(|error| {
-        let _ = fs::remove_dir_all(&staged);
-        anyhow::Error::new(error).context(format!("writing {}", out.display()))
-    })
+    moved().inspect_err(|_| drop(fs::remove_dir_all(staged))).with_context(|| format!("writing {}", out.display()))
 }
 
 /// A temporary folder is for its owner alone; a bundle is to be served.
 #[cfg(unix)]
-fn make_readable(folder: &Path) -> std::io::Result<()> {
+fn make_readable(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
 
 #[cfg(not(unix))]
-fn make_readable(_: &Path) -> std::io::Result<()> {
+fn make_readable(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

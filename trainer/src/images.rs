@@ -5,37 +5,39 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use tsp_mgs_core::metadata::embedded_prompt;
+use tsp_mgs_core::result::FoundPrompt;
 use walkdir::WalkDir;
 
 /// Endings of the formats that are decoded; in a folder, other files are passed over.
 const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "jfif"];
 
-/// A prompt and where it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundPrompt {
-    /// The text.
-    pub text: String,
-    /// "argument", "sidecar", or the kind of metadata.
-    pub source: &'static str,
-}
+/// Windows editors put it before a text; it is no part of the prompt.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Lists the images under `paths`: files as given, folders searched through, in the order of their names.
 ///
+/// What cannot be read stays in the list as an error, so that it gets its row.
+///
 /// # Errors
-/// For a path that does not exist, a folder that cannot be read, or when there is no image at all.
-pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// When there is neither an image nor an error to report.
+pub fn list(paths: &[PathBuf]) -> Result<Vec<(PathBuf, Result<()>)>> {
     let mut images = Vec::new();
     for path in paths {
         if !path.is_dir() {
-            // A file that was named is scored, or gets an error row, whatever its ending.
-            fs::symlink_metadata(path).with_context(|| format!("{}", path.display()))?;
-            images.push(path.clone());
+            // A file that was named is scored, whatever its ending.
+            images.push((path.clone(), check_file(path)));
             continue;
         }
         for entry in WalkDir::new(path).follow_links(true).sort_by_file_name() {
-            let entry = entry.with_context(|| format!("searching {}", path.display()))?;
-            if entry.file_type().is_file() && is_image(entry.path()) {
-                images.push(entry.into_path());
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && is_image(entry.path()) => {
+                    images.push((entry.into_path(), Ok(())));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let path = error.path().unwrap_or(path).to_owned();
+                    images.push((path, Err(error.into())));
+                }
             }
         }
     }
@@ -43,6 +45,14 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         bail!("no image in {}; expected files ending in {}", display_all(paths), EXTENSIONS.join(", "));
     }
     Ok(images)
+}
+
+/// A pipe would be waited for, a device read without end.
+fn check_file(path: &Path) -> Result<()> {
+    if !fs::metadata(path).context("opening the file")?.is_file() {
+        bail!("neither a file nor a folder");
+    }
+    Ok(())
 }
 
 /// The prompt of an image: the argument, else the file NAME.txt beside it, else its own metadata.
@@ -56,7 +66,8 @@ pub fn prompt(argument: Option<&str>, path: &Path, bytes: &[u8]) -> Result<Optio
     let sidecar = path.with_extension("txt");
     if sidecar != path && sidecar.is_file() {
         let text = fs::read_to_string(&sidecar).with_context(|| format!("reading the prompt {}", sidecar.display()))?;
-        return Ok(Some(FoundPrompt { text: text.trim().to_owned(), source: "sidecar" }));
+        let text = text.trim_start_matches(BYTE_ORDER_MARK).trim().to_owned();
+        return Ok(Some(FoundPrompt { text, source: "sidecar" }));
     }
     Ok(embedded_prompt(bytes).map(|found| FoundPrompt { text: found.text, source: found.source.as_str() }))
 }

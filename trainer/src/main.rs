@@ -1,9 +1,10 @@
 //! Parses the command line, runs it, prints the error, sets the exit code.
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tsp_mgs_trainer::cli::{Cli, Command};
+use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
 use tsp_mgs_trainer::{export, score};
 
 /// Keeps a graphics driver from printing one error a device on a machine without a screen.
@@ -19,7 +20,7 @@ fn quieten_graphics_driver() {
     }
 }
 
-/// 0 done, 1 failed, 2 wrong usage (by clap).
+/// 0 done, 1 failed, 2 wrong usage.
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     quieten_graphics_driver();
@@ -27,8 +28,25 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    match result {
+        Ok(code) => code,
+        // `trainer score … | head` has all it wanted.
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let causes = || error.chain();
+    causes()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+        || causes().filter_map(|cause| cause.downcast_ref::<csv::Error>()).any(is_csv_closed_pipe)
+}
+
+fn is_csv_closed_pipe(error: &csv::Error) -> bool {
+    matches!(error.kind(), csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
 }

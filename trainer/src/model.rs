@@ -10,7 +10,7 @@ use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_core::scorer::{PromptFeatures, Scorer};
 use tsp_mgs_core::weights::read_safetensors;
 
 use crate::cli::ModelArgs;
@@ -34,8 +34,8 @@ pub struct Model {
     pub sha256: String,
     /// What every result must say.
     pub warning: Option<String>,
-    /// Features of its prompts, row-major `[levels, embed_dim]`, where it has no text tower.
-    pub prompt_features: Option<Vec<f32>>,
+    /// Features of its prompts, where it has no text tower.
+    pub prompt_features: Option<PromptFeatures>,
 }
 
 impl Model {
@@ -45,7 +45,7 @@ impl Model {
     /// Names the file and what is wrong in it.
     pub fn open(args: &ModelArgs) -> Result<Self> {
         match (&args.clip, &args.model) {
-            (Some(file), _) => Self::open_clip(file, args.activation)
+            (Some(file), _) => Self::open_clip(file, args.activation.unwrap_or_default())
                 .with_context(|| format!("reading CLIP weights from {}", file.display())),
             (None, Some(folder)) => {
                 Self::open_bundle(folder).with_context(|| format!("reading the model bundle {}", folder.display()))
@@ -64,7 +64,7 @@ impl Model {
     /// # Errors
     /// When the options contradict each other or the model.
     pub fn scorer(&self, tasks: Vec<Options>, device: &Device) -> Result<Scorer> {
-        Ok(Scorer::load(&self.checkpoint, self.prompt_features.as_deref(), tasks, device.clone())?)
+        Ok(Scorer::load(&self.checkpoint, self.prompt_features.as_ref(), tasks, device.clone())?)
     }
 
     fn built_in() -> Result<Self> {

@@ -1,33 +1,14 @@
 //! Results as a table, JSON lines or CSV.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use tsp_mgs_core::scorer::{ImageScore, TaskScore, WITHOUT_TEXT};
+use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run, TaskScore};
 
 use crate::cli::Format;
-use crate::images::FoundPrompt;
-
-/// What a result says when alignment was to be scored and there was no prompt.
-const NO_PROMPT: &str = "no prompt: alignment is not scored";
-
-/// What all results of a run share.
-pub struct Run {
-    /// Where it was computed.
-    pub device: String,
-    /// Name and hash of the weights.
-    pub model: String,
-    /// What every result must say.
-    pub warning: Option<String>,
-    /// Number of patches.
-    pub crops: usize,
-    /// Whether the model has no text tower.
-    pub is_vision_only: bool,
-    /// Whether alignment was to be scored.
-    pub wants_alignment: bool,
-}
 
 /// One image's result.
 pub struct Row {
@@ -49,22 +30,18 @@ pub struct Scored {
     pub score: ImageScore,
 }
 
+impl Scored {
+    fn result<'a>(&'a self, run: &'a Run) -> ImageResult<'a> {
+        run.result((self.width, self.height), self.prompt.as_ref(), &self.score)
+    }
+}
+
 /// One line of JSON.
 #[derive(Serialize)]
 struct JsonRow<'a> {
     path: &'a str,
-    prompt: Option<&'a str>,
-    prompt_source: Option<&'a str>,
-    prompt_truncated: bool,
-    width: u32,
-    height: u32,
-    crops: usize,
-    device: &'a str,
-    model: &'a str,
-    warning: Option<&'a str>,
-    notes: Vec<String>,
-    perception: Option<&'a TaskScore>,
-    alignment: Option<&'a TaskScore>,
+    #[serde(flatten)]
+    result: ImageResult<'a>,
 }
 
 /// One line of JSON for an image that could not be scored.
@@ -77,7 +54,7 @@ struct JsonError<'a> {
 /// One line of CSV; fields in the order of the columns.
 #[derive(Default, Serialize)]
 struct CsvRow<'a> {
-    path: &'a str,
+    path: Cow<'a, str>,
     perception: Option<f32>,
     alignment: Option<f32>,
     prompt: Option<&'a str>,
@@ -147,18 +124,6 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// What one result must say beside its numbers.
-fn notes(scored: &Scored, run: &Run) -> Vec<String> {
-    let mut notes: Vec<String> = run.warning.clone().into_iter().collect();
-    if run.is_vision_only {
-        notes.push(WITHOUT_TEXT.into());
-    }
-    if run.wants_alignment && scored.score.alignment.is_none() {
-        notes.push(NO_PROMPT.into());
-    }
-    notes
-}
-
 fn table_row(row: &Row) -> String {
     let path = row.path.display();
     match &row.result {
@@ -171,11 +136,10 @@ fn table_row(row: &Row) -> String {
 }
 
 fn csv_row<'a>(row: &'a Row, run: &'a Run) -> CsvRow<'a> {
-    let shared = CsvRow { crops: run.crops, device: &run.device, model: &run.model, ..CsvRow::default() };
-    let path = row.path.to_str().unwrap_or("(a name that is not Unicode)");
+    let path = row.path.to_string_lossy();
+    let shared = CsvRow { path, crops: run.crops(), device: &run.device, model: &run.model, ..CsvRow::default() };
     match &row.result {
         Ok(scored) => CsvRow {
-            path,
             perception: scored.score.perception.as_ref().map(|task| task.score),
             alignment: scored.score.alignment.as_ref().map(|task| task.score),
             prompt: scored.prompt.as_ref().map(|prompt| prompt.text.as_str()),
@@ -183,32 +147,18 @@ fn csv_row<'a>(row: &'a Row, run: &'a Run) -> CsvRow<'a> {
             prompt_truncated: Some(scored.score.prompt_truncated),
             width: Some(scored.width),
             height: Some(scored.height),
-            notes: notes(scored, run).join("; "),
+            notes: scored.result(run).notes().join("; "),
             ..shared
         },
-        Err(error) => CsvRow { path, error: Some(format!("{error:#}")), ..shared },
+        Err(error) => CsvRow { error: Some(format!("{error:#}")), ..shared },
     }
 }
 
 fn json_row(row: &Row, run: &Run) -> String {
-    let path = row.path.to_string_lossy();
+    let path = &row.path.to_string_lossy();
     let json = match &row.result {
-        Ok(scored) => serde_json::to_string(&JsonRow {
-            path: &path,
-            prompt: scored.prompt.as_ref().map(|prompt| prompt.text.as_str()),
-            prompt_source: scored.prompt.as_ref().map(|prompt| prompt.source),
-            prompt_truncated: scored.score.prompt_truncated,
-            width: scored.width,
-            height: scored.height,
-            crops: run.crops,
-            device: &run.device,
-            model: &run.model,
-            warning: run.warning.as_deref(),
-            notes: notes(scored, run),
-            perception: scored.score.perception.as_ref(),
-            alignment: scored.score.alignment.as_ref(),
-        }),
-        Err(error) => serde_json::to_string(&JsonError { path: &path, error: format!("{error:#}") }),
+        Ok(scored) => serde_json::to_string(&JsonRow { path, result: scored.result(run) }),
+        Err(error) => serde_json::to_string(&JsonError { path, error: format!("{error:#}") }),
     };
     json.expect("results are plain data")
 }

@@ -13,16 +13,15 @@ use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, views};
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::scorer::{ImageScore, Input, Scorer, WITHOUT_TEXT};
+use tsp_mgs_core::result::{FoundPrompt, ImageScore, Run, WITHOUT_PROMPT};
+use tsp_mgs_core::scorer::{Input, Scorer};
 
 use crate::cli::ScoreArgs;
 use crate::device;
-use crate::images::{self, FoundPrompt};
+use crate::images;
 use crate::model::Model;
-use crate::report::{Printer, Row, Run, Scored};
+use crate::report::{Printer, Row, Scored};
 
-/// Views that the device gets at once, as far as whole images allow.
-const BATCH_VIEWS: usize = 16;
 /// Images prepared ahead of the device: 10 MB each with 16 views.
 const AHEAD: usize = 4;
 
@@ -37,41 +36,34 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let device = device::select(args.device)?;
     let mut scorer = model.scorer(tasks, &device.device)?;
 
-    let mut notes: Vec<String> = model.warning.clone().into_iter().collect();
-    if !scorer.has_text_tower() {
-        notes.push(WITHOUT_TEXT.into());
-    }
-    for note in &notes {
+    let run = Run::new(&scorer, device.name, model.label(), model.warning);
+    for note in run.notes() {
         eprintln!("note: {note}");
     }
-    let run = Run {
-        device: device.name,
-        model: model.label(),
-        warning: model.warning,
-        crops: scorer.view_plan().crops,
-        is_vision_only: !scorer.has_text_tower(),
-        wants_alignment: scorer.tasks().iter().any(|options| options.task() == Task::Alignment),
-    };
     let mut printer = Printer::new(args.format, run, io::stdout().lock());
-    let progress = progress_bar(images.len());
-    let mut failures = 0;
+    let total = images.len();
+    let progress = progress_bar(total);
+    let (mut failures, mut without_prompt) = (0, 0);
+    let wants_alignment = scorer.tasks().iter().any(|options| options.task() == Task::Alignment);
 
     let plan = scorer.view_plan();
     let (sender, prepared) = sync_channel(AHEAD);
     thread::scope(|scope| {
-        let images = &images;
         scope.spawn(move || {
-            for path in images {
+            for (path, listed) in images {
+                let result = listed.and_then(|()| prepare(&path, args.prompt.as_deref(), plan));
                 // The receiver is gone when printing failed: then there is nothing left to do.
-                if sender.send(prepare(path, args.prompt.as_deref(), plan)).is_err() {
+                if sender.send(Prepared { path, result }).is_err() {
                     return;
                 }
             }
         });
-        let images_at_once = (BATCH_VIEWS / plan.len()).max(1);
-        for rows in score_all(&mut scorer, &prepared, images_at_once) {
+        for rows in score_all(&mut scorer, &prepared) {
             for row in rows {
-                failures += usize::from(row.result.is_err());
+                match &row.result {
+                    Ok(scored) => without_prompt += usize::from(wants_alignment && scored.score.alignment.is_none()),
+                    Err(_) => failures += 1,
+                }
                 progress.suspend(|| printer.print(&row))?;
                 progress.inc(1);
             }
@@ -80,8 +72,11 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
         printer.finish()
     })?;
     progress.finish_and_clear();
+    if without_prompt > 0 {
+        eprintln!("note: {without_prompt} of {total} images have {WITHOUT_PROMPT}");
+    }
     if failures > 0 {
-        eprintln!("error: {failures} of {} images could not be scored", images.len());
+        eprintln!("error: {failures} of {total} images could not be scored");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -93,24 +88,18 @@ struct Prepared {
     result: Result<(Views, Option<FoundPrompt>)>,
 }
 
-fn prepare(path: &Path, prompt: Option<&str>, plan: ViewPlan) -> Prepared {
-    let read = || {
-        let bytes = fs::read(path).context("reading the file")?;
-        let prompt = images::prompt(prompt, path, &bytes)?;
-        Ok((views(&decode(&bytes)?, plan)?, prompt))
-    };
-    Prepared { path: path.to_owned(), result: read() }
+fn prepare(path: &Path, prompt: Option<&str>, plan: ViewPlan) -> Result<(Views, Option<FoundPrompt>)> {
+    let bytes = fs::read(path).context("reading the file")?;
+    let prompt = images::prompt(prompt, path, &bytes)?;
+    Ok((views(&decode(&bytes)?, plan)?, prompt))
 }
 
 /// Scores what arrives, in order, a few images at a time; one that fails does not touch the others.
-fn score_all(
-    scorer: &mut Scorer,
-    prepared: &Receiver<Prepared>,
-    images_at_once: usize,
-) -> impl Iterator<Item = Vec<Row>> {
+fn score_all(scorer: &mut Scorer, prepared: &Receiver<Prepared>) -> impl Iterator<Item = Vec<Row>> {
     iter::from_fn(move || {
         let first = prepared.recv().ok()?;
-        let batch: Vec<Prepared> = iter::once(first).chain(prepared.try_iter().take(images_at_once - 1)).collect();
+        let batch: Vec<Prepared> =
+            iter::once(first).chain(prepared.try_iter().take(scorer.images_at_once() - 1)).collect();
         let inputs: Vec<Input> = batch.iter().filter_map(|image| image.result.as_ref().ok()).map(input).collect();
         let scores = if inputs.is_empty() { Ok(Vec::new()) } else { score_batch(scorer, &inputs) };
         // A batch that fails as a whole is tried image by image, so that the guilty one is found.

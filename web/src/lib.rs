@@ -15,7 +15,8 @@ use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::{decode, views};
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::scorer::{self, Input, TaskScore, WITHOUT_TEXT};
+use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
+use tsp_mgs_core::scorer::{self, Input};
 use tsp_mgs_core::selfcheck;
 use wasm_bindgen::prelude::*;
 
@@ -34,35 +35,20 @@ fn start() {
 #[wasm_bindgen]
 pub struct Scorer {
     inner: RefCell<scorer::Scorer>,
-    info: Info,
-}
-
-#[derive(Clone, Serialize)]
-struct Info {
-    backend: &'static str,
-    device: String,
-    model: String,
-    warning: Option<String>,
-    notes: Vec<String>,
-    tasks: Vec<Task>,
-    crops: usize,
+    run: Run,
     dtype: WeightType,
 }
 
 #[derive(Serialize)]
-struct Scored<'a> {
-    prompt: Option<&'a str>,
-    prompt_source: Option<&'a str>,
-    prompt_truncated: bool,
-    width: u32,
-    height: u32,
-    crops: usize,
+struct Info<'a> {
+    backend: &'static str,
     device: &'a str,
     model: &'a str,
     warning: Option<&'a str>,
-    notes: &'a [String],
-    perception: Option<TaskScore>,
-    alignment: Option<TaskScore>,
+    notes: Vec<&'a str>,
+    tasks: Vec<Task>,
+    crops: usize,
+    dtype: WeightType,
 }
 
 #[wasm_bindgen]
@@ -93,22 +79,10 @@ impl Scorer {
                 options.crops = crops as usize; // saturates: no number of crops is that large
             }
         }
-        let inner = scorer::Scorer::load(&bundle.checkpoint, bundle.prompt_features.as_deref(), tasks, device)?;
-        let mut notes: Vec<String> = bundle.manifest.warning.clone().into_iter().collect();
-        if !inner.has_text_tower() {
-            notes.push(WITHOUT_TEXT.into());
-        }
-        let info = Info {
-            backend: device::BACKEND,
-            device: name,
-            model: format!("{} sha256:{}", bundle.manifest.name, &hash[..12]),
-            warning: bundle.manifest.warning,
-            notes,
-            tasks: inner.tasks().iter().map(Options::task).collect(),
-            crops: inner.view_plan().crops,
-            dtype: bundle.manifest.dtype,
-        };
-        Ok(Self { inner: RefCell::new(inner), info })
+        let inner = scorer::Scorer::load(&bundle.checkpoint, bundle.prompt_features.as_ref(), tasks, device)?;
+        let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
+        let run = Run::new(&inner, name, label, bundle.manifest.warning);
+        Ok(Self { inner: RefCell::new(inner), run, dtype: bundle.manifest.dtype })
     }
 
     /// Runs a small known model three times and compares its numbers with the right ones. Rejects
@@ -130,19 +104,28 @@ impl Scorer {
 
     /// What was loaded, and where it runs.
     pub fn info(&self) -> Result<JsValue, JsError> {
-        to_js(&self.info)
+        let Run { device, model, warning, .. } = &self.run;
+        to_js(&Info {
+            backend: device::BACKEND,
+            device,
+            model,
+            warning: warning.as_deref(),
+            notes: self.run.notes(),
+            tasks: self.inner.borrow().tasks().iter().map(Options::task).collect(),
+            crops: self.run.crops(),
+            dtype: self.dtype,
+        })
     }
 
     /// Scores an encoded image (the bytes of a PNG, JPEG, WebP, GIF, BMP or TIFF file). Without a
     /// prompt the image's own metadata is asked for one. Rejects with an `Error` that says what is
     /// wrong with the image. Calls may overlap.
     pub async fn score(&self, image: Vec<u8>, prompt: Option<String>) -> Result<JsValue, JsError> {
-        let (prompt, source) = match prompt {
-            Some(prompt) => (Some(prompt), Some("argument")),
-            None => match embedded_prompt(&image) {
-                Some(found) => (Some(found.text), Some(found.source.as_str())),
-                None => (None, None),
-            },
+        let prompt = match prompt {
+            Some(text) => Some(FoundPrompt { text, source: "argument" }),
+            None => {
+                embedded_prompt(&image).map(|found| FoundPrompt { text: found.text, source: found.source.as_str() })
+            }
         };
         let views = {
             let plan = self.inner.borrow().view_plan();
@@ -150,27 +133,14 @@ impl Scorer {
             drop(image);
             views(&pixels, plan)?
         };
+        let text = prompt.as_ref().map(|prompt| prompt.text.as_str());
         // The borrow ends before the wait, so that calls may overlap.
-        let (numbers, layout) =
-            self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: prompt.as_deref() }])?;
+        let (numbers, layout) = self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: text }])?;
         let mut score = layout.scores(&read(numbers).await?)?.remove(0);
         for task in [&mut score.perception, &mut score.alignment].into_iter().flatten() {
-            spans_in_utf16(task, prompt.as_deref().unwrap_or_default());
+            spans_in_utf16(task, text.unwrap_or_default());
         }
-        to_js(&Scored {
-            prompt: prompt.as_deref(),
-            prompt_source: source,
-            prompt_truncated: score.prompt_truncated,
-            width: views.width,
-            height: views.height,
-            crops: self.info.crops,
-            device: &self.info.device,
-            model: &self.info.model,
-            warning: self.info.warning.as_deref(),
-            notes: &self.info.notes,
-            perception: score.perception,
-            alignment: score.alignment,
-        })
+        to_js(&self.run.result((views.width, views.height), prompt.as_ref(), &score))
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn in_jpeg(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The EXIF chunk of a WebP file.
+/// The EXIF chunk of a WebP file, without the `Exif\0\0` that some writers put before it.
 pub(crate) fn in_webp(bytes: &[u8]) -> Option<&[u8]> {
     let after_size = bytes.strip_prefix(b"RIFF")?.get(4..)?;
     let mut rest = after_size.strip_prefix(b"WEBP")?;
@@ -42,7 +42,7 @@ pub(crate) fn in_webp(bytes: &[u8]) -> Option<&[u8]> {
         let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
         let chunk = data.get(..size)?;
         if name == b"EXIF" {
-            return Some(chunk);
+            return Some(chunk.strip_prefix(b"Exif\0\0").unwrap_or(chunk));
         }
         rest = data.get(size + size % 2..)?; // chunks start at even bytes
     }
