@@ -31,8 +31,10 @@ web: model wasm-target $(TOOLS)/wasm-bindgen www/node_modules/.package-lock.json
 	done
 	cd www && npm run --silent build
 
-model: $(TRAINER) ## Export the built-in weights for the page
-	$(TRAINER) export --dtype f16 --overwrite --out $(DIST)/model
+# Another model for the page: make gallery MODEL=FOLDER, a bundle as `trainer export` writes it.
+model: $(TRAINER) ## Put a model beside the page: MODEL=FOLDER, or the built-in weights
+	$(if $(MODEL),rm -rf $(DIST)/model && mkdir -p $(DIST) && cp -r $(MODEL) $(DIST)/model,\
+	  $(TRAINER) export --dtype f16 --overwrite --out $(DIST)/model)
 
 test: format lint test-native test-wasm test-page ## Install what is needed and run every test
 
@@ -42,10 +44,10 @@ format: ## Check the formatting
 # DOCS_RS keeps the CUDA build from downloading LLVM: it is type-checked and not linked.
 lint: wasm-target www/node_modules/.package-lock.json ## Check types and lints of all code, CUDA included
 	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda -- -D warnings
-	cargo clippy $(WASM) --features cpu -- -D warnings
+	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings
 	cd www && npm run --silent check
 
-test-native: apt ## Test core and trainer on the CPU and on an emulated GPU
+test-native: apt $(TRAINER) ## Test core and trainer on the CPU and on an emulated GPU
 	cargo test --release --locked
 
 # One after the other: both backends are one crate with different features.

@@ -164,8 +164,9 @@ function showPatches(scored) {
   if (!scored || !task) return;
   const { low, high } = drawPatches(page.overlay, scored, task.patches);
   page.patchScale.replaceChildren(
-    "lowest ", number(low, `${name}.patches.lowest`, 2), element("i", {}),
-    "highest ", number(high, `${name}.patches.highest`, 2), " of 5");
+    element("span", {}, "lowest ", number(low, `${name}.patches.lowest`, 2)),
+    element("i", {}),
+    element("span", {}, "highest ", number(high, `${name}.patches.highest`, 2), " of 5"));
 }
 
 /**

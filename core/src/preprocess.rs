@@ -35,7 +35,7 @@ const LARGE_SIDE: u32 = 1024;
 
 /// CLIP's normalisation (OpenAI CLIP, `clip.py`).
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
 
 /// What to make of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,7 +73,7 @@ impl Tokenizer {
         let bytes = byte_characters();
         let vocabulary = bytes
             .iter()
-            .map(|c| c.to_string())
+            .map(char::to_string)
             .chain(bytes.iter().map(|c| format!("{c}{END_OF_WORD}")))
             .chain(merges.iter().map(|(left, right)| format!("{left}{right}")))
             .chain(SPECIAL.map(|(text, _)| text.to_owned()))

@@ -64,8 +64,10 @@ extern "C" {
 #[wasm_bindgen]
 impl Scorer {
     /// Loads a model bundle: from the URL of its `model.json`, or from its files by name
-    /// (`{"model.json": Uint8Array, …}`). Rejects with an `Error` that names the file and what is
-    /// wrong with it.
+    /// (`{"model.json": Uint8Array, …}`).
+    ///
+    /// # Errors
+    /// Rejects with an `Error` that names the file and what is wrong with it.
     pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, JsError> {
         let on_progress = options.as_ref().and_then(LoadOptions::on_progress);
         let (bundle, hash) = match source.as_string() {
@@ -85,8 +87,10 @@ impl Scorer {
         Ok(Self { inner: RefCell::new(inner), run, dtype: bundle.manifest.dtype })
     }
 
-    /// Runs a small known model three times and compares its numbers with the right ones. Rejects
-    /// when they differ: then nothing that this device computes can be trusted.
+    /// Runs a small known model three times and compares its numbers with the right ones.
+    ///
+    /// # Errors
+    /// Rejects when they differ: then nothing that this device computes can be trusted.
     #[wasm_bindgen(js_name = selfCheck)]
     pub async fn self_check() -> Result<(), JsError> {
         let (device, name) = device::open().await?;
@@ -103,6 +107,9 @@ impl Scorer {
     }
 
     /// What was loaded, and where it runs.
+    ///
+    /// # Errors
+    /// Never: a plain object can always be made of it.
     pub fn info(&self) -> Result<JsValue, JsError> {
         let Run { device, model, warning, .. } = &self.run;
         to_js(&Info {
@@ -118,8 +125,10 @@ impl Scorer {
     }
 
     /// Scores an encoded image (the bytes of a PNG, JPEG, WebP, GIF, BMP or TIFF file). Without a
-    /// prompt the image's own metadata is asked for one. Rejects with an `Error` that says what is
-    /// wrong with the image. Calls may overlap.
+    /// prompt the image's own metadata is asked for one. Calls may overlap.
+    ///
+    /// # Errors
+    /// Rejects with an `Error` that says what is wrong with the image.
     pub async fn score(&self, image: Vec<u8>, prompt: Option<String>) -> Result<JsValue, JsError> {
         let prompt = match prompt {
             Some(text) => Some(FoundPrompt { text, source: "argument" }),
