@@ -1,7 +1,7 @@
 //! Weights and pixels drawn from a seed, the same in Rust and in `tests/fixtures/seeded.py`.
 //!
 //! For parity at real sizes without committing a checkpoint, for benchmarks, and for the check that
-//! a browser's GPU computes what it should. Nothing is scored with them.
+//! a browser's GPU computes what it should.
 
 use crate::checkpoint::{Checkpoint, Naming, parameter_shapes};
 use crate::config::ClipConfig;

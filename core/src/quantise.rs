@@ -1,0 +1,64 @@
+//! Weights as 8-bit integers, symmetric, with one scale for each output channel.
+
+use std::borrow::Cow;
+
+use safetensors::Dtype;
+
+use crate::error::{Error, Result};
+use crate::weights::RawTensor;
+
+/// Name of the scales of a quantised tensor.
+pub(crate) fn scale_name(name: &str) -> String {
+    format!("{name}:scale")
+}
+
+/// The integers and their scales, each with its name.
+pub(crate) fn quantise(name: &str, shape: &[usize], values: &[f32]) -> [(String, RawTensor<'static>); 2] {
+    // Projections multiply from the right: their outputs are columns, everything else's are rows.
+    let is_column = matches!(name, "visual.proj" | "text_projection");
+    let axis = if is_column { shape.len() - 1 } else { 0 };
+    let channel = channel_of(shape, axis);
+    let mut scales = vec![0.0f32; shape[axis]];
+    for (i, value) in values.iter().enumerate() {
+        scales[channel(i)] = scales[channel(i)].max(value.abs() / 127.0);
+    }
+    let level = |(i, value): (usize, &f32)| match scales[channel(i)] {
+        0.0 => 0,
+        scale => (value / scale).round() as i8,
+    };
+    let bytes = values.iter().enumerate().map(|entry| level(entry) as u8).collect();
+    let mut scale_shape = vec![1; shape.len()];
+    scale_shape[axis] = shape[axis];
+    [
+        (name.to_owned(), RawTensor { dtype: Dtype::I8, shape: shape.into(), bytes: Cow::Owned(bytes) }),
+        (scale_name(name), RawTensor::from_f32(scale_shape, &scales)),
+    ]
+}
+
+/// The numbers again: integer times scale.
+///
+/// # Errors
+/// [`Error::Shape`] when the scales do not belong to the integers.
+pub(crate) fn dequantise(name: &str, quantised: &RawTensor, scale: &RawTensor) -> Result<RawTensor<'static>> {
+    let axis = scale.shape.iter().position(|&length| length > 1).unwrap_or(0);
+    let channels = quantised.shape.get(axis).copied().unwrap_or(0);
+    if quantised.dtype != Dtype::I8 || scale.dtype != Dtype::F32 || scale.bytes.len() != channels * 4 {
+        return Err(Error::Shape {
+            name: scale_name(name),
+            expected: format!("one float32 for each channel of {:?} in int8", quantised.shape),
+            found: scale.shape.clone(),
+        });
+    }
+    let scales = scale.to_f32();
+    let channel = channel_of(&quantised.shape, axis);
+    let values: Vec<f32> =
+        quantised.bytes.iter().enumerate().map(|(i, &byte)| f32::from(byte as i8) * scales[channel(i)]).collect();
+    Ok(RawTensor::from_f32(quantised.shape.clone(), &values))
+}
+
+/// The place along `axis` of an element in row-major order.
+fn channel_of(shape: &[usize], axis: usize) -> impl Fn(usize) -> usize + use<> {
+    let inner: usize = shape[axis + 1..].iter().product();
+    let length = shape[axis];
+    move |i| i / inner % length
+}
