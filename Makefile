@@ -55,7 +55,7 @@ test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in C
 	for backend in cpu webgpu; do \
 	  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/wasm-bindgen-test-runner \
 	  CHROMEDRIVER=$$(command -v chromedriver) WASM_BINDGEN_TEST_TIMEOUT=600 \
-	  cargo test $(WASM) --features $$backend || exit 1; \
+	  cargo test $(WASM) --features $$backend --test browser || exit 1; \
 	done
 
 test-page: apt web ## Test the page as built in Chromium against the command line
