@@ -31,20 +31,12 @@ pub enum Command {
     Export(ExportArgs),
 }
 
-/// Flags of `trainer score`.
+/// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
     /// Images, and folders that are searched for images
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-
-    /// Which weights
-    #[command(flatten)]
-    pub model: ModelArgs,
-
-    /// How to score
-    #[command(flatten)]
-    pub options: OptionArgs,
 
     /// The prompt of every image
     ///
@@ -64,11 +56,7 @@ pub struct ScoreArgs {
     /// How results are printed
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub format: Format,
-}
 
-/// Flags of `trainer export`.
-#[derive(Debug, Args)]
-pub struct ExportArgs {
     /// Which weights
     #[command(flatten)]
     pub model: ModelArgs,
@@ -76,7 +64,11 @@ pub struct ExportArgs {
     /// How to score
     #[command(flatten)]
     pub options: OptionArgs,
+}
 
+/// Flags of `trainer export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
     /// Element type of the weights
     ///
     /// f16 halves the download, q8 quarters it; the score difference is measured and printed.
@@ -98,6 +90,14 @@ pub struct ExportArgs {
     /// Replace the bundle that stands in the folder
     #[arg(long)]
     pub overwrite: bool,
+
+    /// Which weights
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// How to score
+    #[command(flatten)]
+    pub options: OptionArgs,
 }
 
 /// Which weights; without a flag, the built-in untrained demonstration.
@@ -121,7 +121,7 @@ pub struct ModelArgs {
 
 /// The options of SPEC §2 to §5; what is not given stays as the model has it.
 #[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Options")]
+#[command(next_help_heading = "Scoring (as the model has it where not given)")]
 pub struct OptionArgs {
     /// What to score: perception, alignment or both; default: all that the model can
     #[arg(long, value_name = "TASK", value_enum)]

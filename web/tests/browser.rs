@@ -13,6 +13,7 @@ use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::PREPROCESS_ID;
 use tsp_mgs_core::prompts::Task;
+use tsp_mgs_core::tokenizer::Tokenizer;
 use tsp_mgs_core::weights::read_safetensors;
 use tsp_mgs_web::Scorer;
 use wasm_bindgen::prelude::*;
@@ -22,6 +23,7 @@ wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 const TINY_CLIP: &[u8] = include_bytes!("../../trainer/assets/tiny-clip/model.safetensors");
 const SCORES: &str = include_str!("../../tests/fixtures/scores.json");
+const TOKENS: &str = include_str!("../../tests/fixtures/tokens.json");
 const IMAGE: (&str, &[u8]) = ("kept_512x512.png", include_bytes!("../../tests/fixtures/images/kept_512x512.png"));
 const ROCKET: &[u8] = include_bytes!("../../www/samples/rocket.png");
 
@@ -141,6 +143,17 @@ async fn three_calls_in_a_row_equal_the_reference() {
         }
     }
     assert_eq!(gpu_errors(), Vec::<String>::new());
+}
+
+#[wasm_bindgen_test]
+fn token_ids_equal_open_clips_here_too() {
+    let cases: Vec<Value> = serde_json::from_str(TOKENS).expect("tokens.json");
+    let tokenizer = Tokenizer::new();
+    for case in &cases {
+        let text = case["text"].as_str().expect("a text");
+        assert_eq!(serde_json::json!(tokenizer.encode(text, 77).ids), case["ids"], "{text:?}");
+    }
+    assert!(cases.len() >= 300);
 }
 
 #[wasm_bindgen_test]
