@@ -245,16 +245,22 @@ impl Scorer {
 
     /// Encodes those of `texts` that are not remembered.
     fn encode_sentences(&mut self, texts: &[String]) -> Result<()> {
-        let new: Vec<&String> =
-            texts.iter().filter(|text| !self.fixed.contains_key(*text) && !self.sentences.contains(*text)).collect();
+        // `get` marks the known ones as used, so that the new ones push out others and not them.
+        let is_new = |text: &&String| !self.fixed.contains_key(*text) && self.sentences.get(*text).is_none();
+        let new: Vec<&String> = texts.iter().filter(is_new).collect();
         if new.is_empty() {
             return Ok(());
         }
         let (tokens, features) = self.encode_texts(&new)?;
+        let [texts, longest, embed_dim] = features.dims();
+        let ends = tokens.iter().enumerate().map(|(text, tokens)| (text * longest + tokens.sentence_position()) as i32);
+        let ends: Vec<i32> = ends.collect();
+        // A copy of the few rows that are kept: a view would keep every token's feature alive.
+        let ends = Tensor::<1, Int>::from_ints(ends.as_slice(), &self.device);
+        let sentences = features.reshape([texts * longest, embed_dim]).select(0, ends); // [texts, embed_dim]
         for (row, (text, tokens)) in new.into_iter().zip(tokens).enumerate() {
-            let feature = features.clone().narrow(0, row, 1).narrow(1, tokens.sentence_position(), 1);
-            let sentence = Sentence { feature: feature.flatten(0, 2), is_truncated: tokens.is_truncated };
-            self.sentences.put(text.clone(), sentence);
+            let feature = sentences.clone().narrow(0, row, 1).flatten(0, 1);
+            self.sentences.put(text.clone(), Sentence { feature, is_truncated: tokens.is_truncated });
         }
         Ok(())
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use burn::tensor::Device;
 use serde::Deserialize;
-use tsp_mgs_core::options::Options;
+use tsp_mgs_core::options::{Inputs, Options};
 use tsp_mgs_core::preprocess::{Views, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, TaskScore};
@@ -207,6 +207,20 @@ fn known_texts_are_not_encoded_again() {
         score(&mut scorer, &views, prompt);
         assert_eq!(scorer.texts_encoded(), encoded, "after {prompt:?}");
     }
+}
+
+#[test]
+fn more_prompts_than_are_remembered_score_as_the_first_time() {
+    let options = Options { inputs: Inputs::Image, fine: false, ..Options::default_for(Task::Alignment) };
+    let mut scorer = scorer(vec![options], &Device::flex());
+    let views = views(&image::RgbImage::new(512, 512), scorer.view_plan()).expect("views");
+    let mut score = |prompt: &str| task(score(&mut scorer, &views, prompt), Task::Alignment).score;
+    let first = score("a cat");
+    // 1,024 texts are remembered, five for each prompt: the last of these pushes out one of the first.
+    for i in 0..204 {
+        score(&format!("dog {i}"));
+    }
+    assert!((score("a cat") - first).abs() < 1e-5);
 }
 
 #[test]

@@ -43,6 +43,19 @@ fn every_token_knows_its_place_in_the_text() {
 }
 
 #[test]
+fn every_token_of_every_nasty_text_stands_somewhere_in_order() {
+    let tokenizer = Tokenizer::new();
+    for case in json("tokens.json").as_array().expect("a list") {
+        let text = case["text"].as_str().expect("text");
+        let spans = tokenizer.encode(text, 77).spans;
+        for span in &spans {
+            assert!(text.get(span.clone()).is_some_and(|part| !part.is_empty()), "{span:?} of {text:?}");
+        }
+        assert!(spans.is_sorted_by_key(|span| (span.start, span.end)), "{text:?}: {spans:?}");
+    }
+}
+
+#[test]
 fn a_long_text_keeps_its_end_token_and_says_that_it_was_cut() {
     let tokens = Tokenizer::new().encode(&"cat ".repeat(100), 77);
     assert_eq!((tokens.ids.len(), tokens.ids[0], tokens.ids[76]), (77, START, END));
