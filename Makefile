@@ -10,6 +10,8 @@ WASM := --profile web --target wasm32-unknown-unknown --locked -p tsp-mgs-web
 # The command-line tool must be of the crate's own version.
 WASM_BINDGEN := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
 export CARGO_TARGET_DIR := $(TARGET)
+# Mesa complains once a device on machines without a screen.
+export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help score gallery web model test format lint test-native test-wasm test-page bench fixtures picture apt wasm-target
