@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig, heads};
 use crate::error::{Error, Result};
+use crate::parameters::is_layer_weight;
 use crate::preprocess::SHORT_SIDE;
 use crate::weights::{RawTensor, Tensors};
 
@@ -116,21 +117,18 @@ impl<'a> Checkpoint<'a> {
         }
     }
 
-    /// A parameter on `device`; a single number becomes `[1]`.
+    /// A parameter on `device` in burn's layout; see [`Checkpoint::parameter`].
     pub(crate) fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
-        let mut shape = self.parameters[name].shape.clone();
-        if shape.is_empty() {
-            shape.push(1);
-        }
-        Tensor::from_data(TensorData::new(self.values(name), shape), device)
-    }
-
-    /// A weight `[out, …in]` as `[in, out]`, burn's layout of a linear layer.
-    pub(crate) fn transposed(&self, name: &str, device: &Device) -> Tensor<2> {
-        let out = self.parameters[name].shape[0];
-        let values = self.values(name);
-        let into = values.len() / out;
-        Tensor::from_data(TensorData::new(transpose(&values, out, into), [into, out]), device)
+        let (values, shape) = (self.values(name), &self.parameters[name].shape);
+        let data = match shape.as_slice() {
+            [] => TensorData::new(values, [1]),
+            [out, ..] if is_layer_weight(name, shape) => {
+                let into = values.len() / out;
+                TensorData::new(transpose(&values, *out, into), [into, *out])
+            }
+            shape => TensorData::new(values, shape.to_vec()),
+        };
+        Tensor::from_data(data, device)
     }
 }
 
@@ -256,7 +254,7 @@ impl Shapes<'_, '_> {
 }
 
 /// Every parameter of a model of these sizes, with OpenAI's names and shapes.
-pub(crate) fn parameter_shapes(config: &ClipConfig) -> Vec<(String, Vec<usize>)> {
+pub fn parameter_shapes(config: &ClipConfig) -> Vec<(String, Vec<usize>)> {
     let VisionConfig { patch_size, width, mlp_width, layers, .. } = config.vision;
     let tokens = config.vision.grid().pow(2) + 1;
     let mut shapes = vec![

@@ -30,6 +30,7 @@ mod words;
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod parameters;
 mod quantise;
 pub mod seeded;
 pub mod selfcheck;

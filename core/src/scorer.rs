@@ -13,6 +13,7 @@ use lru::LruCache;
 
 use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
+use crate::config::ClipConfig;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::preprocess::{ViewPlan, Views};
@@ -82,7 +83,22 @@ impl Scorer {
         tasks: Vec<Options>,
         device: Device,
     ) -> Result<Self> {
-        let config = checkpoint.config();
+        let clip = || Clip::load(checkpoint, &device);
+        Self::new(clip, checkpoint.config(), prompt_features, tasks, device.clone())
+    }
+
+    /// As [`Scorer::load`], with a model of these sizes that is on the device already; it is asked for
+    /// once the options were found to fit.
+    ///
+    /// # Errors
+    /// As [`Scorer::load`].
+    pub fn new(
+        clip: impl FnOnce() -> Clip,
+        config: &ClipConfig,
+        prompt_features: Option<&PromptFeatures>,
+        tasks: Vec<Options>,
+        device: Device,
+    ) -> Result<Self> {
         let plan = Options::view_plan(&tasks, config.vision.image_size as u32)?;
         let context_length = match &config.text {
             Some(text) if text.vocab_size != VOCAB_SIZE => {
@@ -110,7 +126,7 @@ impl Scorer {
         }
         Ok(Self {
             tokenizer: config.text.is_some().then(Tokenizer::new),
-            clip: Clip::load(checkpoint, &device),
+            clip: clip(),
             fixed,
             device,
             tasks,

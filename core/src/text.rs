@@ -10,7 +10,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, TextConfig};
-use crate::transformer::{Attention, Transformer, layer_norm};
+use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Token ids to text features.
 #[derive(Module, Debug)]
@@ -25,13 +25,11 @@ pub struct TextTransformer {
 impl TextTransformer {
     pub(crate) fn load(checkpoint: &Checkpoint, config: &TextConfig, device: &Device) -> Self {
         Self {
-            token_embedding: Embedding {
-                weight: Param::from_tensor(checkpoint.tensor("token_embedding.weight", device)),
-            },
-            positional_embedding: Param::from_tensor(checkpoint.tensor("positional_embedding", device)),
+            token_embedding: Embedding { weight: checkpoint.parameter("token_embedding.weight", device) },
+            positional_embedding: checkpoint.parameter("positional_embedding", device),
             transformer: Transformer::load(checkpoint, "transformer", config.layers, device),
             ln_final: layer_norm(checkpoint, "ln_final", device),
-            text_projection: Param::from_tensor(checkpoint.tensor("text_projection", device)),
+            text_projection: checkpoint.parameter("text_projection", device),
         }
     }
 
@@ -55,6 +53,6 @@ impl TextTransformer {
         let positions = self.positional_embedding.val().narrow(0, 0, longest);
         let tokens = self.token_embedding.forward(ids) + positions.unsqueeze::<3>(); // [texts, longest, width]
         let tokens = self.transformer.forward(tokens, Attention::Causal, activation);
-        self.ln_final.forward(tokens).matmul(self.text_projection.val().unsqueeze::<3>())
+        project(self.ln_final.forward(tokens), self.text_projection.val().unsqueeze::<3>())
     }
 }

@@ -81,14 +81,17 @@ impl ResidualAttentionBlock {
         }
     }
 
+    /// The stream keeps its element type; the products take that of the weights, which may be another
+    /// ([`crate::clip::Clip::multiplying_in`]).
     fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
-        let x = x.clone() + self.attend(self.ln_1.forward(x), attention);
-        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone()));
+        let dtype = self.c_fc.weight.dtype();
+        let x = add(x.clone(), self.attend(self.ln_1.forward(x).cast(dtype), attention));
+        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone()).cast(dtype));
         let hidden = match activation {
             Activation::QuickGelu => hidden.clone() * sigmoid(hidden * QUICK_GELU_SLOPE),
             Activation::Gelu => gelu(hidden),
         };
-        x + self.c_proj.forward(hidden)
+        add(x, self.c_proj.forward(hidden))
     }
 
     fn attend(&self, x: Tensor<3>, order: Attention) -> Tensor<3> {
@@ -103,21 +106,28 @@ impl ResidualAttentionBlock {
     }
 }
 
+/// A product in the matrix's element type, given back in that of `x`.
+pub(crate) fn project<const D: usize>(x: Tensor<D>, matrix: Tensor<D>) -> Tensor<D> {
+    let dtype = x.dtype();
+    x.cast(matrix.dtype()).matmul(matrix).cast(dtype)
+}
+
+/// `stream + branch`, in the stream's element type.
+fn add(stream: Tensor<3>, branch: Tensor<3>) -> Tensor<3> {
+    let dtype = stream.dtype();
+    stream + branch.cast(dtype)
+}
+
 /// A layer norm with CLIP's epsilon, 1e-5, which is burn's default too.
 pub(crate) fn layer_norm(checkpoint: &Checkpoint, prefix: &str, device: &Device) -> LayerNorm {
-    let gamma = checkpoint.tensor::<1>(&format!("{prefix}.weight"), device);
-    let beta = checkpoint.tensor::<1>(&format!("{prefix}.bias"), device);
+    let gamma: Param<Tensor<1>> = checkpoint.parameter(&format!("{prefix}.weight"), device);
     let [width] = gamma.dims();
     let mut norm = LayerNormConfig::new(width).init(device);
-    norm.gamma = Param::from_tensor(gamma);
-    norm.beta = Some(Param::from_tensor(beta));
+    norm.gamma = gamma;
+    norm.beta = Some(checkpoint.parameter(&format!("{prefix}.bias"), device));
     norm
 }
 
-/// A linear layer; the checkpoint keeps its weight as `[out, in]`, burn as `[in, out]`.
 fn linear(checkpoint: &Checkpoint, weight: &str, bias: &str, device: &Device) -> Linear {
-    Linear {
-        weight: Param::from_tensor(checkpoint.transposed(weight, device)),
-        bias: Some(Param::from_tensor(checkpoint.tensor::<1>(bias, device))),
-    }
+    Linear { weight: checkpoint.parameter(weight, device), bias: Some(checkpoint.parameter(bias, device)) }
 }

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, assert_shape};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, VisionConfig};
-use crate::transformer::{Attention, Transformer, layer_norm};
+use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Pixels to image features.
 #[derive(Module, Debug)]
@@ -27,13 +27,13 @@ pub struct VisionTransformer {
 impl VisionTransformer {
     pub(crate) fn load(checkpoint: &Checkpoint, config: &VisionConfig, device: &Device) -> Self {
         Self {
-            conv1: Param::from_tensor(checkpoint.transposed("visual.conv1.weight", device)),
-            class_embedding: Param::from_tensor(checkpoint.tensor("visual.class_embedding", device)),
-            positional_embedding: Param::from_tensor(checkpoint.tensor("visual.positional_embedding", device)),
+            conv1: checkpoint.parameter("visual.conv1.weight", device),
+            class_embedding: checkpoint.parameter("visual.class_embedding", device),
+            positional_embedding: checkpoint.parameter("visual.positional_embedding", device),
             ln_pre: layer_norm(checkpoint, "visual.ln_pre", device),
             transformer: Transformer::load(checkpoint, "visual.transformer", config.layers, device),
             ln_post: layer_norm(checkpoint, "visual.ln_post", device),
-            proj: Param::from_tensor(checkpoint.tensor("visual.proj", device)),
+            proj: checkpoint.parameter("visual.proj", device),
             image_size: config.image_size,
             patch_size: config.patch_size,
         }
@@ -54,7 +54,7 @@ impl VisionTransformer {
         let tokens = self.ln_pre.forward(tokens + self.positional_embedding.val().unsqueeze::<3>());
         let tokens = self.transformer.forward(tokens, Attention::Full, activation);
         let class = tokens.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, width]
-        self.ln_post.forward(class).matmul(self.proj.val())
+        project(self.ln_post.forward(class), self.proj.val())
     }
 
     /// `conv1`: its stride is its kernel size, so it is one matrix product over flattened patches.
@@ -66,6 +66,6 @@ impl VisionTransformer {
             .reshape([batch, channels, rows, side, columns, side])
             .permute([0, 2, 4, 1, 3, 5]) // [batch, rows, columns, channels, side, side]
             .reshape([batch, rows * columns, channels * side * side]);
-        patches.matmul(self.conv1.val().unsqueeze::<3>())
+        project(patches, self.conv1.val().unsqueeze::<3>())
     }
 }
