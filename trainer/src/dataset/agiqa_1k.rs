@@ -45,14 +45,15 @@ pub(crate) fn columns(first: &[String]) -> Option<Columns> {
 
 /// Gives the raw means their prompts, where the workbook or IPCE's lists lie beside them.
 ///
-/// A name that those do not have gets an empty prompt, which is noted as a problem when the row is read.
-pub(crate) fn add_prompts(table: &mut Table) -> Result<()> {
+/// A name that those do not have gets an empty prompt, which is noted as a problem when the row is read. The result
+/// says whether the table has become one with prompts.
+pub(crate) fn add_prompts(table: &mut Table) -> Result<bool> {
     if !is_header(&table.first, &RAW_HEADER) {
-        return Ok(());
+        return Ok(false);
     }
     let prompts = prompts_beside(table.path.parent().unwrap_or(Path::new("")))?;
     if prompts.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     for row in &mut table.rows {
         let prompt = prompts.get(row.cells[0].trim()).cloned().unwrap_or_default();
@@ -60,7 +61,7 @@ pub(crate) fn add_prompts(table: &mut Table) -> Result<()> {
     }
     table.first = HEADER.map(str::to_owned).to_vec();
     table.rows[0].cells.clone_from(&table.first);
-    Ok(())
+    Ok(true)
 }
 
 fn prompts_beside(folder: &Path) -> Result<HashMap<String, String>> {

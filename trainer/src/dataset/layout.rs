@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Notes, ProblemKind};
+use super::problem::{Notes, ProblemKind, quoted_start};
 use super::table::{Row, Table};
 use super::{agiqa_1k, agiqa_3k, aigciqa2023, aigiqa_20k};
 
@@ -128,7 +128,7 @@ impl Layout {
                 "{}:1: expected the first row of a known layout, found {}; name the columns with --columns, or check \
                  the file. Known:{}",
                 table.path.display(),
-                table.first.join(","),
+                if table.first.is_empty() { "nothing".to_owned() } else { table.first.join(",") },
                 known.concat()
             )
         })
@@ -210,7 +210,7 @@ impl Columns {
             let scale = self.scale.as_ref();
             match cell.parse::<f64>() {
                 Err(_) => {
-                    let found = if cell.is_empty() { "nothing".to_owned() } else { format!("`{cell}`") };
+                    let found = if cell.is_empty() { "nothing".to_owned() } else { quoted_start(cell) };
                     notes.note(at, ProblemKind::UnreadableCell, format!("a number for {task}"), found);
                     None
                 }

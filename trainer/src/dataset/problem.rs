@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+/// Characters of a table's text that a message shows: enough to find it, and a line holds it.
+const SHOWN_CHARACTERS: usize = 48;
+
 /// What is wrong with one row of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,5 +101,13 @@ impl Notes<'_> {
     /// Notes a row without a name.
     pub fn no_name(&mut self, line: usize) {
         self.note((line, None), ProblemKind::UnreadableCell, "the name of an image", "nothing");
+    }
+}
+
+/// The start of a text that may be long, in quotation marks.
+pub(crate) fn quoted_start(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("\"{}…\"", &text[..end]),
+        None => format!("\"{text}\""),
     }
 }

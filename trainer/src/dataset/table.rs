@@ -66,8 +66,14 @@ fn read_csv(path: &Path, bytes: &[u8]) -> Result<Table> {
                 notes.note((line, None), ProblemKind::UnreadableRow, "UTF-8", found);
             }
             Ok(cells) if cells.len() != expected => {
-                let (kind, name) = (ProblemKind::UnreadableRow, cells.first().map(String::as_str));
-                notes.note((line, name), kind, format!("{expected} fields"), cells.len().to_string());
+                // After a quotation mark that is not closed, the rest of the file is one cell.
+                let name = cells.first().map(String::as_str).filter(|name| !name.contains('\n'));
+                notes.note(
+                    (line, name),
+                    ProblemKind::UnreadableRow,
+                    format!("{expected} fields"),
+                    cells.len().to_string(),
+                );
             }
             Ok(cells) => rows.push(Row { line, cells }),
         }

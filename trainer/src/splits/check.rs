@@ -10,13 +10,10 @@ use serde::Serialize;
 
 use super::lists::{LISTS, Places, folders};
 use super::prompt_key;
-use crate::dataset::{DataArgs, List, Problems, SourceTable};
+use crate::dataset::{DataArgs, List, Problems, SourceTable, quoted_start};
 
 /// Prompts and names that the table shows of each finding; JSON has all.
 const EXAMPLES: usize = 3;
-
-/// Characters that the table shows of each: three fit on a line or two of a terminal.
-const EXAMPLE_LENGTH: usize = 48;
 
 /// Flags of `trainer splits check`.
 #[derive(Debug, Args)]
@@ -201,11 +198,7 @@ fn table(reports: &[SplitReport]) -> String {
 
 /// The first few, cut where they are long, and how many more.
 fn examples(found: &[&String]) -> String {
-    let short = |text: &str| match text.char_indices().nth(EXAMPLE_LENGTH) {
-        Some((end, _)) => format!("\"{}…\"", &text[..end]),
-        None => format!("\"{text}\""),
-    };
-    let shown: Vec<String> = found.iter().take(EXAMPLES).map(|text| short(text)).collect();
+    let shown: Vec<String> = found.iter().take(EXAMPLES).map(|text| quoted_start(text)).collect();
     let more = found.len().saturating_sub(EXAMPLES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     shown.join(", ") + &more
