@@ -14,9 +14,17 @@ mod checkpoints;
 /// The binary, as a user runs it.
 #[path = "suite/cli.rs"]
 mod cli;
+/// Tables of opinion scores, right and wrong, in every layout.
+#[path = "suite/datasets.rs"]
+mod datasets;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;
+/// Splits, drawn, written, read and checked.
+#[path = "suite/splits.rs"]
+mod splits;
+#[path = "suite/tables.rs"]
+mod tables;
 /// Text to token ids: open_clip.
 #[path = "suite/tokens.rs"]
 mod tokens;

@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 
 pub mod cli;
+pub mod dataset;
 pub mod device;
 pub mod export;
 pub mod images;
@@ -10,3 +11,4 @@ pub mod model;
 mod pytorch;
 pub mod report;
 pub mod score;
+pub mod splits;

@@ -1,0 +1,122 @@
+//! Tables as text: rows of cells, whatever the file's format.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::problem::{Notes, Problem, ProblemKind};
+use super::{parquet_file, sheet};
+
+/// A table; cells that hold nothing are empty.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub path: PathBuf,
+    /// The first row, which may be a header.
+    pub first: Vec<String>,
+    /// The readable rows, the first among them.
+    pub rows: Vec<Row>,
+    /// The rows that could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    /// The line on which it starts, from 1.
+    pub line: usize,
+    pub cells: Vec<String>,
+}
+
+impl Table {
+    /// Reads a file by its ending: Parquet (only `columns`, all of which it must have), Excel, else CSV.
+    pub fn read(path: &Path, columns: &[&str]) -> Result<Self> {
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let table = match extension.to_ascii_lowercase().as_str() {
+            "parquet" => parquet_file::read(path, columns),
+            "xlsx" => sheet::read(path),
+            _ => fs::read(path).map_err(Into::into).and_then(|bytes| read_csv(path, &bytes)),
+        };
+        table.with_context(|| format!("reading the table {}", path.display()))
+    }
+}
+
+/// Reads comma-separated values; quoted fields may hold line breaks, blank lines are passed over.
+fn read_csv(path: &Path, bytes: &[u8]) -> Result<Table> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let mut notes = Notes { file: path, problems: Vec::new() };
+    let (mut rows, mut record) = (Vec::new(), csv::ByteRecord::new());
+    let (mut width, mut counted, mut line) = (None, 0, 1);
+    while reader.read_byte_record(&mut record)? {
+        // csv's own line is one too small after \r\n, and points at the blank lines before a row.
+        let start = record.position().expect("a record that was read has a position").byte() as usize;
+        let breaks = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        line += bytes[counted..start + breaks].iter().filter(|&&byte| byte == b'\n').count();
+        counted = start + breaks;
+
+        let expected = *width.get_or_insert(record.len());
+        let cells: Result<Vec<String>, usize> = record
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| std::str::from_utf8(cell).map(str::to_owned).map_err(|_| column))
+            .collect();
+        match cells {
+            Err(column) => {
+                let found = format!("other bytes in field {}", column + 1);
+                notes.note((line, None), ProblemKind::UnreadableRow, "UTF-8", found);
+            }
+            Ok(cells) if cells.len() != expected => {
+                // After a quotation mark that is not closed, the rest of the file is one cell.
+                let name = cells.first().map(String::as_str).filter(|name| !name.contains('\n'));
+                notes.note(
+                    (line, name),
+                    ProblemKind::UnreadableRow,
+                    format!("{expected} fields"),
+                    cells.len().to_string(),
+                );
+            }
+            Ok(cells) => rows.push(Row { line, cells }),
+        }
+    }
+    let first = rows.first().map(|row| row.cells.clone()).unwrap_or_default();
+    Ok(Table { path: path.to_owned(), first, rows, problems: notes.problems })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> Vec<(usize, usize)> {
+        let table = read_csv(Path::new("a.csv"), text).expect("it reads");
+        table.rows.iter().map(|row| (row.line, row.cells.len())).collect()
+    }
+
+    #[test]
+    fn a_row_has_the_line_on_which_it_starts() {
+        for line_break in ["\n", "\r\n"] {
+            let text = ["a,b", "1,2", "", "", "3,\"x", "y\"", "5,6"].join(line_break);
+            assert_eq!(lines(text.as_bytes()), [(1, 2), (2, 2), (5, 2), (7, 2)], "{line_break:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_cell() {
+        let table = read_csv(Path::new("a.csv"), "\u{feff}name,b\n".as_bytes()).expect("it reads");
+        assert_eq!(table.first, ["name", "b"]);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_listed_and_the_rest_is_kept() {
+        let table = read_csv(Path::new("a.csv"), b"a,b\r\nx\r\n\xff,1\r\n2,3\r\n4,5,6\r\n").expect("it reads");
+        assert_eq!(table.rows.iter().map(|row| row.line).collect::<Vec<_>>(), [1, 4]);
+        let problems: Vec<String> = table.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            problems,
+            [
+                "a.csv:2: x: expected 2 fields, found 1",
+                "a.csv:3: expected UTF-8, found other bytes in field 1",
+                "a.csv:5: 4: expected 2 fields, found 3"
+            ]
+        );
+    }
+}
