@@ -17,6 +17,9 @@ mod cli;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;
+/// A synthetic data set, as a user makes it.
+#[path = "suite/synth.rs"]
+mod synth;
 /// Text to token ids: open_clip.
 #[path = "suite/tokens.rs"]
 mod tokens;

@@ -12,6 +12,7 @@ use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
 use crate::device::DeviceChoice;
+use crate::synth::SynthArgs;
 
 /// Scores AI-generated images: how good they look, how well they show their prompt
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ pub enum Command {
     Score(ScoreArgs),
     /// Write a model as a bundle, for `score --model` and for the browser
     Export(ExportArgs),
+    /// Draw a synthetic data set, for demonstrations and tests
+    Synth(SynthArgs),
 }
 
 /// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.

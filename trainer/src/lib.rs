@@ -10,3 +10,4 @@ pub mod model;
 mod pytorch;
 pub mod report;
 pub mod score;
+pub mod synth;

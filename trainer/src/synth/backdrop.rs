@@ -21,7 +21,7 @@ pub fn paint(background: Background, style: Style, noise: &Noise, draw: &mut Dra
     };
     let base = match background {
         Background::Plain(colour) => colour.rgb(),
-        Background::Night => [14.0, 16.0, 44.0],
+        Background::Night => [18.0, 21.0, 56.0],
         Background::Grass => [72.0, 128.0, 42.0],
         Background::Sky => [92.0, 158.0, 226.0],
         Background::Sand => [212.0, 184.0, 134.0],

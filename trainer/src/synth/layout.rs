@@ -80,7 +80,8 @@ fn cells(area: Area, count: usize, draw: &mut Draw) -> Vec<Area> {
         columns(area, count)
     } else {
         // Three in a square: one in its own row.
-        let halves = [Area { height: height / 2.0, ..area }, Area { top: top + height / 2.0, height: height / 2.0, ..area }];
+        let halves =
+            [Area { height: height / 2.0, ..area }, Area { top: top + height / 2.0, height: height / 2.0, ..area }];
         let (one, two) = if draw.chance(0.5) { (halves[0], halves[1]) } else { (halves[1], halves[0]) };
         let one = Area { left: left + width / 4.0, width: width / 2.0, ..one };
         [vec![one], columns(two, count - 1)].concat()

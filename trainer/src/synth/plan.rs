@@ -39,7 +39,7 @@ const RATER_NOISE: f32 = 0.1;
 pub struct Plan {
     /// The file's name.
     pub name: String,
-    /// The row's place in a table sorted by name.
+    /// What was asked for.
     pub prompt: Prompt,
     /// What is drawn of it.
     pub shown: Shown,

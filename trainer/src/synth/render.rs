@@ -137,11 +137,11 @@ fn fill(canvas: &mut Canvas, group: &Group, part: &Part, cover: &Cover, look: Lo
                 _ => 1.0,
             };
             let shade = surface.shade(noise, px + offset.0, py + offset.1).clamp(-0.5, 0.6);
-            let tint = 6.0 * noise.smooth.at(px + offset.1, py + offset.0);
+            let tint = 0.03 * noise.smooth.at(px + offset.1, py + offset.0);
             for (channel, (value, base)) in canvas.at(px, py).iter_mut().zip(base).enumerate() {
                 let tint = if channel == 2 { -tint } else { tint };
                 // Black surfaces show texture too: some light is added whatever the colour.
-                let colour = ((base * (1.0 + shade) + 30.0 * shade + tint) * light) * outline;
+                let colour = (base * (1.0 + shade + tint) + 26.0 * shade) * light * outline;
                 *value += (colour - *value) * covered;
             }
         }

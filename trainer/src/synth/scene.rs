@@ -117,16 +117,8 @@ const TWO_GROUPS: f32 = 0.6;
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
-        Self::Circle,
-        Self::Square,
-        Self::Triangle,
-        Self::Star,
-        Self::Heart,
-        Self::House,
-        Self::Tree,
-        Self::Fish,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Circle, Self::Square, Self::Triangle, Self::Star, Self::Heart, Self::House, Self::Tree, Self::Fish];
 
     fn noun(self, count: usize) -> &'static str {
         let (one, many) = match self {
@@ -145,16 +137,8 @@ impl Kind {
 
 impl Colour {
     /// All colours.
-    pub const ALL: [Self; 8] = [
-        Self::Red,
-        Self::Orange,
-        Self::Yellow,
-        Self::Green,
-        Self::Blue,
-        Self::Pink,
-        Self::Black,
-        Self::White,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Red, Self::Orange, Self::Yellow, Self::Green, Self::Blue, Self::Pink, Self::Black, Self::White];
 
     fn word(self) -> &'static str {
         match self {

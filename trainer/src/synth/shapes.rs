@@ -129,7 +129,7 @@ mod tests {
     fn every_kind_fills_its_box_and_stays_inside() {
         for kind in Kind::ALL {
             let parts = parts(kind);
-            let bounds = parts.iter().map(|part| part.path.bounds());
+            let bounds = parts.iter().map(|part| part.path.compute_tight_bounds().unwrap());
             let (mut width, mut height) = (0.0_f32, 0.0_f32);
             for bounds in bounds {
                 assert!(bounds.left() >= -1.001 && bounds.right() <= 1.001, "{kind:?} {bounds:?}");

@@ -107,7 +107,7 @@ impl Surface {
             5 => Pattern::Weave(draw.range(4.0, 9.0)),
             _ => Pattern::Bricks(draw.range(10.0, 20.0)),
         };
-        Self { pattern, depth: draw.range(0.08, 0.2), roughness: draw.range(0.09, 0.17) }
+        Self { pattern, depth: draw.range(0.08, 0.2), roughness: draw.range(0.06, 0.16) }
     }
 
     /// Brush strokes.
@@ -199,7 +199,8 @@ mod tests {
 
     /// Mean squared difference of points `distance` apart, which grows with coarse detail alone.
     fn difference(field: &Field, distance: usize) -> f32 {
-        let squares = (0..SIDE * SIDE).map(|i| (field.at(i % SIDE, i / SIDE) - field.at(i % SIDE + distance, i / SIDE)).powi(2));
+        let squares =
+            (0..SIDE * SIDE).map(|i| (field.at(i % SIDE, i / SIDE) - field.at(i % SIDE + distance, i / SIDE)).powi(2));
         squares.sum::<f32>() / (SIDE * SIDE) as f32
     }
 
