@@ -25,6 +25,9 @@ mod scores;
 mod splits;
 #[path = "suite/tables.rs"]
 mod tables;
+/// A synthetic data set, as a user makes it.
+#[path = "suite/synth.rs"]
+mod synth;
 /// Text to token ids: open_clip.
 #[path = "suite/tokens.rs"]
 mod tokens;

@@ -13,6 +13,7 @@ use tsp_mgs_core::prompts::{PromptSet, Task};
 
 use crate::device::DeviceChoice;
 use crate::splits::SplitsArgs;
+use crate::synth::SynthArgs;
 
 /// Scores AI-generated images: how good they look, how well they show their prompt
 #[derive(Debug, Parser)]
@@ -32,6 +33,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Draw or check splits of a data set into training and testing images
     Splits(SplitsArgs),
+    /// Draw a synthetic data set, for demonstrations and tests
+    Synth(SynthArgs),
 }
 
 /// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.

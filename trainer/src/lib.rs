@@ -12,3 +12,4 @@ mod pytorch;
 pub mod report;
 pub mod score;
 pub mod splits;
+pub mod synth;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
-use tsp_mgs_trainer::{export, score, splits};
+use tsp_mgs_trainer::{export, score, splits, synth};
 
 /// Keeps a graphics driver from printing one error a device on a machine without a screen.
 #[cfg(target_os = "linux")]
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Splits(args) => splits::run(&args),
+        Command::Synth(args) => synth::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {
         Ok(code) => code,
