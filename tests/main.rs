@@ -14,6 +14,9 @@ mod checkpoints;
 /// The binary, as a user runs it.
 #[path = "suite/cli.rs"]
 mod cli;
+/// Correlations and their intervals: SciPy.
+#[path = "suite/metrics.rs"]
+mod metrics;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;

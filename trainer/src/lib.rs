@@ -6,6 +6,7 @@ pub mod cli;
 pub mod device;
 pub mod export;
 pub mod images;
+pub mod metrics;
 pub mod model;
 mod pytorch;
 pub mod report;
