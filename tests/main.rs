@@ -17,6 +17,9 @@ mod cli;
 /// Tables of opinion scores, right and wrong, in every layout.
 #[path = "suite/datasets.rs"]
 mod datasets;
+/// Correlations and their intervals: SciPy.
+#[path = "suite/metrics.rs"]
+mod metrics;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;

@@ -7,6 +7,7 @@ pub mod dataset;
 pub mod device;
 pub mod export;
 pub mod images;
+pub mod metrics;
 pub mod model;
 mod pytorch;
 pub mod report;
