@@ -26,7 +26,7 @@ pub mod options;
 pub mod quality;
 pub mod result;
 pub mod scorer;
-mod words;
+pub mod words;
 
 pub mod bundle;
 pub mod checkpoint;

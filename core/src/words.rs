@@ -1,4 +1,4 @@
-//! The words of initial prompts as features: one prompt's, and a batch's.
+//! The words of initial prompts: their tokens, and their features, one prompt's and a batch's.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ fn word_features(prompt: &Prompt, words: Words) -> Option<Tensor<2>> {
 }
 
 /// The tokens, counted from the start token, that make up each word.
-pub(crate) fn token_groups(tokens: &Tokens, words: Words) -> Vec<Range<usize>> {
+pub fn token_groups(tokens: &Tokens, words: Words) -> Vec<Range<usize>> {
     match words {
         Words::Tokens => (0..tokens.words.len()).map(|i| i..i + 1).collect(),
         Words::Merged => {

@@ -7,7 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
+use tempfile::TempDir;
 use tsp_mgs_core::bundle::{MANIFEST, Manifest, Provenance, ScoreDifference, Shard, WeightType, sha256, write_shards};
+use tsp_mgs_core::checkpoint::Checkpoint;
+use tsp_mgs_core::config::ClipConfig;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::{PREPROCESS_ID, decode, views};
 use tsp_mgs_core::prompts::Task;
@@ -15,6 +18,7 @@ use tsp_mgs_core::result::{ImageScore, WITHOUT_TEXT};
 use tsp_mgs_core::scorer::{Input, PromptFeatures};
 
 use crate::cli::{ExportArgs, task_name};
+use crate::files::{parent, put_in_place, write_flushed};
 use crate::model::Model;
 use crate::score::score_batch;
 
@@ -56,52 +60,18 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 
     eprintln!("writing weights as {}", dtype_name(args.dtype));
     let shards = write_shards(&model.checkpoint, &clip, args.dtype, prompt_features.as_ref());
-    let named = shards.iter().enumerate().map(|(i, bytes)| Shard {
-        name: format!("weights-{:02}.safetensors", i + 1),
-        size: bytes.len(),
-        sha256: sha256(bytes),
-    });
-    let (format, version) = Manifest::current_format();
-    let mut manifest = Manifest {
-        format,
-        version,
-        name: args.name.clone().unwrap_or_else(|| model.name.clone()),
-        warning: model.warning.clone(),
-        tasks: tasks.iter().map(|options| (options.task(), options.clone())).collect(),
-        clip,
-        preprocess: PREPROCESS_ID.into(),
-        dtype: args.dtype,
-        score_difference: BTreeMap::new(),
-        provenance: Provenance {
-            source: model.name.clone(),
-            sha256: model.sha256.clone(),
-            exporter: concat!("trainer ", env!("CARGO_PKG_VERSION")).into(),
-        },
-        shards: named.collect(),
-    };
-
-    // Everything goes into a folder beside the target, which then takes its place in one step.
-    let parent = parent(&args.out);
-    fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".tsp-mgs-export-")
-        .tempdir_in(parent)
-        .with_context(|| format!("writing into {}", parent.display()))?;
-    let write = |name: &str, bytes: &[u8]| {
-        fs::write(staging.path().join(name), bytes)
-            .with_context(|| format!("writing {name} for {}", args.out.display()))
-    };
-    for (shard, bytes) in manifest.shards.iter().zip(&shards) {
-        write(&shard.name, bytes)?;
-    }
-    write(MANIFEST, manifest.to_json().as_bytes())?;
+    let name = args.name.clone().unwrap_or_else(|| model.name.clone());
+    let mut manifest = manifest(name, model.warning.clone(), &tasks, clip, args.dtype, &shards);
+    manifest.provenance.source = model.name.clone();
+    manifest.provenance.sha256 = model.sha256.clone();
+    let staging = stage(&args.out, &manifest, &shards)?;
 
     // Measured on the files as written: what a user of the bundle gets.
     eprintln!("measuring the score difference on {} images", SAMPLES.len());
     let exported = Model::open_bundle(staging.path()).context("reading the bundle back")?;
     manifest.score_difference =
         differences(&score_samples(&model, &source_tasks)?, &score_samples(&exported, &exported.tasks)?);
-    write(MANIFEST, manifest.to_json().as_bytes())?;
+    write_into(staging.path(), MANIFEST, manifest.to_json().as_bytes())?;
     put_in_place(&staging.keep(), &args.out)?;
 
     let mut out = io::stdout().lock();
@@ -114,6 +84,89 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         writeln!(out, "wrote {} ({shards} shards, {megabytes:.1} MB)", args.out.display())
     };
     report().context("writing to standard output")
+}
+
+/// Writes a model in training as a bundle of 32-bit floats; an earlier one is replaced.
+///
+/// # Errors
+/// When the folder cannot be written; then an earlier bundle stays.
+pub fn write_trained(out: &Path, model: &Trained) -> Result<()> {
+    let clip = model.checkpoint.config();
+    let shards = write_shards(model.checkpoint, clip, WeightType::F32, None);
+    let warning = model.warning.map(str::to_owned);
+    let mut manifest = manifest(model.name.into(), warning, model.tasks, clip.clone(), WeightType::F32, &shards);
+    manifest.provenance.source = model.source.into();
+    manifest.provenance.sha256 = model.source_sha256.into();
+    let staging = stage(out, &manifest, &shards)?;
+    put_in_place(&staging.keep(), out)
+}
+
+/// A model in training, and where it comes from.
+pub struct Trained<'a> {
+    /// Its weights.
+    pub checkpoint: &'a Checkpoint<'a>,
+    /// What it scores.
+    pub tasks: &'a [Options],
+    /// For people.
+    pub name: &'a str,
+    /// What every result must say.
+    pub warning: Option<&'a str>,
+    /// The weights that training started from.
+    pub source: &'a str,
+    /// Their SHA-256.
+    pub source_sha256: &'a str,
+}
+
+fn manifest(
+    name: String,
+    warning: Option<String>,
+    tasks: &[Options],
+    clip: ClipConfig,
+    dtype: WeightType,
+    shards: &[Vec<u8>],
+) -> Manifest {
+    let named = shards.iter().enumerate().map(|(i, bytes)| Shard {
+        name: format!("weights-{:02}.safetensors", i + 1),
+        size: bytes.len(),
+        sha256: sha256(bytes),
+    });
+    let (format, version) = Manifest::current_format();
+    Manifest {
+        format,
+        version,
+        name,
+        warning,
+        tasks: tasks.iter().map(|options| (options.task(), options.clone())).collect(),
+        clip,
+        preprocess: PREPROCESS_ID.into(),
+        dtype,
+        score_difference: BTreeMap::new(),
+        provenance: Provenance {
+            source: String::new(),
+            sha256: String::new(),
+            exporter: concat!("trainer ", env!("CARGO_PKG_VERSION")).into(),
+        },
+        shards: named.collect(),
+    }
+}
+
+/// Writes a bundle into a folder beside its place, which it then takes in one step.
+fn stage(out: &Path, manifest: &Manifest, shards: &[Vec<u8>]) -> Result<TempDir> {
+    let parent = parent(out);
+    fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
+    let staging = tempfile::Builder::new()
+        .prefix(".tsp-mgs-export-")
+        .tempdir_in(parent)
+        .with_context(|| format!("writing into {}", parent.display()))?;
+    for (shard, bytes) in manifest.shards.iter().zip(shards) {
+        write_into(staging.path(), &shard.name, bytes)?;
+    }
+    write_into(staging.path(), MANIFEST, manifest.to_json().as_bytes())?;
+    Ok(staging)
+}
+
+fn write_into(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    write_flushed(&folder.join(name), bytes).with_context(|| format!("writing {name} into {}", folder.display()))
 }
 
 /// Prepares a model without text tower: perception alone, without words, its prompts encoded beforehand.
@@ -182,44 +235,6 @@ fn check_target(out: &Path, overwrite: bool) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Moves the finished folder to its place; an earlier bundle is removed only once the new one stands there.
-fn put_in_place(staged: &Path, out: &Path) -> Result<()> {
-    let moved = || -> io::Result<()> {
-        make_readable(staged)?;
-        if !out.exists() {
-            return fs::rename(staged, out);
-        }
-        let old = tempfile::Builder::new().prefix(".tsp-mgs-replaced-").tempdir_in(parent(out))?.keep();
-        fs::rename(out, old.join("bundle"))?;
-        if let Err(error) = fs::rename(staged, out) {
-            fs::rename(old.join("bundle"), out)?;
-            fs::remove_dir(&old)?;
-            return Err(error);
-        }
-        fs::remove_dir_all(&old)
-    };
-    moved().inspect_err(|_| drop(fs::remove_dir_all(staged))).with_context(|| format!("writing {}", out.display()))
-}
-
-/// A temporary folder is for its owner alone; a bundle is to be served.
-#[cfg(unix)]
-fn make_readable(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
-}
-
-#[cfg(not(unix))]
-fn make_readable(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-fn parent(out: &Path) -> &Path {
-    match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
 }
 
 fn dtype_name(dtype: WeightType) -> &'static str {

@@ -1,0 +1,126 @@
+//! The texts of a batch: each one encoded once, all of them in one run of the text tower.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use tsp_mgs_core::clip::Clip;
+use tsp_mgs_core::options::{Options, Words};
+use tsp_mgs_core::quality::WordFeatures;
+use tsp_mgs_core::tokenizer::{Tokenizer, Tokens};
+use tsp_mgs_core::words::token_groups;
+
+/// Tokenizes, and remembers what it tokenized: the texts of a data set come back in every epoch.
+pub struct Texts {
+    tokenizer: Tokenizer,
+    context_length: usize,
+    known: HashMap<String, Rc<Tokens>>,
+}
+
+/// The texts of one batch, encoded.
+pub struct EncodedTexts {
+    /// Every token of every text, `[texts · longest, embed_dim]`.
+    tokens: Tensor<2>,
+    longest: usize,
+    rows: HashMap<String, (usize, Rc<Tokens>)>,
+}
+
+impl Texts {
+    /// For a model with this context length.
+    pub fn new(context_length: usize) -> Self {
+        Self { tokenizer: Tokenizer::new(), context_length, known: HashMap::new() }
+    }
+
+    /// Encodes what the tasks need of these prompts, cut to the longest text (SPEC §2).
+    ///
+    /// # Panics
+    /// If the model has no text tower.
+    pub fn encode(&mut self, clip: &Clip, tasks: &[Options], prompts: &[&str], device: &Device) -> EncodedTexts {
+        let mut rows = HashMap::new();
+        let mut texts = Vec::new();
+        let levels = tasks.iter().flat_map(|task| prompts.iter().flat_map(|prompt| task.prompts.texts(prompt)));
+        let has_words = tasks.iter().any(|task| task.fine);
+        let words = prompts.iter().filter(|_| has_words).map(|&prompt| prompt.to_owned());
+        for text in levels.chain(words) {
+            if !rows.contains_key(&text) {
+                let tokens = self.tokens(&text);
+                rows.insert(text, (texts.len(), tokens.clone()));
+                texts.push(tokens);
+            }
+        }
+        let ids: Vec<&[u32]> = texts.iter().map(|tokens| tokens.ids.as_slice()).collect();
+        let features = clip.token_features(&ids, device).expect("a model that is trained has both towers");
+        let [n_texts, longest, embed_dim] = features.dims();
+        EncodedTexts { tokens: features.reshape([n_texts * longest, embed_dim]), longest, rows }
+    }
+
+    fn tokens(&mut self, text: &str) -> Rc<Tokens> {
+        if let Some(known) = self.known.get(text) {
+            return known.clone();
+        }
+        let tokens = Rc::new(self.tokenizer.encode(text, self.context_length));
+        self.known.insert(text.to_owned(), tokens.clone());
+        tokens
+    }
+}
+
+impl EncodedTexts {
+    /// Sentence features of each prompt's level texts, `[prompts, levels, embed_dim]`.
+    pub fn levels(&self, task: &Options, prompts: &[&str]) -> Tensor<3> {
+        let texts = prompts.iter().flat_map(|prompt| task.prompts.texts(prompt));
+        let rows: Vec<i32> = texts
+            .map(|text| {
+                let (row, tokens) = &self.rows[&text];
+                (row * self.longest + tokens.sentence_position()) as i32
+            })
+            .collect();
+        let levels = rows.len() / prompts.len();
+        self.select(&rows, [prompts.len(), levels])
+    }
+
+    /// Features of each prompt's words; `None` when no prompt has one.
+    pub fn words(&self, words: Words, prompts: &[&str]) -> Option<WordFeatures> {
+        let texts: Vec<&(usize, Rc<Tokens>)> = prompts.iter().map(|&prompt| &self.rows[prompt]).collect();
+        let n_tokens = texts.iter().map(|(_, tokens)| tokens.spans.len()).max().filter(|&longest| longest > 0)?;
+        // Padding repeats the start token: a zero vector would have no direction, and no gradient.
+        let rows: Vec<i32> = texts
+            .iter()
+            .flat_map(|(row, tokens)| {
+                let own = tokens.spans.len();
+                (0..n_tokens).map(move |token| (row * self.longest + if token < own { token + 1 } else { 0 }) as i32)
+            })
+            .collect();
+        let features = self.select(&rows, [prompts.len(), n_tokens]); // [prompts, tokens, embed_dim]
+
+        let groups: Vec<_> = texts.iter().map(|(_, tokens)| token_groups(tokens, words)).collect();
+        let n_words = groups.iter().map(Vec::len).max().expect("there is a prompt");
+        let mut weights = vec![0.0f32; prompts.len() * n_words];
+        for (weights, groups) in weights.chunks_exact_mut(n_words).zip(&groups) {
+            weights[..groups.len()].fill(1.0 / groups.len() as f32);
+        }
+        let device = &features.device();
+        let weights = Tensor::from_data(TensorData::new(weights, [prompts.len(), n_words]), device);
+        if words == Words::Tokens {
+            return Some(WordFeatures { features, weights });
+        }
+        // Each row of this matrix averages the tokens of one word; a row of padding takes the last token.
+        let mut mean = vec![0.0f32; prompts.len() * n_words * n_tokens];
+        for (prompt, groups) in groups.iter().enumerate() {
+            for word in 0..n_words {
+                let row = &mut mean[(prompt * n_words + word) * n_tokens..][..n_tokens];
+                match groups.get(word) {
+                    Some(group) => row[group.clone()].fill(1.0 / group.len() as f32),
+                    None => row[n_tokens - 1] = 1.0,
+                }
+            }
+        }
+        let mean = Tensor::<3>::from_data(TensorData::new(mean, [prompts.len(), n_words, n_tokens]), device);
+        Some(WordFeatures { features: mean.matmul(features), weights })
+    }
+
+    fn select(&self, rows: &[i32], shape: [usize; 2]) -> Tensor<3> {
+        let [_, embed_dim] = self.tokens.dims();
+        let rows = Tensor::<1, Int>::from_ints(rows, &self.tokens.device());
+        self.tokens.clone().select(0, rows).reshape([shape[0], shape[1], embed_dim])
+    }
+}
