@@ -14,6 +14,12 @@ mod checkpoints;
 /// The binary, as a user runs it.
 #[path = "suite/cli.rs"]
 mod cli;
+/// Decoded images on disk.
+#[path = "suite/image_cache.rs"]
+mod image_cache;
+/// The batches that training and evaluation cut from cached images.
+#[path = "suite/loader.rs"]
+mod loader;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;

@@ -2,9 +2,12 @@
 
 #![recursion_limit = "256"]
 
+pub mod ahead;
+pub mod batches;
 pub mod cli;
 pub mod device;
 pub mod export;
+pub mod image_cache;
 pub mod images;
 pub mod model;
 mod pytorch;
