@@ -20,6 +20,12 @@ mod datasets;
 /// Correlations and their intervals: SciPy.
 #[path = "suite/metrics.rs"]
 mod metrics;
+/// Decoded images on disk.
+#[path = "suite/image_cache.rs"]
+mod image_cache;
+/// The batches that training and evaluation cut from cached images.
+#[path = "suite/loader.rs"]
+mod loader;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;

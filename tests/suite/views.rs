@@ -1,7 +1,7 @@
 use image::{ImageBuffer, ImageFormat, Luma};
 use serde::Deserialize;
 use tsp_mgs_core::Error;
-use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
+use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, decode, kept_size, views, window_count};
 
 use crate::support::{assert_close, fixture, json, read, tensors, values};
 
@@ -175,4 +175,58 @@ fn more_crops_than_the_smallest_image_has_are_refused() {
     assert!(views(&image, ViewPlan { crops: 100, ..PLAN }).is_ok());
     let error = views(&image, ViewPlan { crops: 101, ..PLAN }).expect_err("512 × 512 has 100 windows");
     assert_eq!(error.to_string(), "101 crops were asked for, expected 1 to 100");
+}
+
+/// Small, odd, wide, and two that are kept small as they are too long to be enlarged whole.
+const SHAPES: [&str; 5] =
+    ["upscaled_300x200.png", "odd_513x777.png", "wide_1100x520.png", "panorama_6000x20.png", "sliver_1x400.png"];
+
+#[test]
+fn pixels_that_were_kept_give_the_same_views() {
+    for name in SHAPES {
+        let image = decode(&read(&fixture("images").join(name))).expect("an image");
+        let enlarged = Enlarged::new(&image);
+        let kept = Enlarged::from_pixels(enlarged.pixels(), image.width(), image.height()).expect("all pixels");
+        let (expected, found) = (views(&image, PLAN).expect("views"), kept.views(PLAN).expect("views"));
+        assert!(expected.pixels == found.pixels, "{name}: other pixels");
+        assert_eq!(expected.windows, found.windows, "{name}");
+        assert_eq!((found.width, found.height), image.dimensions(), "{name}");
+        let short = &enlarged.pixels()[1..];
+        assert!(Enlarged::from_pixels(short, image.width(), image.height()).is_none(), "{name}: a pixel is missing");
+    }
+}
+
+#[test]
+fn windows_are_counted_on_the_enlarged_image() {
+    // torch: (length - 224) // stride + 1 in both directions, of 512 x 768, 513 x 777, 1100 x 520, 512 x 153,600.
+    let cases = [((200, 300), 10 * 18), ((513, 777), 10 * 18), ((1100, 520), 19 * 7), ((20, 6000), 7 * 3196)];
+    for ((width, height), count) in cases {
+        assert_eq!(window_count(width, height, 224), count, "{width} × {height}");
+    }
+}
+
+#[test]
+fn chosen_windows_are_places_in_the_grid_of_the_mirror_image() {
+    for name in SHAPES {
+        let image = decode(&read(&fixture("images").join(name))).expect("an image");
+        let source = Enlarged::new(&image);
+        let count = source.window_count(PLAN.side);
+        let plan = ViewPlan { crops: 15, ..PLAN };
+        let windows: Vec<u64> = (0..15).map(|i| count / 15 * i).collect();
+        let mut found = vec![0.0; plan.pixel_count()];
+        source.fill(plan, &windows, Mirror::No, &mut found);
+        assert!(found == views(&image, plan).expect("views").pixels, "{name}: the windows that are laid down");
+
+        source.fill(plan, &windows, Mirror::LeftRight, &mut found);
+        // The image is enlarged first, as in IPCE; one that is kept small stands for both.
+        let (width, height) = kept_size(image.width(), image.height());
+        let large = image::RgbImage::from_raw(width, height, source.pixels().to_vec()).expect("all pixels");
+        let expected = views(&image::imageops::flip_horizontal(&large), plan).expect("views").pixels;
+        let whole = 3 * SIDE * SIDE;
+        let is_lazy = width.min(height) < 512;
+        // Made pixel by pixel, a mirrored image differs where a value lies between two levels.
+        let tolerance = if is_lazy { LEVEL } else { 0.0 };
+        assert_close(&found[..whole], &expected[..whole], tolerance.max(1e-5), &format!("{name}: resized"));
+        assert_close(&found[whole..], &expected[whole..], tolerance, &format!("{name}: windows"));
+    }
 }

@@ -2,10 +2,13 @@
 
 #![recursion_limit = "256"]
 
+pub mod ahead;
+pub mod batches;
 pub mod cli;
 pub mod dataset;
 pub mod device;
 pub mod export;
+pub mod image_cache;
 pub mod images;
 pub mod metrics;
 pub mod model;

@@ -135,7 +135,7 @@ pub fn score_batch(scorer: &mut Scorer, inputs: &[Input]) -> Result<Vec<ImageSco
 }
 
 /// Images done and time left; nothing when standard error is no terminal.
-fn progress_bar(images: usize) -> ProgressBar {
+pub(crate) fn progress_bar(images: usize) -> ProgressBar {
     let is_shown = io::stderr().is_terminal() && images > 1;
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} images, {per_sec}, {eta} left");
