@@ -17,26 +17,26 @@ mod cli;
 /// Tables of opinion scores, right and wrong, in every layout.
 #[path = "suite/datasets.rs"]
 mod datasets;
-/// Correlations and their intervals: SciPy.
-#[path = "suite/metrics.rs"]
-mod metrics;
 /// Decoded images on disk.
 #[path = "suite/image_cache.rs"]
 mod image_cache;
 /// The batches that training and evaluation cut from cached images.
 #[path = "suite/loader.rs"]
 mod loader;
+/// Correlations and their intervals: SciPy.
+#[path = "suite/metrics.rs"]
+mod metrics;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;
 /// Splits, drawn, written, read and checked.
 #[path = "suite/splits.rs"]
 mod splits;
-#[path = "suite/tables.rs"]
-mod tables;
 /// A synthetic data set, as a user makes it.
 #[path = "suite/synth.rs"]
 mod synth;
+#[path = "suite/tables.rs"]
+mod tables;
 /// Text to token ids: open_clip.
 #[path = "suite/tokens.rs"]
 mod tokens;

@@ -1,7 +1,7 @@
 use std::fs;
 
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_trainer::dataset::{DataArgs, Dataset, Layout, Problem, ProblemKind, Problems, open, open_for};
+use tsp_mgs_trainer::dataset::{DataArgs, Dataset, Layout, Problem, ProblemKind, Problems, open};
 
 use crate::tables::{DataFolder, parquet_file, workbook};
 
@@ -325,8 +325,9 @@ fn a_task_without_scores_or_prompts_is_refused() {
     folder.images(["a.png"]);
     let refusal = |columns| {
         let args = folder.args_with_columns("mine.csv", columns);
-        open_for(&args, Task::Perception).expect("it has scores of perception");
-        open_for(&args, Task::Alignment).map(|dataset| dataset.items[0].alignment).map_err(|error| error.to_string())
+        let dataset = open(&args).expect("a good table");
+        dataset.require(Task::Perception).expect("it has scores of perception");
+        dataset.require(Task::Alignment).map(|()| dataset.items[0].alignment).map_err(|error| error.to_string())
     };
     let error = refusal("image=file,prompt=text,mos=mos").expect_err("it has no scores of alignment");
     assert!(error.contains("mine has no scores of alignment"), "{error}");

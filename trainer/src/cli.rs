@@ -14,6 +14,7 @@ use tsp_mgs_core::prompts::{PromptSet, Task};
 use crate::device::DeviceChoice;
 use crate::splits::SplitsArgs;
 use crate::synth::SynthArgs;
+use crate::train::TrainArgs;
 
 /// Scores AI-generated images: how good they look, how well they show their prompt
 #[derive(Debug, Parser)]
@@ -33,6 +34,8 @@ pub enum Command {
     Export(ExportArgs),
     /// Draw or check splits of a data set into training and testing images
     Splits(SplitsArgs),
+    /// Train on opinion scores, as the paper does; goes on where it was interrupted
+    Train(Box<TrainArgs>),
     /// Draw a synthetic data set, for demonstrations and tests
     Synth(SynthArgs),
 }
@@ -107,7 +110,7 @@ pub struct ExportArgs {
 }
 
 /// Which weights; without a flag, the built-in untrained demonstration.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// CLIP weights: .safetensors, .bin or .pt with Hugging Face's or OpenAI's names
@@ -126,7 +129,7 @@ pub struct ModelArgs {
 }
 
 /// The options of SPEC §2 to §5; what is not given stays as the model has it.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Scoring (as the model has it where not given)")]
 pub struct OptionArgs {
     /// What to score: perception, alignment or both; default: all that the model can
@@ -172,6 +175,13 @@ pub struct OptionArgs {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(String);
+
+impl UsageError {
+    /// With what is wrong and what to do.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
 
 /// Tasks to score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -96,24 +96,25 @@ pub fn open(args: &DataArgs) -> Result<Dataset> {
     source.dataset(args, Some(&files))
 }
 
-/// Reads a data set that has to have scores of a task.
-///
-/// # Errors
-/// As [`open`], when it has no scores of the task, and when alignment lacks prompts.
-pub fn open_for(args: &DataArgs, need: Task) -> Result<Dataset> {
-    let dataset = open(args)?;
-    let task = task_name(need);
-    if dataset.items.iter().any(|item| item.score(need).is_none()) {
-        bail!(
-            "{} has no scores of {task}; train the other task, or name the column to take for it with --columns \
-             image=…,prompt=…,{task}=…",
-            dataset.name
-        );
+impl Dataset {
+    /// Looks whether every image has what a task is trained on.
+    ///
+    /// # Errors
+    /// When it has no scores of the task, and when alignment lacks prompts.
+    pub fn require(&self, need: Task) -> Result<()> {
+        let task = task_name(need);
+        if self.items.iter().any(|item| item.score(need).is_none()) {
+            bail!(
+                "{} has no scores of {task}; train the other task, or name the column to take for it with --columns \
+                 image=…,prompt=…,{task}=…",
+                self.name
+            );
+        }
+        if need == Task::Alignment && self.items.iter().any(|item| item.prompt.is_empty()) {
+            bail!("{} has no prompts, which alignment is judged by; name their column with --columns", self.name);
+        }
+        Ok(())
     }
-    if need == Task::Alignment && dataset.items.iter().any(|item| item.prompt.is_empty()) {
-        bail!("{} has no prompts, which alignment is judged by; name their column with --columns", dataset.name);
-    }
-    Ok(dataset)
 }
 
 /// Whether a README.txt beside the table says so in its first line.

@@ -5,9 +5,11 @@
 pub mod ahead;
 pub mod batches;
 pub mod cli;
+pub mod data;
 pub mod dataset;
 pub mod device;
 pub mod export;
+pub mod files;
 pub mod image_cache;
 pub mod images;
 pub mod metrics;
@@ -17,3 +19,4 @@ pub mod report;
 pub mod score;
 pub mod splits;
 pub mod synth;
+pub mod train;

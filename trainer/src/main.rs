@@ -5,16 +5,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
-use tsp_mgs_trainer::{export, score, splits, synth};
+use tsp_mgs_trainer::{export, score, splits, synth, train};
 
-/// Keeps a graphics driver from printing one error a device on a machine without a screen.
-#[cfg(target_os = "linux")]
-fn quieten_graphics_driver() {
-    // Mesa's device-select layer asks the desktop which GPU it is on, and complains when there is none.
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        #[expect(unsafe_code, reason = "there is no safe way to set a variable for a library")]
-        // SAFETY: no other thread has been started.
-        unsafe {
+/// Sets what burn and a graphics driver read from the environment.
+fn prepare_environment() {
+    #[expect(unsafe_code, reason = "there is no safe way to set a variable for a library")]
+    // SAFETY: no other thread has been started.
+    unsafe {
+        // Where burn puts what it reads from files, before it goes where it is needed. Its own default is
+        // a GPU, whether or not the machine has one.
+        std::env::set_var("BURN_DEVICE", "flex");
+        // Mesa's device-select layer asks the desktop which GPU it is on, and complains when there is none.
+        if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
             std::env::set_var("NODEVICE_SELECT", "1");
         }
     }
@@ -22,12 +24,12 @@ fn quieten_graphics_driver() {
 
 /// 0 done, 1 failed, 2 wrong usage.
 fn main() -> ExitCode {
-    #[cfg(target_os = "linux")]
-    quieten_graphics_driver();
+    prepare_environment();
     let result = match Cli::parse().command {
         Command::Score(args) => score::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Splits(args) => splits::run(&args),
+        Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Synth(args) => synth::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {

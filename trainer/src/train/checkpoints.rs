@@ -132,7 +132,9 @@ impl Checkpoints {
     pub fn list(&self) -> Result<Vec<PathBuf>> {
         let entries = fs::read_dir(&self.folder).with_context(|| format!("reading {}", self.folder.display()))?;
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.retain(|path| path.is_dir() && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')));
+        paths.retain(|path| {
+            path.is_dir() && path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'))
+        });
         paths.sort();
         Ok(paths)
     }
@@ -199,8 +201,8 @@ fn restore(learner: &mut Learner, weights: &[u8], clip_moments: Vec<u8>, alpha_m
 /// burn leaves out what it cannot read, so what came in is counted. It puts the state on its default
 /// device, which `main` sets to the CPU; the next step moves it to where the parameters are.
 fn restore_moments(optimiser: &ModuleOptimizer, bytes: Vec<u8>) -> Result<ModuleOptimizer> {
-    let record = OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes))
-        .context("unpacking the optimiser's state")?;
+    let record =
+        OptimizerRecord::from_bytes(Bytes::from_bytes_vec(bytes)).context("unpacking the optimiser's state")?;
     let expected = record.len();
     let restored = optimiser.clone().load_record(record);
     let found = restored.to_record().len();

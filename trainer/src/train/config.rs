@@ -171,7 +171,11 @@ mod tests {
         compare("", &was, &is, &mut differences);
         assert_eq!(
             differences,
-            ["old was true and is null", "optimiser.schedule.peak was 5e-6 and is 1e-5", "tasks[0].crops was 15 and is 5"]
+            [
+                "old was true and is null",
+                "optimiser.schedule.peak was 5e-6 and is 1e-5",
+                "tasks[0].crops was 15 and is 5"
+            ]
         );
     }
 }

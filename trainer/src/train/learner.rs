@@ -9,7 +9,7 @@ use tsp_mgs_core::checkpoint::{Checkpoint, Naming};
 use tsp_mgs_core::clip::Clip;
 use tsp_mgs_core::config::ClipConfig;
 use tsp_mgs_core::options::{Alpha, Options};
-use tsp_mgs_core::parameters::{named_tensors, parameter_id};
+use tsp_mgs_core::parameters::{is_layer_weight, named_tensors, parameter_id};
 use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::quality::{Features, quality};
@@ -58,11 +58,13 @@ pub struct StepInput<'a> {
     pub mos: &'a [Vec<f64>],
 }
 
-/// What a step's loss was, and in the ablation how much it could not move.
+/// What a step did.
 #[derive(Clone, Copy, Debug)]
 pub struct StepResult {
     /// Mean |Q − MOS| over the batch, summed over tasks (Eq. 8).
     pub loss: f64,
+    /// Share of the matrices' weights that are as they were before the step, where that was counted.
+    pub stuck_share: Option<f64>,
 }
 
 impl Learner {
@@ -70,12 +72,7 @@ impl Learner {
     ///
     /// # Errors
     /// When the options contradict each other or the model, and when the device lacks the precision.
-    pub fn new(
-        checkpoint: &Checkpoint,
-        tasks: Vec<Options>,
-        optimiser: &Optimiser,
-        device: &Device,
-    ) -> Result<Self> {
+    pub fn new(checkpoint: &Checkpoint, tasks: Vec<Options>, optimiser: &Optimiser, device: &Device) -> Result<Self> {
         let config = checkpoint.config().clone();
         let Some(text) = &config.text else { bail!("the model has no text tower, and cannot be trained without") };
         if optimiser.precision == Precision::Bf16 && !device.supports_dtype(FloatDType::BF16) {
@@ -166,7 +163,7 @@ impl Learner {
             clip_gradients.accumulate(&self.clip, GradientsParams::from_module(&mut gradients, &self.clip));
             alpha_gradients.accumulate(&self.alphas, GradientsParams::from_module(&mut gradients, &self.alphas));
         }
-        Ok((StepResult { loss }, clip_gradients.grads(), alpha_gradients.grads()))
+        Ok((StepResult { loss, stuck_share: None }, clip_gradients.grads(), alpha_gradients.grads()))
     }
 
     /// One step of AdamW; does nothing but report when the loss is not finite.
@@ -182,6 +179,25 @@ impl Learner {
         self.alphas = self.alpha_optimiser.step(alpha_rate, self.alphas.clone(), alpha_gradients);
         if self.precision == Precision::ClipFp16Step {
             self.clip = self.clip.clone().rounded_to(FloatDType::F16);
+        }
+        Ok(result)
+    }
+
+    /// As [`Learner::step`]; in the ablation that rounds weights, counts those that rounding kept in place.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn step_and_count(
+        &mut self,
+        input: &StepInput,
+        micro_batch: usize,
+        rate: f64,
+        alpha_rate: f64,
+    ) -> Result<StepResult> {
+        let before = self.clip.valid();
+        let mut result = self.step(input, micro_batch, rate, alpha_rate)?;
+        if self.precision == Precision::ClipFp16Step {
+            result.stuck_share = Some(stuck_share(&before, &self.clip.valid(), &self.config)?);
         }
         Ok(result)
     }
@@ -253,6 +269,19 @@ fn trainable_clip(checkpoint: &Checkpoint, freeze: Freeze, device: &Device) -> C
         Freeze::Text => clip.freeze_text_tower(),
         Freeze::Image => clip.freeze_image_tower(),
     }
+}
+
+/// Share of the layers' weights and projections that are equal in two states of a model.
+fn stuck_share(before: &Clip, after: &Clip, config: &ClipConfig) -> Result<f64> {
+    let (mut equal, mut all) = (0.0, 0.0);
+    for (before, after) in named_tensors(before, config).into_iter().zip(named_tensors(after, config)) {
+        let is_projection = matches!(before.name.as_str(), "visual.proj" | "text_projection");
+        if is_layer_weight(&before.name, &before.shape) || is_projection {
+            all += before.values.dims()[0] as f64;
+            equal += f64::from(read_one(before.values.equal(after.values).float().sum())?);
+        }
+    }
+    Ok(equal / all)
 }
 
 /// The name of a task's `a` in a checkpoint.
