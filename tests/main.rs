@@ -14,6 +14,9 @@ mod checkpoints;
 /// The binary, as a user runs it.
 #[path = "suite/cli.rs"]
 mod cli;
+/// The report: what it says, shows and refuses.
+#[path = "suite/evaluation.rs"]
+mod evaluation;
 /// Correlations and their intervals: SciPy.
 #[path = "suite/metrics.rs"]
 mod metrics;

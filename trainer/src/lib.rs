@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod device;
+pub mod evaluation;
 pub mod export;
 pub mod images;
 pub mod metrics;
