@@ -54,30 +54,31 @@ fn graded(n: usize) -> Evaluation {
 }
 
 fn report(evaluations: &[Evaluation]) -> (tempfile::TempDir, Vec<PathBuf>) {
-    let folder = tempfile::tempdir().unwrap();
-    let written = write_report(folder.path(), evaluations).unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let written = write_report(folder.path(), evaluations).expect("a report");
     (folder, written)
 }
 
 fn page(evaluation: Evaluation) -> String {
     let (folder, _) = report(&[evaluation]);
-    fs::read_to_string(folder.path().join("report.html")).unwrap()
+    fs::read_to_string(folder.path().join("report.html")).expect("the page")
 }
 
 fn names(folder: &Path) -> BTreeSet<String> {
-    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    let entries = fs::read_dir(folder).expect("a folder");
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// The values of an attribute, in order.
 fn attributes<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!(" {name}=\"");
-    text.split(&start).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+    text.split(&start).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
 /// Each circle's centre in pixels.
 fn circles(svg: &str) -> Vec<[f64; 2]> {
-    let tags = svg.split("<circle").skip(1).map(|rest| rest.split('>').next().unwrap());
-    tags.map(|tag| ["cx", "cy"].map(|name| attributes(tag, name)[0].parse().unwrap())).collect()
+    let tags = svg.split("<circle").skip(1).filter_map(|rest| rest.split('>').next());
+    tags.map(|tag| ["cx", "cy"].map(|name| attributes(tag, name)[0].parse().expect("a number"))).collect()
 }
 
 #[test]
