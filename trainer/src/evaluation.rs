@@ -158,9 +158,13 @@ impl Evaluation {
 }
 
 fn metrics(rows: &[&Row]) -> Metrics {
-    let predicted: Vec<f64> = rows.iter().map(|row| row.predicted).collect();
-    let mos: Vec<f64> = rows.iter().map(|row| row.mos).collect();
+    let (predicted, mos) = sides(rows.iter().copied());
     Metrics::of(&predicted, &mos)
+}
+
+/// Predictions and opinion scores.
+fn sides<'a>(rows: impl IntoIterator<Item = &'a Row>) -> (Vec<f64>, Vec<f64>) {
+    rows.into_iter().map(|row| (row.predicted, row.mos)).unzip()
 }
 
 /// A file name need not be Unicode, JSON is.

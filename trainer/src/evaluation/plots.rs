@@ -16,7 +16,8 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 
-use super::{Evaluation, Kind, Row, SCALE, capitalised, cell};
+use super::{Evaluation, Row, SCALE, capitalised, cell, sides};
+use crate::metrics::{plcc, rmse, srcc};
 
 /// The font of all texts in plots; the one that [`png`] has.
 pub const FONT: &str = "DejaVu Sans";
@@ -175,23 +176,23 @@ fn axes<'a>(canvas: &Canvas<'a>, evaluation: &Evaluation, what: &str, third: &st
 
 /// The generators, each with its colour, its number of images and its correlation.
 fn legend(canvas: &Canvas, evaluation: &Evaluation, colours: &BTreeMap<&str, RGBColor>) -> Result<()> {
-    let groups = evaluation.groups();
-    let groups = groups.iter().filter(|group| group.kind == Kind::Generator);
-    let colours = groups.filter_map(|group| Some((group, colours.get(group.name.as_str())?)));
-    for (row, (group, colour)) in colours.enumerate() {
+    for (row, (&generator, colour)) in colours.iter().enumerate() {
+        let rows = evaluation.rows.iter().filter(|row| row.generator.as_deref() == Some(generator));
+        let (predicted, mos) = sides(rows);
         let (x, y) = ((LEFT + SIDE) as i32 + 44, TOP as i32 + 20 + 90 * row as i32);
         canvas.draw(&Rectangle::new([(x, y - 12), (x + 24, y + 12)], colour.filled()))?;
-        let name = shortened(&group.name, LEGEND_LETTERS);
+        let name = shortened(generator, LEGEND_LETTERS);
         canvas.draw_text(&name, &(FONT, 32).into_font().color(&INK), (x + 42, y - 15))?;
-        let numbers = format!("n {} · SRCC {}", group.metrics.n, cell(group.metrics.srcc));
+        let numbers = format!("n {} · SRCC {}", mos.len(), cell(srcc(&predicted, &mos)));
         canvas.draw_text(&numbers, &(FONT, 28).into_font().color(&SOFT), (x + 42, y + 22))?;
     }
     Ok(())
 }
 
 fn summary(evaluation: &Evaluation) -> String {
-    let all = &evaluation.groups()[0].metrics;
-    format!("n {} · SRCC {} · PLCC {} · RMSE {}", all.n, cell(all.srcc), cell(all.plcc), cell(all.rmse))
+    let (predicted, mos) = sides(&evaluation.rows);
+    let [srcc, plcc, rmse] = [srcc, plcc, rmse].map(|metric| cell(metric(&predicted, &mos)));
+    format!("n {} · SRCC {srcc} · PLCC {plcc} · RMSE {rmse}", mos.len())
 }
 
 /// Names with colours; empty where there is none, or too many.
