@@ -23,6 +23,9 @@ mod image_cache;
 /// The batches that training and evaluation cut from cached images.
 #[path = "suite/loader.rs"]
 mod loader;
+/// The report: what it says, shows and refuses.
+#[path = "suite/evaluation.rs"]
+mod evaluation;
 /// Correlations and their intervals: SciPy.
 #[path = "suite/metrics.rs"]
 mod metrics;

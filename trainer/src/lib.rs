@@ -8,6 +8,7 @@ pub mod cli;
 pub mod data;
 pub mod dataset;
 pub mod device;
+pub mod evaluation;
 pub mod export;
 pub mod files;
 pub mod image_cache;
