@@ -59,7 +59,7 @@ impl CachedImage {
     pub fn map(&self) -> Result<MappedImage> {
         MappedImage::open(&self.entry).with_context(|| {
             let entry = self.entry.display();
-            format!("the cached pixels {entry} are damaged; start again to have them remade")
+            format!("the cached pixels {entry} are damaged or gone; start again to have them remade")
         })
     }
 }
