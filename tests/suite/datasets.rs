@@ -65,9 +65,9 @@ fn a_readme_that_says_so_makes_a_set_synthetic() {
 fn agiqa_1k_is_read_from_its_workbook() {
     let folder = DataFolder::new();
     let rows = [
-        ("deepai_0_0_0_1.jpg", "bird, driving aircraft, city, realistic style", 4.159_969_360_254_003_8),
+        ("deepai_0_0_0_1.jpg", "bird, driving aircraft, city, realistic style", 4.159_969_360_254_004),
         ("dreamStudio_8_9_1_1.jpg", "alien, wearing shirt, wild, realistic style", 0.441_415_543_995_813_1),
-        ("dreamStudio_8_9_1_1.jpg", "alien, wearing shirt, wild, realistic style", 2.084_115_711_537_597_9),
+        ("dreamStudio_8_9_1_1.jpg", "alien, wearing shirt, wild, realistic style", 2.084_115_711_537_598),
     ];
     folder.write("AIGC_MOS_Zscore.xlsx", workbook(&rows));
     folder.write("AIGC_all.csv", "Image,Score\r\ndeepai_0_0_0_1.jpg,3.5\r\n");
