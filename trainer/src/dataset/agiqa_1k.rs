@@ -35,7 +35,7 @@ pub(crate) fn columns(first: &[String]) -> Option<Columns> {
     if is_header(first, &RAW_HEADER) {
         return Some(columns);
     }
-    is_header(first, &HEADER).then(|| Columns {
+    is_header(first, &HEADER).then_some(Columns {
         prompt: Some(1),
         perception: Some(2),
         style: Source::Prompt(style),

@@ -85,7 +85,7 @@ impl ColumnNames {
     pub(crate) fn find<'a>(&'a self, header: &[String]) -> Result<Columns, &'a str> {
         let column = |name: &'a str| header.iter().position(|found| found.trim() == name).ok_or(name);
         let optional = |name: &'a Option<String>| name.as_deref().map(column).transpose();
-        let source = |name| -> Result<Source, &'a str> { Ok(optional(name)?.map_or(Source::Nowhere, Source::Column)) };
+        let source = |name| optional(name).map(|column| column.map_or(Source::Nowhere, Source::Column));
         Ok(Columns {
             prompt: optional(&self.prompt)?,
             perception: optional(&self.perception)?,
