@@ -51,11 +51,11 @@ const BROKEN: Curve = [0.01, 0.14, 0.34, 0.62, 1.0];
 /// Standard deviation in pixels.
 const BLUR: Curve = [0.5, 1.1, 2.1, 3.6, 6.0];
 /// Distance of two levels, of 256.
-const BANDING: Curve = [10.0, 34.0, 60.0, 92.0, 140.0];
+const BANDING: Curve = [8.0, 24.0, 44.0, 72.0, 110.0];
 /// Standard deviation, in levels of 256.
-const NOISE: Curve = [4.0, 20.0, 40.0, 65.0, 95.0];
+const NOISE: Curve = [3.0, 14.0, 31.0, 55.0, 90.0];
 /// JPEG quality.
-const COMPRESSION: Curve = [55.0, 20.0, 10.0, 5.5, 2.0];
+const COMPRESSION: Curve = [50.0, 16.0, 9.0, 5.0, 2.0];
 
 /// Sides of the cells that broken texture swaps, in pixels.
 const CELLS: [usize; 3] = [16, 20, 24];
@@ -130,7 +130,7 @@ fn at(curve: Curve, strength: f32) -> f32 {
 }
 
 fn warp(canvas: &Canvas, reach: f32, draw: &mut Draw) -> Canvas {
-    let (across, down) = (Field::draw(draw, 0.35), Field::draw(draw, 0.35));
+    let (across, down) = (Field::draw(draw, 0.35, 0.0), Field::draw(draw, 0.35, 0.0));
     // The fields' bumps are SIDE / 4 wide; read this much faster, they bend edges in every window.
     let pace = draw.range(3.0, 5.0);
     let last = (SIDE - 1) as f32;

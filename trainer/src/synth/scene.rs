@@ -153,6 +153,10 @@ impl Colour {
         }
     }
 
+    fn article(self) -> &'static str {
+        if self == Self::Orange { "an" } else { "a" }
+    }
+
     /// Red, green and blue in [0, 255], before light and texture; saturated, so that light does not change the word.
     pub fn rgb(self) -> [f32; 3] {
         match self {
@@ -213,8 +217,11 @@ impl Background {
     fn phrase(self, draw: &mut Draw) -> String {
         match self {
             Self::Plain(colour) => {
-                let place = draw.pick(&["on a {} background", "in front of a {} wall"]);
-                place.replace("{}", colour.word())
+                let (article, colour) = (colour.article(), colour.word());
+                match draw.chance(0.5) {
+                    true => format!("on {article} {colour} background"),
+                    false => format!("in front of {article} {colour} wall"),
+                }
             }
             Self::Night => "at night".into(),
             Self::Grass => "on grass".into(),
@@ -249,10 +256,9 @@ impl Light {
 impl Group {
     fn phrase(self, draw: &mut Draw) -> String {
         let Self { kind, colour, count } = self;
-        let (noun, colour) = (kind.noun(count), colour.word());
+        let (article, colour, noun) = (colour.article(), colour.word(), kind.noun(count));
         let number = match count {
-            1 if colour == "orange" => draw.pick(&["an", "one"]),
-            1 => draw.pick(&["a", "a", "one"]),
+            1 => draw.pick(&[article, article, "one"]),
             2 => "two",
             _ => "three",
         };
@@ -318,8 +324,9 @@ mod tests {
                 assert!(text.contains(&words), "{text}: {words}");
             }
             if let Background::Plain(colour) = scene.background {
-                assert!(text.contains(&format!("a {} ", colour.word())), "{text}");
+                assert!(text.contains(&format!(" {} {} ", colour.article(), colour.word())), "{text}");
             }
+            assert!(!text.contains(" a orange") && !text.starts_with("a orange"), "{text}");
             assert!(text.contains(style.word()) && text.contains(light.words()), "{text}");
             assert_eq!(scene.groups.len() == 2, scene.relation.is_some());
         }
