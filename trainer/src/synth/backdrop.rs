@@ -3,7 +3,8 @@
 use crate::synth::SIDE;
 use crate::synth::canvas::Canvas;
 use crate::synth::draw::Draw;
-use crate::synth::scene::{Background, Style};
+use crate::synth::prompt::Style;
+use crate::synth::scene::Background;
 use crate::synth::texture::{Noise, Pattern, Surface};
 
 /// Paints a background; every part of it has texture.

@@ -7,7 +7,8 @@ use crate::synth::backdrop;
 use crate::synth::canvas::{Canvas, Cover};
 use crate::synth::draw::Draw;
 use crate::synth::layout::{Place, places};
-use crate::synth::scene::{Background, Group, Light, Scene, Style};
+use crate::synth::prompt::{Light, Style};
+use crate::synth::scene::{Background, Group, Scene};
 use crate::synth::shapes::{Paint, Part, parts};
 use crate::synth::texture::{Noise, Surface};
 
