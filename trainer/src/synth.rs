@@ -5,11 +5,13 @@
 
 mod backdrop;
 mod canvas;
+mod defects;
 mod degrade;
 mod draw;
 mod layout;
 mod obey;
 mod plan;
+mod prompt;
 mod render;
 mod scene;
 mod shapes;
@@ -42,6 +44,9 @@ const GENERATION: u32 = 1;
 const TABLE: &str = "data.csv";
 const README: &str = "README.txt";
 const IMAGES: &str = "images";
+
+/// How files begin that are not whole yet.
+const UNFINISHED: &str = ".synth-";
 
 /// AGIQA-3K's columns.
 const HEADER: [&str; 9] =
@@ -88,6 +93,7 @@ pub fn run(args: &SynthArgs) -> Result<()> {
     }
     let images = out.join(IMAGES);
     fs::create_dir_all(&images).with_context(|| format!("creating {}", images.display()))?;
+    clean(&images)?;
     draw_all(args, &plans, &images)?;
     // Last, so that a table always has all of its images.
     write_whole(&out.join(TABLE), &table)?;
@@ -100,19 +106,32 @@ fn claim(out: &Path, readme: &str) -> Result<()> {
     fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     let path = out.join(README);
     match fs::read_to_string(&path) {
-        Ok(found) if found == readme => return Ok(()),
+        Ok(found) if found == readme => return clean(out),
         Ok(_) => bail!(
             "{} says that the folder holds another data set; pass another --out, or the --images and --seed that it names",
             path.display()
         ),
         Err(_) => {}
     }
+    clean(out)?;
     let first = fs::read_dir(out).with_context(|| format!("reading {}", out.display()))?.next();
     if let Some(entry) = first {
         let name = entry.with_context(|| format!("reading {}", out.display()))?.file_name();
         bail!("{} is not empty (it holds {}); pass another --out", out.display(), name.display());
     }
     write_whole(&path, readme.as_bytes())
+}
+
+/// Removes what an interrupted run was writing.
+fn clean(folder: &Path) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            fs::remove_file(entry.path()).with_context(|| format!("removing {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Draws the images that are not there yet.
@@ -154,7 +173,7 @@ fn image(seed: u64, index: usize, plan: &Plan) -> Result<Vec<u8>> {
     for &degradation in &plan.degradations {
         canvas = degrade::apply(canvas, degradation, &mut draw)?;
     }
-    degrade::jpeg(&canvas.to_bytes(), FILE_QUALITY)
+    defects::jpeg(&canvas.to_bytes(), FILE_QUALITY)
 }
 
 /// The table, sorted by name as AGIQA-3K's is.
@@ -194,7 +213,7 @@ fn readme(args: &SynthArgs) -> String {
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().context("a file stands in a folder")?;
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".synth-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
         file.write_all(bytes)?;
         readable(file.as_file())?;
         file.persist(path)?;

@@ -3,7 +3,8 @@
 use crate::synth::SIDE;
 use crate::synth::canvas::Canvas;
 use crate::synth::draw::Draw;
-use crate::synth::scene::{Background, Style};
+use crate::synth::prompt::Style;
+use crate::synth::scene::Background;
 use crate::synth::texture::{Noise, Pattern, Surface};
 
 /// Paints a background; every part of it has texture.
@@ -11,13 +12,13 @@ pub fn paint(background: Background, style: Style, noise: &Noise, draw: &mut Dra
     let surface = match (style, background) {
         (Style::Painting, _) => Surface::strokes(draw),
         (_, Background::Plain(_)) => Surface::draw(draw),
-        (_, Background::Grass) => Surface { pattern: Pattern::Streaks([0.0, 1.0]), depth: 0.3, roughness: 0.16 },
+        (_, Background::Grass) => Surface { pattern: Pattern::Streaks([0.0, 1.0]), depth: 0.24, roughness: 0.12 },
         (_, Background::Sand) => {
             let (slant, period) = (draw.range(-0.2, 0.2), draw.range(22.0, 34.0));
-            Surface { pattern: Pattern::Stripes([slant, 1.0], period), depth: 0.05, roughness: 0.12 }
+            Surface { pattern: Pattern::Stripes([slant, 1.0], period), depth: 0.05, roughness: 0.09 }
         }
-        (_, Background::Sky) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.06 },
-        (_, Background::Night) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.3 },
+        (_, Background::Sky) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.04 },
+        (_, Background::Night) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.24 },
     };
     let base = match background {
         Background::Plain(colour) => colour.rgb(),
@@ -29,13 +30,16 @@ pub fn paint(background: Background, style: Style, noise: &Noise, draw: &mut Dra
     // The light falls off towards one side.
     let (fall_x, fall_y) = (draw.range(-0.16, 0.16), draw.range(-0.1, 0.2));
     let offset = (draw.below(SIDE), draw.below(SIDE));
+    // Shade of what is out of sight, leaves or clouds; steeper edges mean that it is nearer.
+    let (shade_depth, shade_edge) = (draw.range(0.0, 0.22), draw.range(1.5, 12.0));
 
     let mut canvas = Canvas::new();
     for y in 0..SIDE {
         for x in 0..SIDE {
             let (u, v) = (x as f32 / SIDE as f32 - 0.5, y as f32 / SIDE as f32 - 0.5);
             let shade = surface.shade(noise, x + offset.0, y + offset.1).clamp(-0.55, 0.6);
-            let light = 1.0 + fall_x * u * 2.0 - fall_y * v * 2.0 + 0.05 * noise.smooth.at(x, y);
+            let dapple = (shade_edge * (noise.smooth.at(x + offset.1, y + offset.0) - 0.4)).clamp(0.0, 1.0);
+            let light = 1.0 - shade_depth * dapple + fall_x * u * 2.0 - fall_y * v * 2.0 + 0.05 * noise.smooth.at(x, y);
             let cloud = match background {
                 Background::Sky => cloud(noise, x, y, offset),
                 _ => 0.0,

@@ -92,7 +92,7 @@ fn cells(area: Area, count: usize, draw: &mut Draw) -> Vec<Area> {
 mod tests {
     use super::*;
     use crate::synth::draw::Purpose;
-    use crate::synth::scene::Prompt;
+    use crate::synth::prompt::Prompt;
 
     #[test]
     fn objects_stand_as_the_prompt_says_inside_the_picture_without_overlap() {

@@ -142,7 +142,7 @@ fn weight(elements: &[Element]) -> f32 {
 mod tests {
     use super::*;
     use crate::synth::draw::Purpose;
-    use crate::synth::scene::Prompt;
+    use crate::synth::prompt::Prompt;
 
     fn scenes() -> impl Iterator<Item = (Scene, Draw)> {
         (0..300).map(|i| {

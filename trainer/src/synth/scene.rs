@@ -1,4 +1,4 @@
-//! What a picture shows, and the prompt that asks for it.
+//! What a picture shows.
 
 use crate::synth::draw::Draw;
 
@@ -74,41 +74,6 @@ pub struct Scene {
     pub background: Background,
 }
 
-/// How a picture is made, on the prompt's word; every generator obeys it, so no score depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Not asked for: as the generator likes.
-    Any,
-    /// With dark outlines.
-    Drawing,
-    /// With brush strokes.
-    Painting,
-}
-
-/// The light, on the prompt's word; like [`Style`], no score depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Light {
-    /// Not asked for.
-    Any,
-    /// Wide, pale shadows.
-    Soft,
-    /// Sharp, dark shadows.
-    Hard,
-}
-
-/// A prompt with what it means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prompt {
-    /// The words.
-    pub text: String,
-    /// What they ask for.
-    pub scene: Scene,
-    /// How it is to be made.
-    pub style: Style,
-    /// How it is to be lit.
-    pub light: Light,
-}
-
 /// More than three are hard to count at a glance, and would be small.
 pub const MAX_COUNT: usize = 3;
 
@@ -119,39 +84,12 @@ impl Kind {
     /// All kinds.
     pub const ALL: [Self; 8] =
         [Self::Circle, Self::Square, Self::Triangle, Self::Star, Self::Heart, Self::House, Self::Tree, Self::Fish];
-
-    fn noun(self, count: usize) -> &'static str {
-        let (one, many) = match self {
-            Self::Circle => ("circle", "circles"),
-            Self::Square => ("square", "squares"),
-            Self::Triangle => ("triangle", "triangles"),
-            Self::Star => ("star", "stars"),
-            Self::Heart => ("heart", "hearts"),
-            Self::House => ("house", "houses"),
-            Self::Tree => ("tree", "trees"),
-            Self::Fish => ("fish", "fish"),
-        };
-        if count == 1 { one } else { many }
-    }
 }
 
 impl Colour {
     /// All colours.
     pub const ALL: [Self; 8] =
         [Self::Red, Self::Orange, Self::Yellow, Self::Green, Self::Blue, Self::Pink, Self::Black, Self::White];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Red => "red",
-            Self::Orange => "orange",
-            Self::Yellow => "yellow",
-            Self::Green => "green",
-            Self::Blue => "blue",
-            Self::Pink => "pink",
-            Self::Black => "black",
-            Self::White => "white",
-        }
-    }
 
     /// Red, green and blue in [0, 255], before light and texture; saturated, so that light does not change the word.
     pub fn rgb(self) -> [f32; 3] {
@@ -171,15 +109,6 @@ impl Colour {
 impl Relation {
     /// All relations.
     pub const ALL: [Self; 4] = [Self::LeftOf, Self::RightOf, Self::Above, Self::Below];
-
-    fn phrase(self, draw: &mut Draw) -> &'static str {
-        match self {
-            Self::LeftOf => draw.pick(&["left of", "to the left of"]),
-            Self::RightOf => draw.pick(&["right of", "to the right of"]),
-            Self::Above => "above",
-            Self::Below => draw.pick(&["below", "under"]),
-        }
-    }
 }
 
 impl Background {
@@ -209,59 +138,11 @@ impl Background {
             }
         }
     }
-
-    fn phrase(self, draw: &mut Draw) -> String {
-        match self {
-            Self::Plain(colour) => {
-                let place = draw.pick(&["on a {} background", "in front of a {} wall"]);
-                place.replace("{}", colour.word())
-            }
-            Self::Night => "at night".into(),
-            Self::Grass => "on grass".into(),
-            Self::Sky => "in the sky".into(),
-            Self::Sand => "on sand".into(),
-        }
-    }
-}
-
-impl Style {
-    /// The word in the prompt and the table; empty if none.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Any => "",
-            Self::Drawing => "drawing",
-            Self::Painting => "painting",
-        }
-    }
-}
-
-impl Light {
-    /// The words in the prompt and the table; empty if none.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Any => "",
-            Self::Soft => "soft light",
-            Self::Hard => "hard light",
-        }
-    }
-}
-
-impl Group {
-    fn phrase(self, draw: &mut Draw) -> String {
-        let Self { kind, colour, count } = self;
-        let (noun, colour) = (kind.noun(count), colour.word());
-        let number = match count {
-            1 if colour == "orange" => draw.pick(&["an", "one"]),
-            1 => draw.pick(&["a", "a", "one"]),
-            2 => "two",
-            _ => "three",
-        };
-        format!("{number} {colour} {noun}")
-    }
 }
 
 impl Scene {
-    fn draw(draw: &mut Draw) -> Self {
+    /// Draws what a prompt will ask for.
+    pub fn draw(draw: &mut Draw) -> Self {
         let (mut kinds, mut colours) = (Kind::ALL, Colour::ALL);
         draw.shuffle(&mut kinds);
         draw.shuffle(&mut colours);
@@ -272,33 +153,6 @@ impl Scene {
         let background = Background::draw(draw, &colours[..count], None);
         Self { groups, relation, background }
     }
-
-    fn phrase(&self, draw: &mut Draw) -> String {
-        let groups: Vec<String> = self.groups.iter().map(|group| group.phrase(draw)).collect();
-        let objects = match self.relation {
-            Some(relation) => groups.join(&format!(" {} ", relation.phrase(draw))),
-            None => groups.join(""),
-        };
-        format!("{objects} {}", self.background.phrase(draw))
-    }
-}
-
-impl Prompt {
-    /// Draws a scene and words for it.
-    pub fn draw(draw: &mut Draw) -> Self {
-        let scene = Scene::draw(draw);
-        // Most of AGIQA-3K's prompts name neither style nor light.
-        let style = draw.pick(&[Style::Any, Style::Any, Style::Any, Style::Drawing, Style::Painting]);
-        let light = draw.pick(&[Light::Any, Light::Any, Light::Any, Light::Any, Light::Soft, Light::Hard]);
-        let mut text = scene.phrase(draw);
-        if style != Style::Any {
-            text += &format!(", {} style", style.word());
-        }
-        if light != Light::Any {
-            text += &format!(", {}", light.words());
-        }
-        Self { text, scene, style, light }
-    }
 }
 
 #[cfg(test)]
@@ -306,29 +160,12 @@ mod tests {
     use super::*;
     use crate::synth::draw::Purpose;
 
-    fn prompts() -> impl Iterator<Item = Prompt> {
-        (0..500).map(|i| Prompt::draw(&mut Draw::new(7, Purpose::Prompt, i)))
-    }
-
-    #[test]
-    fn a_prompt_says_all_that_its_scene_shows() {
-        for Prompt { text, scene, style, light } in prompts() {
-            for group in &scene.groups {
-                let words = format!("{} {}", group.colour.word(), group.kind.noun(group.count));
-                assert!(text.contains(&words), "{text}: {words}");
-            }
-            if let Background::Plain(colour) = scene.background {
-                assert!(text.contains(&format!("a {} ", colour.word())), "{text}");
-            }
-            assert!(text.contains(style.word()) && text.contains(light.words()), "{text}");
-            assert_eq!(scene.groups.len() == 2, scene.relation.is_some());
-        }
-    }
-
     #[test]
     fn no_object_hides_and_no_two_groups_look_alike() {
-        for Prompt { scene, .. } in prompts() {
+        for i in 0..500 {
+            let scene = Scene::draw(&mut Draw::new(7, Purpose::Prompt, i));
             assert!(!scene.groups.iter().any(|group| scene.background.hides(group.colour)), "{scene:?}");
+            assert_eq!(scene.groups.len() == 2, scene.relation.is_some());
             if let [a, b] = scene.groups[..] {
                 assert!(a.kind != b.kind && a.colour != b.colour, "{scene:?}");
             }
