@@ -17,15 +17,15 @@ mod cli;
 /// Tables of opinion scores, right and wrong, in every layout.
 #[path = "suite/datasets.rs"]
 mod datasets;
+/// The report: what it says, shows and refuses.
+#[path = "suite/evaluation.rs"]
+mod evaluation;
 /// Decoded images on disk.
 #[path = "suite/image_cache.rs"]
 mod image_cache;
 /// The batches that training and evaluation cut from cached images.
 #[path = "suite/loader.rs"]
 mod loader;
-/// The report: what it says, shows and refuses.
-#[path = "suite/evaluation.rs"]
-mod evaluation;
 /// Correlations and their intervals: SciPy.
 #[path = "suite/metrics.rs"]
 mod metrics;

@@ -1,6 +1,7 @@
 //! The texts of a batch: each one encoded once, all of them in one run of the text tower.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -42,9 +43,9 @@ impl Texts {
         let has_words = tasks.iter().any(|task| task.fine);
         let words = prompts.iter().filter(|_| has_words).map(|&prompt| prompt.to_owned());
         for text in levels.chain(words) {
-            if !rows.contains_key(&text) {
-                let tokens = self.tokens(&text);
-                rows.insert(text, (texts.len(), tokens.clone()));
+            if let Entry::Vacant(entry) = rows.entry(text) {
+                let tokens = self.tokens(entry.key());
+                entry.insert((texts.len(), tokens.clone()));
                 texts.push(tokens);
             }
         }
