@@ -83,6 +83,7 @@ impl Learner {
         if optimiser.checkpointing {
             device = device.gradient_checkpointing();
         }
+        let clip = trainable_clip(checkpoint, optimiser.freeze, &device);
         let learned = tasks.iter().filter_map(|task| match task.alpha {
             Alpha::Learned { learned } => Some((task, learned)),
             Alpha::Fixed(_) => None,
@@ -99,7 +100,10 @@ impl Learner {
             .with_weight_decay(optimiser.weight_decay as f32);
         Ok(Self {
             alphas: Alphas { each: each.collect() },
-            clip: trainable_clip(checkpoint, optimiser.freeze, &device),
+            clip: match optimiser.precision {
+                Precision::ClipFp16Step => clip.rounded_to(FloatDType::F16),
+                Precision::F32 | Precision::Bf16 => clip,
+            },
             clip_optimiser: adamw.init(),
             alpha_optimiser: adamw.init(),
             plan,

@@ -1,4 +1,10 @@
 //! New weights, drawn as OpenAI draws CLIP's before training (`model.py`, `initialize_parameters`).
+//!
+//! Two things differ, as a data set of thousands of images is no data set of millions. The patch
+//! embedding starts from cosine waves ([`cosine_filters`]) instead of noise, and the embeddings of texts start
+//! large enough to tell the level texts apart.
+
+use std::f64::consts::{PI, TAU};
 
 use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
@@ -15,8 +21,11 @@ pub enum Scratch {
     Tiny,
 }
 
-/// The similarity scale before training; it stays (SPEC §6).
-const LOGIT_SCALE: f32 = 2.995_732_3; // ln 20
+/// The similarity scale before training; it stays (SPEC §6). CLIP starts at 1 / 0.07 and ends at 100.
+const LOGIT_SCALE: f32 = 2.302_585_1; // ln 10
+/// Standard deviations of the text tower's embeddings; CLIP's are 0.02 and 0.01.
+const TOKEN_DEVIATION: f64 = 0.5;
+const POSITION_DEVIATION: f64 = 0.1;
 
 impl Scratch {
     /// For people and for the record of a run.
@@ -32,7 +41,7 @@ impl Scratch {
             Self::Tiny => ClipConfig {
                 embed_dim: 64,
                 activation: Activation::QuickGelu,
-                vision: VisionConfig { image_size: 112, patch_size: 16, width: 128, mlp_width: 512, layers: 3 },
+                vision: VisionConfig { image_size: 112, patch_size: 16, width: 128, mlp_width: 512, layers: 2 },
                 text: Some(TextConfig {
                     context_length: 77,
                     vocab_size: VOCAB_SIZE,
@@ -68,19 +77,21 @@ fn draw(name: &str, shape: &[usize], config: &ClipConfig, random: &mut ChaCha8Rn
     if name.ends_with("bias") {
         return vec![0.0; count];
     }
-    let deviation = deviation(name, shape, config);
+    if name == "visual.conv1.weight" {
+        return cosine_filters(config.vision.width, config.vision.patch_size);
+    }
+    let deviation = deviation(name, config);
     (0..count).map(|_| (deviation * normal(random)) as f32).collect()
 }
 
 /// Standard deviation of a weight's elements.
-fn deviation(name: &str, shape: &[usize], config: &ClipConfig) -> f64 {
+fn deviation(name: &str, config: &ClipConfig) -> f64 {
     let text = config.text.as_ref().map_or((1, 1), |text| (text.width, text.layers));
     let (width, layers) = if name.starts_with("visual.") { (config.vision.width, config.vision.layers) } else { text };
     let (width, layers) = (width as f64, layers as f64);
     match name {
-        "token_embedding.weight" => 0.02,
-        "positional_embedding" => 0.01,
-        "visual.conv1.weight" => (shape[1..].iter().product::<usize>() as f64).sqrt().recip(),
+        "token_embedding.weight" => TOKEN_DEVIATION,
+        "positional_embedding" => POSITION_DEVIATION,
         _ if name.ends_with("out_proj.weight") || name.ends_with("c_proj.weight") => {
             (width * 2.0 * layers).sqrt().recip()
         }
@@ -89,8 +100,44 @@ fn deviation(name: &str, shape: &[usize], config: &ClipConfig) -> f64 {
     }
 }
 
+/// A patch embedding `[width, 3, side, side]` of two-dimensional cosine waves (DCT-II).
+///
+/// Eleven sixteenths of the filters see lightness, the rest two opponent colours, red–green and
+/// yellow–blue, at low frequencies. Natural images hold less of a wave the finer it is, about as
+/// 1 / frequency: each filter is multiplied by its frequency, so that all answer about equally.
+fn cosine_filters(width: usize, side: usize) -> Vec<f32> {
+    let mut waves: Vec<(usize, usize)> = (0..side * side).map(|i| (i / side, i % side)).collect();
+    waves.sort_by_key(|&(u, v)| (u * u + v * v, u));
+    let n_light = width * 11 / 16;
+    let n_colour = (width - n_light) / 2;
+    let n_light = width - 2 * n_colour;
+    // The coarse waves all, the fine ones evenly.
+    let (coarse, fine) = waves.split_at(n_light / 3);
+    let n_fine = n_light - coarse.len();
+    let fine = (0..n_fine).map(|i| fine[(2 * i + 1) * fine.len() / (2 * n_fine)]);
+    let light = coarse.iter().copied().chain(fine).map(|wave| (wave, [1.0 / 3.0; 3]));
+    let red_green = waves[..n_colour].iter().map(|&wave| (wave, [0.5, -0.5, 0.0]));
+    let yellow_blue = waves[..n_colour].iter().map(|&wave| (wave, [-0.25, -0.25, 0.5]));
+    let filters = light.chain(red_green).chain(yellow_blue);
+    filters.flat_map(|(wave, colour)| filter(wave, colour, side)).collect()
+}
+
+/// One wave in one colour, `[3, side, side]`.
+fn filter((u, v): (usize, usize), colour: [f64; 3], side: usize) -> Vec<f32> {
+    /// Makes answers to photographs of about unit size.
+    const GAIN: f64 = 0.3;
+    let cosine = |frequency: usize, x: usize| {
+        let norm = if frequency == 0 { 1.0 } else { 2.0 };
+        (norm / side as f64).sqrt() * (PI * (x as f64 + 0.5) * frequency as f64 / side as f64).cos()
+    };
+    let gain = GAIN * ((u * u + v * v) as f64 + 0.25).sqrt();
+    let pixels = (0..side * side).map(|i| gain * cosine(u, i / side) * cosine(v, i % side));
+    let pixels: Vec<f64> = pixels.collect();
+    colour.iter().flat_map(|share| pixels.iter().map(move |pixel| (share * pixel) as f32)).collect()
+}
+
 /// A standard normal number, by Box and Muller.
 fn normal(random: &mut ChaCha8Rng) -> f64 {
     let (u, v): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    (-2.0 * u.ln()).sqrt() * (TAU * v).cos()
 }
