@@ -46,6 +46,9 @@ mod tokens;
 /// CLIP's towers: transformers.
 #[path = "suite/towers.rs"]
 mod towers;
+/// Gradients, steps of AdamW and learning rates: PyTorch.
+#[path = "suite/training.rs"]
+mod training;
 /// Image to views: Pillow and torch.
 #[path = "suite/views.rs"]
 mod views;
