@@ -4,6 +4,7 @@
 //! embedding starts from cosine waves ([`cosine_filters`]) instead of noise, and the embeddings of texts start
 //! large enough to tell the level texts apart.
 
+use std::f32::consts::LN_10;
 use std::f64::consts::{PI, TAU};
 
 use clap::ValueEnum;
@@ -22,7 +23,7 @@ pub enum Scratch {
 }
 
 /// The similarity scale before training; it stays (SPEC §6). CLIP starts at 1 / 0.07 and ends at 100.
-const LOGIT_SCALE: f32 = 2.302_585_1; // ln 10
+const LOGIT_SCALE: f32 = LN_10;
 /// Standard deviations of the text tower's embeddings; CLIP's are 0.02 and 0.01.
 const TOKEN_DEVIATION: f64 = 0.5;
 const POSITION_DEVIATION: f64 = 0.1;
