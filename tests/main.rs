@@ -2,6 +2,8 @@
 
 #![recursion_limit = "256"]
 
+#[path = "suite/parity.rs"]
+mod parity;
 #[path = "suite/support.rs"]
 mod support;
 
