@@ -2,6 +2,8 @@
 
 #![recursion_limit = "256"]
 
+#[path = "suite/parity.rs"]
+mod parity;
 #[path = "suite/support.rs"]
 mod support;
 
@@ -17,6 +19,9 @@ mod cli;
 /// Tables of opinion scores, right and wrong, in every layout.
 #[path = "suite/datasets.rs"]
 mod datasets;
+/// `trainer evaluate`, as a user runs it: `trainer score`, and the towers alone.
+#[path = "suite/evaluate.rs"]
+mod evaluate;
 /// The report: what it says, shows and refuses.
 #[path = "suite/evaluation.rs"]
 mod evaluation;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tokenizer::VOCAB_SIZE;
 
-/// Published CLIP models have this width of an attention head, whatever their size.
+/// OpenAI's models have this width of an attention head, whatever their size, and so do all text towers.
 const HEAD_WIDTH: usize = 64;
 
 /// The activation between the two linear layers of each block.
@@ -92,7 +92,33 @@ impl VisionConfig {
     }
 }
 
-/// Number of attention heads of a tower of this width: `width / 64`, at least 1.
+/// Number of attention heads of a text tower of this width: `width / 64`, at least 1.
 pub fn heads(width: usize) -> usize {
     (width / HEAD_WIDTH).max(1)
+}
+
+/// Number of attention heads of an image tower of this width.
+///
+/// As of a text tower, but for LAION's largest (open_clip, `model_configs`, `head_width`); PickScore and HPS v2
+/// are ViT-H/14.
+pub fn image_heads(width: usize) -> usize {
+    match width {
+        1280 => width / 80,  // ViT-H/14
+        1408 => width / 88,  // ViT-g/14
+        1664 => width / 104, // ViT-bigG/14
+        _ => heads(width),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_towers_have_their_heads() {
+        // OpenAI: B/32, L/14; LAION: H/14, g/14, bigG/14.
+        assert_eq!([768, 1024, 1280, 1408, 1664].map(image_heads), [12, 16, 16, 16, 16]);
+        // B/32, L/14, H/14 and g/14, bigG/14.
+        assert_eq!([512, 768, 1024, 1280].map(heads), [8, 12, 16, 20]);
+    }
 }

@@ -117,7 +117,7 @@ fn mean_patch(patches: Tensor<3>, mean: PatchMean) -> Tensor<2> {
 }
 
 /// Eq. 2: `[batch, views, embed_dim]` and `[batch, texts, embed_dim]` to `[batch, views, texts]`.
-fn cosine(views: Tensor<3>, texts: Tensor<3>) -> Tensor<3> {
+pub(crate) fn cosine(views: Tensor<3>, texts: Tensor<3>) -> Tensor<3> {
     unit(views).matmul(unit(texts).swap_dims(1, 2))
 }
 

@@ -4,6 +4,8 @@
 //! tensor of numbers and a [`Layout`] that tells what they are; the caller reads the one, blocking
 //! or asynchronously, and hands it to the other.
 
+mod prompt_similarity;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::Checkpoint;
-use crate::config::{Activation, heads};
+use crate::config::{Activation, heads, image_heads};
 
 /// CLIP was trained with this sigmoid approximation; exact GELU shifts the output of every block.
 const QUICK_GELU_SLOPE: f64 = 1.702;
@@ -96,7 +96,10 @@ impl ResidualAttentionBlock {
 
     fn attend(&self, x: Tensor<3>, order: Attention) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
-        let heads = heads(width);
+        let heads = match order {
+            Attention::Full => image_heads(width),
+            Attention::Causal => heads(width),
+        };
         let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2); // [batch, heads, tokens, width / heads]
         let [query, key, value] = self.in_proj.forward(x).chunk(3, 2).try_into().expect("three chunks were asked for");
         // The scale stays unset: 1/√head_width is its default, and naming it forces burn's slow path.

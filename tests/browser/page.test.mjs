@@ -138,6 +138,23 @@ for (const [when, score] of [
   });
 }
 
+claim("a panic is said, and a new worker scores the next image", async (page) => {
+  // wgpu panics when the graphics card has no memory for a buffer. The next worker takes the CPU, as it finds SwiftShader.
+  await asCard(page, `self.addEventListener("message", ({ data }) => {
+    if (data.type === "score") GPUDevice.prototype.createBuffer = () => { throw new RangeError("no memory"); };
+  });`);
+  await page.goto(origin);
+  await drop(page, sample);
+  assert.match(await errorOf(page), /started again: .*unreachable/);
+  const panic = page.seen.findIndex((line) => /^console: panicked at .*no memory/s.test(line));
+  assert.notEqual(panic, -1, `the console has the panic: ${page.seen}`);
+  page.seen.splice(panic, 1);
+
+  await drop(page, sample);
+  await scored(page, sample);
+  assert.equal(page.workersSeen, 2);
+});
+
 claim("a scorer that cannot start is said for every image", async (page) => {
   await instead(page, "cpu", "export default async () => { throw new Error('no memory'); };");
   await page.goto(`${origin}/?device=cpu`);
@@ -149,12 +166,7 @@ claim("a scorer that cannot start is said for every image", async (page) => {
 });
 
 claim("a graphics card that computes wrong numbers is not used, and the page says so", async (page) => {
-  // SwiftShader is passed over before its check, so here it looks like a real card.
-  await page.route("**/scorer.js", async (route) => {
-    const response = await route.fetch();
-    const card = `Object.defineProperty(GPUAdapter.prototype, "info", { value: { vendor: "acme", isFallbackAdapter: false } });\n`;
-    await route.fulfill({ response, body: card + (await response.text()) });
-  });
+  await asCard(page);
   await instead(page, "webgpu", `export class Scorer {
     static selfCheck = async () => { throw new Error("acme computes wrong numbers"); };
   }
@@ -181,6 +193,7 @@ function claim(name, body) {
     const page = await browser.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     const seen = [];
+    page.seen = seen;
     page.workersSeen = 0;
     page.on("worker", () => { page.workersSeen += 1; });
     page.on("console", (message) => ["error", "warning"].includes(message.type()) && seen.push(`console: ${message.text()}`));
@@ -198,6 +211,15 @@ function claim(name, body) {
 /** Gives the first worker another wasm module than the built one. */
 function instead(page, backend, body) {
   return page.route(`**/wasm/${backend}/tsp_mgs_web.js`, (route) => route.fulfill({ body, contentType: "text/javascript" }), { times: 1 });
+}
+
+/** SwiftShader is passed over, so to the first worker it looks like a real card; `script` runs there first. */
+function asCard(page, script = "") {
+  return page.route("**/scorer.js", async (route) => {
+    const response = await route.fetch();
+    const card = `Object.defineProperty(GPUAdapter.prototype, "info", { value: { vendor: "acme", isFallbackAdapter: false } });\n`;
+    await route.fulfill({ response, body: card + script + (await response.text()) });
+  }, { times: 1 });
 }
 
 /** Drops a file on the stage as a person does: by an event with a real DataTransfer. */

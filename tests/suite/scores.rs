@@ -1,106 +1,40 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use burn::tensor::Device;
-use serde::Deserialize;
+use serde_json::{Value, json};
+use tsp_mgs_core::bundle::{BundleReader, LoadedBundle};
 use tsp_mgs_core::options::{Inputs, Options};
 use tsp_mgs_core::preprocess::{Views, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, TaskScore};
 use tsp_mgs_core::scorer::{Input, Scorer};
-use tsp_mgs_trainer::cli::ModelArgs;
-use tsp_mgs_trainer::model::Model;
 use tsp_mgs_trainer::score::score_batch;
 
-use crate::support::{assert_close, fixture, json, read, software_gpu};
+use crate::parity::{Case, every_choice, manifest, shards};
+use crate::support::{assert_close, fixture, read, software_gpu};
 
 /// On the 0 to 5 scale.
-const CPU: f32 = 1e-3;
-const GPU: f32 = 2e-3;
+const CPU: f64 = 1e-3;
+const GPU: f64 = 2e-3;
 
-#[derive(Deserialize)]
-struct Case {
-    image: String,
-    prompt: String,
-    options: serde_json::Value,
-    score: f32,
-    q_image: Option<f32>,
-    q_patches: Option<f32>,
-    q_fine: Option<f32>,
-    p_image: Option<Vec<f32>>,
-    p_patches: Option<Vec<f32>>,
-    w_image: Option<f32>,
-    w_patches: Option<f32>,
-    words: Option<Vec<Word>>,
-    patches: Option<Vec<Patch>>,
-}
-
-#[derive(Deserialize)]
-struct Word {
-    text: String,
-    w_image: Option<f32>,
-    w_patches: Option<f32>,
-}
-
-#[derive(Deserialize)]
-struct Patch {
-    p: Vec<f32>,
-}
-
-impl Case {
-    fn all() -> Vec<Self> {
-        serde_json::from_value(json("scores.json")).expect("scores.json")
-    }
-
-    fn options(&self) -> Options {
-        let mut options = self.options.clone();
-        options.as_object_mut().expect("an object").remove("task"); // the prompts tell
-        serde_json::from_value(options).expect("options are spelt as in model.json")
-    }
-
-    fn image(&self) -> image::RgbImage {
-        decode(&read(&fixture("images").join(&self.image))).expect("the fixture is an image")
-    }
-
-    fn assert(&self, found: &TaskScore, tolerance: f32) {
-        let what = |part: &str| format!("{part} of {} with {}", self.image, self.options);
-        let part = |name: &str, found: Option<f32>, expected: Option<f32>| {
-            assert_eq!(found.is_some(), expected.is_some(), "{}", what(name));
-            assert_close(found.as_slice(), expected.as_slice(), tolerance, &what(name));
-        };
-        let list = |name: &str, found: &Option<Vec<f32>>, expected: &Option<Vec<f32>>| {
-            assert_eq!(found.is_some(), expected.is_some(), "{}", what(name));
-            let (found, expected) = (found.as_deref().unwrap_or_default(), expected.as_deref().unwrap_or_default());
-            assert_close(found, expected, tolerance, &what(name));
-        };
-        part("score", Some(found.score), Some(self.score));
-        part("q_image", found.q_image, self.q_image);
-        part("q_patches", found.q_patches, self.q_patches);
-        part("q_fine", found.q_fine, self.q_fine);
-        list("p_image", &found.p_image, &self.p_image);
-        list("p_patches", &found.p_patches, &self.p_patches);
-        part("w_image", found.w_image, self.w_image);
-        part("w_patches", found.w_patches, self.w_patches);
-        if let Some(words) = &self.words {
-            let lowered: Vec<String> = found.words.iter().map(|word| word.text.to_lowercase()).collect();
-            let expected: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-            assert_eq!(lowered, expected, "{}", what("words"));
-            for (found, expected) in found.words.iter().zip(words) {
-                part("w_image of a word", found.w_image, expected.w_image);
-                part("w_patches of a word", found.w_patches, expected.w_patches);
-            }
-        }
-        if let Some(patches) = &self.patches {
-            assert_eq!(found.patches.len(), patches.len(), "{}", what("patches"));
-            for (found, expected) in found.patches.iter().zip(patches) {
-                assert_close(&found.p, &expected.p, tolerance, &what("p of a patch"));
-            }
-        }
-    }
+fn load(tasks: Vec<Options>, device: &Device) -> tsp_mgs_core::Result<Scorer> {
+    static BUNDLE: LazyLock<LoadedBundle> = LazyLock::new(|| {
+        let shards = shards();
+        let mut reader = BundleReader::new(manifest(&shards, &[]));
+        shards.iter().for_each(|shard| reader.add(shard).expect("a shard as written"));
+        reader.finish().expect("all shards are there")
+    });
+    Scorer::load(&BUNDLE.checkpoint, None, tasks, device.clone())
 }
 
 fn scorer(tasks: Vec<Options>, device: &Device) -> Scorer {
-    let model = Model::open(&ModelArgs::default()).expect("the built-in model");
-    model.scorer(tasks, device).expect("options of the fixtures")
+    load(tasks, device).expect("options of the fixtures")
+}
+
+fn image_views(file: &str, scorer: &Scorer) -> Views {
+    let image = decode(&read(&fixture("images").join(file))).expect("the fixture is an image");
+    views(&image, scorer.view_plan()).expect("views")
 }
 
 fn score(scorer: &mut Scorer, views: &Views, prompt: &str) -> ImageScore {
@@ -114,49 +48,59 @@ fn task(score: ImageScore, task: Task) -> TaskScore {
     }
 }
 
-/// Scores every case that `is_chosen` keeps; scorers are shared between cases with the same options.
-fn assert_all(device: &Device, tolerance: f32, is_chosen: impl Fn(&Case) -> bool) {
+/// What JSON says of a task.
+fn numbers(score: ImageScore, wanted: Task) -> Value {
+    json!(task(score, wanted))
+}
+
+/// Scorers are shared between cases with the same options.
+fn assert_all(device: &Device, tolerance: f64, cases: &[Case]) {
     let mut scorers = BTreeMap::new();
-    for case in Case::all().iter().filter(|case| is_chosen(case)) {
+    for case in cases {
         let options = case.options();
-        let scorer = scorers.entry(case.options.to_string()).or_insert_with(|| scorer(vec![options.clone()], device));
-        let views = views(&case.image(), scorer.view_plan()).expect("views");
-        case.assert(&task(score(scorer, &views, &case.prompt), options.task()), tolerance);
+        let scorer = scorers.entry(json!(options).to_string()).or_insert_with(|| scorer(vec![options], device));
+        let views = image_views(&case.image, scorer);
+        case.assert(&numbers(score(scorer, &views, &case.prompt), case.task()), tolerance);
     }
 }
 
 #[test]
+fn the_cases_show_every_value_of_every_option() {
+    let shown: BTreeSet<_> = Case::all().iter().flat_map(Case::shows).collect();
+    assert_eq!(shown, every_choice());
+    assert!(Case::all().iter().any(|case| case.views() < 5), "some are cheap enough for an emulated GPU");
+}
+
+#[test]
 fn every_option_equals_the_reference_on_the_cpu() {
-    let cases = Case::all();
-    let count = |task: Task| cases.iter().filter(|case| case.options().task() == task).count();
-    assert!(count(Task::Perception) >= 20 && count(Task::Alignment) >= 20);
-    assert_all(&Device::flex(), CPU, |_| true);
+    assert_all(&Device::flex(), CPU, &Case::all());
 }
 
 #[test]
 fn every_option_equals_the_reference_on_wgpu() {
-    assert_all(&software_gpu(), GPU, |_| true);
+    assert_all(&software_gpu(), GPU, &Case::all());
 }
 
 #[test]
 fn scores_on_wgpu_are_right_from_the_first_call_to_the_third() {
     let device = software_gpu();
+    let mut cases = Case::base();
+    cases.retain(|case| case.image == "kept_512x512.png");
+    assert!(cases.len() >= 2);
     for _ in 0..3 {
-        assert_all(&device, GPU, |case| case.words.is_some() && case.image == "kept_512x512.png");
+        assert_all(&device, GPU, &cases);
     }
 }
 
 #[test]
 fn both_tasks_together_score_as_each_alone() {
-    let device = Device::flex();
-    let tasks = [Task::Perception, Task::Alignment].map(Options::default_for);
-    let mut both = scorer(tasks.to_vec(), &device);
-    let base = |case: &&Case| tasks.contains(&case.options()) && !case.prompt.is_empty();
-    let cases = Case::all();
-    assert!(cases.iter().filter(base).count() >= 2);
-    for case in cases.iter().filter(base) {
-        let views = views(&case.image(), both.view_plan()).expect("views");
-        case.assert(&task(score(&mut both, &views, &case.prompt), case.options().task()), CPU);
+    let mut both = scorer([Task::Perception, Task::Alignment].map(Options::default_for).to_vec(), &Device::flex());
+    let mut cases = Case::base();
+    cases.retain(|case| !case.prompt.is_empty());
+    assert!(cases.len() >= 2);
+    for case in cases {
+        let views = image_views(&case.image, &both);
+        case.assert(&numbers(score(&mut both, &views, &case.prompt), case.task()), CPU);
     }
 }
 
@@ -171,11 +115,7 @@ fn an_image_scores_in_a_batch_as_it_does_alone() {
         Some(" "),
         Some("x"),
     ];
-    let views: Vec<Views> = files
-        .iter()
-        .map(|file| decode(&read(&fixture("images").join(file))).expect("an image"))
-        .map(|image| views(&image, scorer.view_plan()).expect("views"))
-        .collect();
+    let views: Vec<Views> = files.iter().map(|file| image_views(file, &scorer)).collect();
     let inputs: Vec<Input> = views.iter().zip(prompts).map(|(views, prompt)| Input { views, prompt }).collect();
     let together = score_batch(&mut scorer, &inputs).expect("scores");
     for (i, (&input, together)) in inputs.iter().zip(&together).enumerate() {
@@ -244,11 +184,10 @@ fn words_point_into_the_prompt() {
 
 #[test]
 fn options_that_contradict_each_other_are_errors() {
-    let model = Model::open(&ModelArgs::default()).expect("the built-in model");
     let error = |change: &dyn Fn(&mut Vec<Options>)| {
         let mut tasks = [Task::Perception, Task::Alignment].map(Options::default_for).to_vec();
         change(&mut tasks);
-        model.scorer(tasks, &Device::flex()).err().expect("an error").to_string()
+        load(tasks, &Device::flex()).err().expect("an error").to_string()
     };
     assert_eq!(error(&|tasks| tasks[0].crops = 5), "tasks scored together have 5 and 15 crops, expected the same");
     assert_eq!(

@@ -12,6 +12,8 @@ use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
 use crate::device::DeviceChoice;
+use crate::evaluate::EvaluateArgs;
+use crate::reproduce::ReproduceArgs;
 use crate::splits::SplitsArgs;
 use crate::synth::SynthArgs;
 use crate::train::TrainArgs;
@@ -36,6 +38,10 @@ pub enum Command {
     Splits(SplitsArgs),
     /// Train on opinion scores, as the paper does; goes on where it was interrupted
     Train(Box<TrainArgs>),
+    /// Judge a model, or a method it is compared with, by people's opinions
+    Evaluate(Box<EvaluateArgs>),
+    /// Train and test what the paper's tables and figures show, beside its numbers
+    Reproduce(Box<ReproduceArgs>),
     /// Draw a synthetic data set, for demonstrations and tests
     Synth(SynthArgs),
 }
@@ -206,7 +212,7 @@ pub enum Format {
 }
 
 impl TaskChoice {
-    fn includes(self, task: Task) -> bool {
+    pub(crate) fn includes(self, task: Task) -> bool {
         match self {
             Self::Perception => task == Task::Perception,
             Self::Alignment => task == Task::Alignment,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
-use tsp_mgs_trainer::{export, score, splits, synth, train};
+use tsp_mgs_trainer::{evaluate, export, reproduce, score, splits, synth, train};
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -30,6 +30,8 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Splits(args) => splits::run(&args),
         Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Reproduce(args) => reproduce::run(&args),
         Command::Synth(args) => synth::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {

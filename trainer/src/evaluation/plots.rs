@@ -39,12 +39,12 @@ const MAX_GENERATORS: usize = 8;
 const BINS: usize = 10;
 
 /// The page replaces these, which only texts, lines and the ground have, in dark mode.
-pub(super) const INK: RGBColor = RGBColor(0x1d, 0x1c, 0x1a);
-pub(super) const SOFT: RGBColor = RGBColor(0x5f, 0x5b, 0x54);
-pub(super) const LINE: RGBColor = RGBColor(0xdc, 0xd9, 0xd2);
-pub(super) const GROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
+pub(crate) const INK: RGBColor = RGBColor(0x1d, 0x1c, 0x1a);
+pub(crate) const SOFT: RGBColor = RGBColor(0x5f, 0x5b, 0x54);
+pub(crate) const LINE: RGBColor = RGBColor(0xdc, 0xd9, 0xd2);
+pub(crate) const GROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
 /// Seen on white and on black, and apart from each other.
-const COLOURS: [RGBColor; MAX_GENERATORS] = [
+pub(crate) const COLOURS: [RGBColor; MAX_GENERATORS] = [
     RGBColor(0x4f, 0x6b, 0xe0),
     RGBColor(0xe0, 0x7b, 0x1f),
     RGBColor(0x14, 0x9a, 0x8a),

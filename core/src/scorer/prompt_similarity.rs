@@ -1,0 +1,45 @@
+//! Cosines of images with their whole prompts: what zero-shot CLIP, PickScore and HPS score by.
+
+use burn::tensor::Tensor;
+
+use super::{Input, Scorer, TOWER_BATCH};
+use crate::error::Result;
+use crate::preprocess::Views;
+use crate::quality::cosine;
+
+impl Scorer {
+    /// Cosine of each resized image with the sentence of its prompt, in [−1, 1]; `[inputs]`.
+    ///
+    /// Of the scorer's options, only the views count.
+    ///
+    /// # Errors
+    /// [`crate::Error::Options`] when the model has no text tower.
+    ///
+    /// # Panics
+    /// If an input's views were made by another plan, the plan has no resized image, or there is no input.
+    pub fn prompt_cosines(&mut self, inputs: &[(&Views, &str)]) -> Result<Tensor<1>> {
+        assert!(!inputs.is_empty() && self.plan.has_image && inputs.iter().all(|(views, _)| views.plan == self.plan));
+        let mut sentences = Vec::new();
+        // A few at a time, as only so many are remembered.
+        for chunk in inputs.chunks(TOWER_BATCH) {
+            let texts: Vec<String> = chunk.iter().map(|(_, prompt)| (*prompt).to_owned()).collect();
+            self.encode_sentences(&texts)?;
+            sentences.extend(texts.iter().map(|text| self.sentence(text).feature));
+        }
+        let sentences = Tensor::stack::<2>(sentences, 0); // [inputs, embed_dim]
+        let inputs: Vec<Input> = inputs.iter().map(|&(views, prompt)| Input { views, prompt: Some(prompt) }).collect();
+        let image = self.encode_views(&inputs).0.expect("the plan has a resized image");
+        Ok(cosine(image.unsqueeze_dim(1), sentences.unsqueeze_dim(1)).flatten(0, 2)) // [inputs, 1, 1] to [inputs]
+    }
+
+    /// CLIP's logits of each resized image and its prompt, `logit_scale.exp()` × cosine; `[inputs]`.
+    ///
+    /// # Errors
+    /// As [`Scorer::prompt_cosines`].
+    ///
+    /// # Panics
+    /// As [`Scorer::prompt_cosines`].
+    pub fn prompt_logits(&mut self, inputs: &[(&Views, &str)]) -> Result<Tensor<1>> {
+        Ok(self.prompt_cosines(inputs)? * self.clip.logit_scale().exp())
+    }
+}

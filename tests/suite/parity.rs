@@ -1,0 +1,194 @@
+//! Whole scores by an implementation in PyTorch, and the weights they were made with. `web/tests/browser.rs` includes
+//! this file too: what is right natively is right in the browser.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tsp_mgs_core::bundle::{Manifest, Provenance, Shard, WeightType, sha256, write_shards};
+use tsp_mgs_core::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use tsp_mgs_core::options::{Inputs, Options};
+use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan};
+use tsp_mgs_core::prompts::Task;
+use tsp_mgs_core::seeded;
+use tsp_mgs_core::tokenizer::VOCAB_SIZE;
+
+/// What every result with these weights must say.
+pub const WARNING: &str = "weights drawn from a seed";
+
+const SEED: u64 = 1;
+/// What `scores.json` says of each case; base cases also have words and patches.
+const PARTS: [&str; 8] = ["score", "q_image", "q_patches", "q_fine", "p_image", "p_patches", "w_image", "w_patches"];
+/// Every value of the options that both tasks share; each task has prompts of its own.
+const VALUES: [(&str, &[&str]); 7] = [
+    ("alpha", &["0", "between", "1", "learned"]),
+    ("inputs", &["image", "patches", "both"]),
+    ("fine", &["true", "false"]),
+    ("temperature", &["clip", "none"]),
+    ("words", &["tokens", "merged"]),
+    ("patch_mean", &["raw", "normalised"]),
+    ("crops", &["1", "5", "15"]),
+];
+
+/// A task, an option of it, and a value of that.
+pub type Choice = (Task, &'static str, String);
+
+/// One image, prompt and set of options, and everything the reference says about them.
+#[derive(Deserialize)]
+pub struct Case {
+    pub image: String,
+    pub prompt: String,
+    options: Value,
+    #[serde(flatten)]
+    parts: Map<String, Value>,
+}
+
+/// `seeded.TINY_CLIP` in `tests/fixtures/seeded.py`.
+fn config() -> ClipConfig {
+    ClipConfig {
+        embed_dim: 64,
+        activation: Activation::QuickGelu,
+        vision: VisionConfig { image_size: 224, patch_size: 32, width: 64, mlp_width: 256, layers: 2 },
+        text: Some(TextConfig { context_length: 77, vocab_size: VOCAB_SIZE, width: 64, mlp_width: 256, layers: 2 }),
+    }
+}
+
+/// The weights, rounded to float16 as `generate.py` rounds them.
+pub fn shards() -> Vec<Vec<u8>> {
+    write_shards(&seeded::checkpoint(config(), SEED), &config(), WeightType::F16, None)
+}
+
+/// Describes `shards` as a model that scores with these options.
+pub fn manifest(shards: &[Vec<u8>], tasks: &[Options]) -> Manifest {
+    let (format, version) = Manifest::current_format();
+    let named = shards.iter().enumerate().map(|(i, bytes)| Shard {
+        name: format!("weights-{i}.safetensors"),
+        size: bytes.len(),
+        sha256: sha256(bytes),
+    });
+    Manifest {
+        format,
+        version,
+        name: "seeded".into(),
+        warning: Some(WARNING.into()),
+        tasks: tasks.iter().map(|options| (options.task(), options.clone())).collect(),
+        clip: config(),
+        preprocess: PREPROCESS_ID.into(),
+        dtype: WeightType::F16,
+        score_difference: Default::default(),
+        provenance: Provenance { source: "test".into(), sha256: String::new(), exporter: "test".into() },
+        shards: named.collect(),
+    }
+}
+
+/// Every value of every option, for each task that has it.
+pub fn every_choice() -> BTreeSet<Choice> {
+    let prompts = [(Task::Perception, "adj"), (Task::Perception, "ant"), (Task::Alignment, "adv")];
+    let prompts = prompts.map(|(task, set)| (task, "prompts", set.to_owned()));
+    let shared = [Task::Perception, Task::Alignment].into_iter().flat_map(|task| {
+        VALUES
+            .into_iter()
+            .flat_map(move |(option, values)| values.iter().map(move |&value| (task, option, value.into())))
+    });
+    prompts.into_iter().chain(shared).collect()
+}
+
+impl Case {
+    pub fn all() -> Vec<Self> {
+        let cases: Vec<Self> = serde_json::from_str(include_str!("../fixtures/scores.json")).expect("scores.json");
+        assert!(cases.iter().all(|case| PARTS.iter().all(|part| case.parts.contains_key(*part))), "no part is missing");
+        cases
+    }
+
+    /// Cases with the default options of either task, which have all the parts there are.
+    pub fn base() -> Vec<Self> {
+        let defaults = [Task::Perception, Task::Alignment].map(Options::default_for);
+        let cases: Vec<Self> = Self::all().into_iter().filter(|case| case.parts.contains_key("patches")).collect();
+        assert!(cases.iter().all(|case| defaults.contains(&case.options())));
+        cases
+    }
+
+    pub fn options(&self) -> Options {
+        let mut options = self.options.clone();
+        options.as_object_mut().expect("an object").remove("task"); // the prompts tell
+        serde_json::from_value(options).expect("options are spelt as in model.json")
+    }
+
+    pub fn task(&self) -> Task {
+        self.options().task()
+    }
+
+    /// The options that have a say in this case's score, with their values.
+    pub fn shows(&self) -> BTreeSet<Choice> {
+        let options = self.options();
+        let has_words = !self.prompt.is_empty();
+        let counts = |option: &str| match option {
+            "alpha" => options.inputs == Inputs::Both,
+            "fine" => has_words,
+            "words" => has_words && options.fine,
+            "patch_mean" => options.needs_patches() && options.crops > 1,
+            "crops" => options.needs_patches(),
+            _ => true,
+        };
+        let names = VALUES.iter().map(|&(option, _)| option).chain(["prompts"]).filter(|option| counts(option));
+        names.map(|option| (options.task(), option, value(option, &self.options[option]))).collect()
+    }
+
+    /// How many views the score takes: its cost.
+    pub fn views(&self) -> usize {
+        let side = config().vision.image_size as u32;
+        Options::view_plan(&[self.options()], side).as_ref().map(ViewPlan::len).expect("options of the fixtures")
+    }
+
+    /// Compares all that the reference says with what JSON and JavaScript say of a task.
+    #[track_caller]
+    pub fn assert(&self, found: &Value, tolerance: f64) {
+        let what = format!("{} with {:?} and {}", self.image, self.prompt, self.options);
+        for (part, expected) in &self.parts {
+            assert_close(&found[part], expected, tolerance, &format!("{part} of {what}"));
+        }
+    }
+}
+
+/// An α between 0 and 1 stands for all of them.
+fn value(option: &str, value: &Value) -> String {
+    match value {
+        Value::String(name) => name.clone(),
+        Value::Object(_) => "learned".into(),
+        Value::Number(number) if option == "alpha" => match number.as_f64() {
+            Some(0.0) => "0".into(),
+            Some(1.0) => "1".into(),
+            _ => "between".into(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// Numbers within `tolerance`, lists of the same length, every field that is expected; the reference spells tokens in lower case.
+#[track_caller]
+fn assert_close(found: &Value, expected: &Value, tolerance: f64, what: &str) {
+    match expected {
+        Value::Number(number) => {
+            let off = found.as_f64().zip(number.as_f64()).map(|(found, expected)| (found - expected).abs());
+            // No number, or none that is finite, is as far off as can be.
+            assert!(
+                off.is_some_and(|off| off <= tolerance),
+                "{what} is {found}, expected {expected} within {tolerance}"
+            );
+        }
+        Value::Array(list) => {
+            let found = found.as_array().unwrap_or_else(|| panic!("{what} is {found}, expected a list"));
+            assert_eq!(found.len(), list.len(), "{what}: number of elements");
+            for (i, (found, expected)) in found.iter().zip(list).enumerate() {
+                assert_close(found, expected, tolerance, &format!("element {i} of {what}"));
+            }
+        }
+        Value::Object(fields) => {
+            for (name, expected) in fields {
+                assert_close(&found[name], expected, tolerance, &format!("{name} of {what}"));
+            }
+        }
+        Value::String(text) => assert_eq!(found.as_str().map(str::to_lowercase).as_ref(), Some(text), "{what}"),
+        Value::Null | Value::Bool(_) => assert_eq!(found, expected, "{what}"),
+    }
+}

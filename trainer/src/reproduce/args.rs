@@ -1,0 +1,230 @@
+//! Flags of `trainer reproduce`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use tsp_mgs_core::config::Activation;
+use tsp_mgs_core::options::DEFAULT_CROPS;
+
+use crate::cli::UsageError;
+use crate::device::DeviceChoice;
+use crate::train::Precision;
+
+/// The paper's settings (§4.1; windows and precision are IPCE's and ours, as SPEC §1 and §6 say).
+const EPOCHS: usize = 20;
+const BATCH: usize = 16;
+const TRAIN_CROPS: usize = 8;
+const LR: f64 = 5e-6;
+const REPEATS: usize = 10;
+
+/// Flags of `trainer reproduce`.
+#[derive(Clone, Debug, Args)]
+pub struct ReproduceArgs {
+    /// Which of the paper's tables and figures
+    #[arg(value_name = "EXPERIMENT", value_enum)]
+    pub experiment: Choice,
+
+    /// Folder of the data sets: AGIQA-3K for all but table2, AGIQA-1K for table2
+    ///
+    /// Each is found by its table, in the folder itself or in one right below it.
+    #[arg(long, value_name = "ROOT")]
+    pub data: PathBuf,
+
+    /// CLIP weights to start from: the paper's are OpenAI's ViT-B/32
+    #[arg(long, value_name = "FILE")]
+    pub clip: PathBuf,
+
+    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
+    #[arg(long, value_name = "NAME", value_parser = parse_activation)]
+    pub activation: Option<Activation>,
+
+    /// Folder of split lists, as IPCE has them; default: the folder splits of each data set
+    ///
+    /// It holds a folder AGIQA-3K or AGIQA-1K with 1/train.csv, 1/val.csv and so on, or those right away.
+    /// Without lists, splits are drawn from the seed.
+    #[arg(long, value_name = "DIR")]
+    pub splits: Option<PathBuf>,
+
+    /// Folder of the results, and of each job's run; the same command goes on with it
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Runs side by side; default: one for each device
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<std::num::NonZeroUsize>,
+
+    /// NVIDIA GPUs, by number: 0,1 takes turns between two
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    pub devices: Vec<usize>,
+
+    /// Where to compute, if not on --devices: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = parse_device, conflicts_with = "devices")]
+    pub device: String,
+
+    /// Splits to train and test on
+    #[arg(long, value_name = "N", default_value_t = REPEATS, value_parser = parse_positive)]
+    pub repeats: usize,
+
+    /// Decides all that is drawn: splits without lists, order, windows, mirroring
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Also train IPCE's configuration: adv prompts, no words, mean of image and patches
+    #[arg(long)]
+    pub baselines: bool,
+
+    /// Leave out wrong rows and images of AGIQA-3K, too
+    ///
+    /// AGIQA-1K's are always left out: its table has one name with two scores.
+    #[arg(long)]
+    pub skip_bad: bool,
+
+    /// Folder of decoded images, shared by all jobs; default: image-cache in --out
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+
+    /// What to train otherwise
+    #[command(flatten)]
+    pub training: TrainingArgs,
+}
+
+/// What to train otherwise than the paper; every result says so.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Training (the paper's, where not given; every result says what differs)")]
+pub struct TrainingArgs {
+    /// Times that every training image is seen
+    #[arg(long, value_name = "EPOCHS", default_value_t = EPOCHS, value_parser = parse_positive)]
+    pub epochs: usize,
+
+    /// Images in a step
+    #[arg(long, value_name = "IMAGES", default_value_t = BATCH, value_parser = parse_positive)]
+    pub batch: usize,
+
+    /// Images whose gradients are computed at once; default: the whole batch
+    #[arg(long, value_name = "IMAGES", value_parser = parse_positive)]
+    pub micro_batch: Option<usize>,
+
+    /// Windows of an image in a step
+    #[arg(long, value_name = "N", default_value_t = TRAIN_CROPS, value_parser = parse_positive)]
+    pub train_crops: usize,
+
+    /// Windows of an image that are scored
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CROPS, value_parser = parse_positive)]
+    pub crops: usize,
+
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE", default_value = "5e-6")]
+    pub lr: f64,
+
+    /// Element types
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
+
+    /// Compute activations again in the backward pass: less memory, more time
+    #[arg(long)]
+    pub checkpointing: bool,
+
+    /// Share of the training prompts that is held out to choose the honest protocol's epoch
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub validation: f64,
+}
+
+/// What to reproduce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum Choice {
+    /// AGIQA-1K
+    Table2,
+    /// Perception on AGIQA-3K
+    Table3,
+    /// Alignment on AGIQA-3K
+    Table4,
+    /// Prompts and inputs
+    Table5,
+    /// With and without the initial prompt
+    Fig5,
+    /// The resized image, patches, or both
+    Fig6,
+    /// The weight α
+    Fig7,
+    /// All of them
+    All,
+}
+
+impl Choice {
+    /// Whether it includes an experiment of `paper.json`.
+    pub fn includes(self, id: &str) -> bool {
+        self == Self::All || self.to_possible_value().is_some_and(|value| value.get_name() == id)
+    }
+}
+
+impl ReproduceArgs {
+    /// The devices of the jobs that run side by side, as `trainer train` names them.
+    ///
+    /// # Errors
+    /// When NVIDIA GPUs are named and this program has no CUDA.
+    pub fn slots(&self) -> Result<Vec<String>, UsageError> {
+        if !self.devices.is_empty() && !cfg!(feature = "cuda") {
+            let text = "--devices names NVIDIA GPUs, and this program was built without CUDA; build it with `cargo build \
+                        --release --features cuda`, or pass --device";
+            return Err(UsageError::new(text));
+        }
+        let devices: Vec<String> = match self.devices.as_slice() {
+            [] => vec![self.device.clone()],
+            numbers => numbers.iter().map(|number| format!("cuda:{number}")).collect(),
+        };
+        let jobs = self.jobs.map_or(devices.len(), std::num::NonZeroUsize::get);
+        Ok(devices.into_iter().cycle().take(jobs).collect())
+    }
+
+    /// Everything in which the training that is asked for differs from the paper's; empty for none.
+    pub fn differences(&self) -> Vec<String> {
+        let training = &self.training;
+        let mut found = Vec::new();
+        let mut number = |what: &str, is: usize, paper: usize| {
+            if is != paper {
+                found.push(format!("{what} {is} instead of {paper}"));
+            }
+        };
+        number("splits", self.repeats, REPEATS);
+        number("epochs", training.epochs, EPOCHS);
+        number("batch", training.batch, BATCH);
+        number("windows in training", training.train_crops, TRAIN_CROPS);
+        number("windows in scoring", training.crops, DEFAULT_CROPS);
+        if training.lr != LR {
+            found.push(format!("learning rate {:e} instead of {LR:e}", training.lr));
+        }
+        if training.precision != Precision::F32 {
+            let name = precision_name(training.precision);
+            found.push(format!("precision {name} instead of f32"));
+        }
+        if training.validation != 0.0 {
+            found.push(format!("{} of the training prompts held out to choose an epoch", training.validation));
+        }
+        if let Some(images) = training.micro_batch.filter(|&images| images < training.batch) {
+            found.push(format!("gradients of {images} images at once, which changes rounding only"));
+        }
+        found
+    }
+}
+
+/// The value of `--precision`.
+pub fn precision_name(precision: Precision) -> String {
+    precision.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn parse_device(text: &str) -> Result<String, String> {
+    text.parse::<DeviceChoice>().map(|_| text.to_owned())
+}
+
+fn parse_activation(text: &str) -> Result<Activation, String> {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+    let name: StrDeserializer<Error> = text.into_deserializer();
+    Activation::deserialize(name).map_err(|_| "expected quick_gelu or gelu".into())
+}
+
+fn parse_positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "expected a whole number from 1".into())
+}
