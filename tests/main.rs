@@ -34,6 +34,9 @@ mod loader;
 /// Correlations and their intervals: SciPy.
 #[path = "suite/metrics.rs"]
 mod metrics;
+/// Synth, train, kill, resume, export, score: the binary, as a researcher runs it.
+#[path = "suite/pipeline.rs"]
+mod pipeline;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;

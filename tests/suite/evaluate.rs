@@ -92,7 +92,9 @@ fn a_report_has_its_files_its_groups_and_a_table_that_ends_with_what_was_written
             let groups = groups.iter().filter(|group| group["kind"] == kind);
             groups.map(|group| group["metrics"]["n"].as_u64().expect("a count")).sum()
         };
-        assert_eq!([count("overall"), count("generator"), count("style")], [N_IMAGES as u64; 3]);
+        let styled = rows(evaluation).iter().filter(|row| row["style"].is_string()).count() as u64;
+        let n = N_IMAGES as u64;
+        assert_eq!([count("overall"), count("generator"), count("style")], [n, n, styled]);
         assert!(groups.iter().filter(|group| group["kind"] == "generator").count() > 1);
         assert!(rows(evaluation).iter().all(|row| row["other"]["task"] == *other));
         let model = evaluation["model"].as_str().expect("a name");
@@ -259,6 +261,25 @@ fn the_test_part_judges_and_a_prompt_of_both_parts_is_told() {
     };
     write("train.csv", &[&others[..], &same[..1], &same[5..]].concat());
     write("val.csv", &same[..5]);
+    let lists = lists.path().to_str().expect("Unicode");
+    let flags = ["--splits", lists, "--split", "7", "--task", "perception", "--crops", "1"];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = evaluate_on(&["--data", set.to_str().expect("Unicode")], &folder.path().join("report"), &flags);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let table = stdout(&output);
+    assert!(table.contains("leak: 1 of 1 prompts stand in the training part, too (5 of 5 images)"), "{table}");
+    assert!(table.contains("leak: 1 of 5 images stand in the training part"), "{table}");
+    let report: Value = serde_json::from_slice(&read(&folder.path().join("report/evaluation.json"))).expect("JSON");
+    assert_eq!(rows(&report[0]).len(), 5);
+}
+
+#[test]
+fn a_data_set_without_scores_of_a_task_is_refused_where_the_task_was_asked_for_and_else_told() {
+    let set = set().join("data.csv");
+    let columns = ["--columns", "image=name,prompt=prompt,mos=mos_quality"];
+    let data = [&["--data", set.to_str().expect("Unicode")], &columns[..]].concat();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let out = folder.path().join("report");
     let flags = ["--all", "--crops", "1"];
     for refused in [&["--all", "--task", "alignment"][..], &["--all", "--method", "clip"]] {
         let output = evaluate_on(&data, &out, refused);
