@@ -42,7 +42,7 @@ impl Scratch {
             Self::Tiny => ClipConfig {
                 embed_dim: 64,
                 activation: Activation::QuickGelu,
-                vision: VisionConfig { image_size: 112, patch_size: 16, width: 128, mlp_width: 512, layers: 2 },
+                vision: VisionConfig { image_size: 64, patch_size: 8, width: 128, mlp_width: 512, layers: 3 },
                 text: Some(TextConfig {
                     context_length: 77,
                     vocab_size: VOCAB_SIZE,
@@ -103,20 +103,16 @@ fn deviation(name: &str, config: &ClipConfig) -> f64 {
 
 /// A patch embedding `[width, 3, side, side]` of two-dimensional cosine waves (DCT-II).
 ///
-/// Eleven sixteenths of the filters see lightness, the rest two opponent colours, red–green and
-/// yellow–blue, at low frequencies. Natural images hold less of a wave the finer it is, about as
+/// Half of the filters see lightness, the rest two opponent colours, red–green and yellow–blue, at low
+/// frequencies. Natural images hold less of a wave the finer it is, about as
 /// 1 / frequency: each filter is multiplied by its frequency, so that all answer about equally.
 fn cosine_filters(width: usize, side: usize) -> Vec<f32> {
     let mut waves: Vec<(usize, usize)> = (0..side * side).map(|i| (i / side, i % side)).collect();
     waves.sort_by_key(|&(u, v)| (u * u + v * v, u));
-    let n_light = width * 11 / 16;
-    let n_colour = (width - n_light) / 2;
+    let n_colour = (width / 4).min(waves.len());
     let n_light = width - 2 * n_colour;
-    // The coarse waves all, the fine ones evenly.
-    let (coarse, fine) = waves.split_at(n_light / 3);
-    let n_fine = n_light - coarse.len();
-    let fine = (0..n_fine).map(|i| fine[(2 * i + 1) * fine.len() / (2 * n_fine)]);
-    let light = coarse.iter().copied().chain(fine).map(|wave| (wave, [1.0 / 3.0; 3]));
+    assert!(n_light <= waves.len(), "{width} filters of {side} pixels a side: there are not so many waves");
+    let light = waves[..n_light].iter().map(|&wave| (wave, [1.0 / 3.0; 3]));
     let red_green = waves[..n_colour].iter().map(|&wave| (wave, [0.5, -0.5, 0.0]));
     let yellow_blue = waves[..n_colour].iter().map(|&wave| (wave, [-0.25, -0.25, 0.5]));
     let filters = light.chain(red_green).chain(yellow_blue);
@@ -125,13 +121,21 @@ fn cosine_filters(width: usize, side: usize) -> Vec<f32> {
 
 /// One wave in one colour, `[3, side, side]`.
 fn filter((u, v): (usize, usize), colour: [f64; 3], side: usize) -> Vec<f32> {
-    /// Makes answers to photographs of about unit size.
-    const GAIN: f64 = 0.3;
+    /// For every wave but the flat one, times its frequency in cycles a pixel.
+    const WAVE_GAIN: f64 = 4.0;
+    /// For the flat ones, over the side: lightness alone says little of quality, colour much of content.
+    const FLAT_LIGHT_GAIN: f64 = 0.2;
+    const FLAT_COLOUR_GAIN: f64 = 1.0;
     let cosine = |frequency: usize, x: usize| {
         let norm = if frequency == 0 { 1.0 } else { 2.0 };
         (norm / side as f64).sqrt() * (PI * (x as f64 + 0.5) * frequency as f64 / side as f64).cos()
     };
-    let gain = GAIN * ((u * u + v * v) as f64 + 0.25).sqrt();
+    let is_light = colour[0] == colour[1] && colour[1] == colour[2];
+    let gain = match (u, v) {
+        (0, 0) if is_light => FLAT_LIGHT_GAIN / side as f64,
+        (0, 0) => FLAT_COLOUR_GAIN / side as f64,
+        _ => WAVE_GAIN * ((u * u + v * v) as f64).sqrt() / side as f64,
+    };
     let pixels = (0..side * side).map(|i| gain * cosine(u, i / side) * cosine(v, i % side));
     let pixels: Vec<f64> = pixels.collect();
     colour.iter().flat_map(|share| pixels.iter().map(move |pixel| (share * pixel) as f32)).collect()
