@@ -217,7 +217,7 @@ function instead(page, backend, body) {
 function asCard(page, script = "") {
   return page.route("**/scorer.js", async (route) => {
     const response = await route.fetch();
-    const card = `Object.defineProperty(GPUAdapter.prototype, "info", { value: { vendor: "acme", isFallbackAdapter: false } });\n`;
+    const card = `Object.defineProperty(GPUAdapter.prototype, "info", { value: { vendor: "acme", architecture: "", device: "", description: "", isFallbackAdapter: false } });\n`;
     await route.fulfill({ response, body: card + script + (await response.text()) });
   }, { times: 1 });
 }
