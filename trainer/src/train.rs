@@ -29,6 +29,7 @@ use tsp_mgs_core::scorer::Scorer;
 
 pub use args::{OptimiserArgs, SplitArgs, StartArgs, TrainArgs};
 pub use config::{Freeze, Optimiser, Precision, RunConfig};
+use log::kept_exactly;
 pub use log::{Correlations, EpochRecord, Progress};
 pub use scratch::Scratch;
 
@@ -223,7 +224,7 @@ impl Run {
             let start = Instant::now();
             record.test = self.evaluate(&self.test.clone())?;
             record.validation = self.evaluate(&self.validation.clone())?;
-            record.evaluate_seconds = start.elapsed().as_secs_f64();
+            record.evaluate_seconds = kept_exactly(start.elapsed().as_secs_f64());
             self.display.end_epoch(&record, self.config.epochs);
             self.progress.history.push(record);
             self.progress.epoch += 1;
@@ -297,13 +298,13 @@ impl Run {
         Ok(Some(EpochRecord {
             epoch: epoch + 1,
             steps: (epoch + 1) * steps,
-            rate,
-            loss: self.progress.loss_sum / steps as f64,
-            alphas: learned.map(|task| task.alpha.value()).collect(),
+            rate: kept_exactly(rate),
+            loss: kept_exactly(self.progress.loss_sum / steps as f64),
+            alphas: learned.map(|task| kept_exactly(task.alpha.value())).collect(),
             test: Vec::new(),
             validation: Vec::new(),
-            stuck_share,
-            train_seconds: start.elapsed().as_secs_f64(),
+            stuck_share: stuck_share.map(kept_exactly),
+            train_seconds: kept_exactly(start.elapsed().as_secs_f64()),
             evaluate_seconds: 0.0,
         }))
     }
@@ -336,7 +337,11 @@ impl Run {
                 })
                 .collect();
             let mos: Vec<f64> = part.iter().filter_map(|&item| self.data.set.items[item].score(task)).collect();
-            Correlations { task, srcc: srcc(&scores, &mos), plcc: plcc(&scores, &mos) }
+            Correlations {
+                task,
+                srcc: srcc(&scores, &mos).map(kept_exactly),
+                plcc: plcc(&scores, &mos).map(kept_exactly),
+            }
         };
         Ok(self.config.tasks.iter().map(compare).collect())
     }

@@ -60,6 +60,12 @@ pub struct Correlations {
     pub plcc: Option<f64>,
 }
 
+/// A number with twelve digits: so many are the same after they were written as JSON and read again, which the last
+/// of seventeen need not be.
+pub fn kept_exactly(number: f64) -> f64 {
+    format!("{number:.11e}").parse().expect("a number was written")
+}
+
 impl EpochRecord {
     /// `(SRCC + PLCC) / 2`, the mean over tasks: what the paper's protocol chooses an epoch by (SPEC §6).
     pub fn criterion(part: &[Correlations]) -> Option<f64> {
