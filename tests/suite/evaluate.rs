@@ -5,13 +5,15 @@ use std::process::Output;
 use std::sync::LazyLock;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tsp_mgs_core::clip::Clip;
 use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
 use tsp_mgs_core::tokenizer::Tokenizer;
 use tsp_mgs_trainer::cli::ModelArgs;
+use tsp_mgs_trainer::dataset::{self, DataArgs};
 use tsp_mgs_trainer::model::Model;
+use tsp_mgs_trainer::splits;
 
 use crate::support::{read, trainer};
 
@@ -271,6 +273,31 @@ fn the_test_part_judges_and_a_prompt_of_both_parts_is_told() {
     assert!(table.contains("leak: 1 of 5 images stand in the training part"), "{table}");
     let report: Value = serde_json::from_slice(&read(&folder.path().join("report/evaluation.json"))).expect("JSON");
     assert_eq!(rows(&report[0]).len(), 5);
+}
+
+#[test]
+fn a_model_that_was_trained_on_what_judges_it_is_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = folder.path().join("run/honest");
+    fs::create_dir(folder.path().join("run")).expect("a folder");
+    let made = trainer().args(["export", "--out"]).arg(&model).output().expect("the trainer runs");
+    assert!(made.status.success(), "{}", stderr(&made));
+    let data = DataArgs { data: set(), layout: None, images: None, columns: None, skip_bad: false };
+    let data = dataset::open(&data).expect("a data set");
+    let splits = splits::draw(&data.items, 0, 2).expect("two splits");
+    assert_ne!(splits[0].test, splits[1].test);
+    let flags = ["--task", "perception", "--crops", "1", "--model", model.to_str().expect("Unicode")];
+    let judge = |data_sha256: &str, trained_on: &splits::Split, part: &[&str]| {
+        let settings = json!({"data_sha256": data_sha256, "split": {"sha256": trained_on.sha256(&data.items)}});
+        fs::write(folder.path().join("run/config.json"), settings.to_string()).expect("writing");
+        let output = evaluate(&folder.path().join("report"), &[&flags[..], part].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(judge(&data.sha256, &splits[1], &[]).contains("leak: the model was trained on another split"));
+    assert!(judge(&data.sha256, &splits[0], &["--all"]).contains("leak: the model was trained on a part of these"));
+    assert!(!judge(&data.sha256, &splits[0], &[]).contains("leak"));
+    assert!(!judge("another data set", &splits[1], &[]).contains("leak"));
 }
 
 #[test]

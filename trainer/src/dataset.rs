@@ -105,7 +105,7 @@ impl Dataset {
         let task = task_name(need);
         if self.items.iter().any(|item| item.score(need).is_none()) {
             bail!(
-                "{} has no scores of {task}; train the other task, or name the column to take for it with --columns \
+                "{} has no scores of {task}; take the other task, or name the column to take for it with --columns \
                  image=…,prompt=…,{task}=…",
                 self.name
             );
