@@ -37,6 +37,9 @@ mod metrics;
 /// Synth, train, kill, resume, export, score: the binary, as a researcher runs it.
 #[path = "suite/pipeline.rs"]
 mod pipeline;
+/// The paper's tables and figures: their numbers, and runs that are killed or fail.
+#[path = "suite/reproduce.rs"]
+mod reproduce;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;

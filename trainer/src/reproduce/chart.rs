@@ -39,10 +39,11 @@ pub fn bars(table: &Table) -> Result<String> {
         let explanation = "bar: paper protocol, mean of the splits ± deviation; dot: honest protocol";
         canvas.draw_text(explanation, &(FONT, 27).into_font().color(&SOFT), (LEFT as i32, 82))?;
         legend(&canvas, table)?;
+        let floor = floor(&table.lines);
         let panels = canvas.split_evenly((1, 2));
         for (panel, task) in panels.iter().zip([Task::Perception, Task::Alignment]) {
             let lines: Vec<&Line> = table.lines.iter().filter(|line| line.task == task).collect();
-            draw_panel(panel, &lines, task)?;
+            draw_panel(panel, &lines, task, floor)?;
         }
         canvas.present()?;
     }
@@ -66,18 +67,13 @@ fn legend(canvas: &Canvas, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task) -> Result<()> {
+fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Result<()> {
     let spreads: Vec<[[&Spread; 2]; 2]> = lines
         .iter()
         .filter_map(|line| line.ours.as_ref())
         .map(|ours| [[&ours.paper.srcc, &ours.honest.srcc], [&ours.paper.plcc, &ours.honest.plcc]])
         .collect();
     let n = spreads.len() as f64;
-    let all = spreads.iter().flatten().flatten();
-    let lows = all.flat_map(|spread| spread.mean.map(|mean| mean - spread.deviation.unwrap_or(0.0)));
-    // Correlations are at most 1; below 0 there is something to show only for a model that fails.
-    let lowest = lows.fold(0.0, f64::min);
-    let floor = if lowest < 0.0 { (lowest * 10.0).floor() / 10.0 } else { 0.0 };
     let mut chart = ChartBuilder::on(canvas)
         .margin_top(TOP)
         .margin_right(30)
@@ -115,7 +111,7 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task) -> Result<()> {
         }
         let (x, _) = chart.backend_coord(&(start + n / 2.0, floor));
         let (x, _) = in_panel(canvas, x, 0);
-        canvas.draw_text(metric, &centred(30, &INK), (x, HEIGHT as i32 - BOTTOM as i32 + 36))?;
+        canvas.draw_text(metric, &centred(30, &INK), (x, HEIGHT as i32 - BOTTOM as i32 + 26))?;
     }
     let (width, _) = canvas.dim_in_pixel();
     let middle = ((LEFT + width - 30) / 2) as i32;
@@ -123,6 +119,14 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task) -> Result<()> {
     let name = format!("{letter} {}", task_name(task));
     canvas.draw_text(&name, &centred(30, &SOFT), (middle, HEIGHT as i32 - 18))?;
     Ok(())
+}
+
+/// Where the scale starts: correlations below 0 are shown, though only a model that fails has any.
+fn floor(lines: &[Line]) -> f64 {
+    let ours = lines.iter().filter_map(|line| line.ours.as_ref());
+    let spreads = ours.flat_map(|ours| [&ours.paper.srcc, &ours.paper.plcc, &ours.honest.srcc, &ours.honest.plcc]);
+    let lows = spreads.filter_map(|spread| Some(spread.mean? - spread.deviation.unwrap_or(0.0)));
+    (lows.fold(0.0, f64::min) * 10.0).floor() / 10.0
 }
 
 /// A text around its place.

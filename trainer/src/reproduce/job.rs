@@ -1,12 +1,11 @@
-//! One training: what is asked of `trainer train`, and whether its report answers that.
+//! One training or evaluation: what is asked of `trainer`, and where it leaves its result.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use tsp_mgs_core::options::{Inputs, Options};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use tsp_mgs_core::options::Inputs;
 use tsp_mgs_core::prompts::Task;
 
 use super::args::{ReproduceArgs, precision_name};
@@ -14,9 +13,8 @@ use super::paper::{Setting, Weight};
 use super::sets::{Set, flags};
 use crate::cli::task_name;
 use crate::dataset::{DataArgs, Layout};
-use crate::train::{EpochRecord, RunConfig};
 
-/// One data set, split, task and setting.
+/// One data set, split, task and method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// Name of its folder: the same for the same job.
@@ -25,27 +23,19 @@ pub struct Job {
     pub layout: Layout,
     /// Whose opinion scores are predicted.
     pub task: Task,
-    /// What is varied.
-    pub setting: Setting,
+    /// What is done.
+    pub work: Work,
     /// Which split.
     pub split: usize,
 }
 
-/// What a finished job wrote; the part that is needed of `report.json`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Report {
-    /// Its settings.
-    pub config: RunConfig,
-    /// Where it was computed.
-    pub device: String,
-    /// The epoch that the paper's protocol chooses.
-    pub paper: Option<EpochRecord>,
-    /// The epoch that the honest one chooses.
-    pub honest: Option<EpochRecord>,
-    /// Rows that were left out.
-    pub skipped: Vec<Value>,
-    /// Images that were left out.
-    pub undecodable: Vec<String>,
+/// What a job does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Trains and tests.
+    Train(Setting),
+    /// Tests the CLIP file as it is, by a method of `trainer evaluate`.
+    ZeroShot(String),
 }
 
 /// What every job shares.
@@ -60,20 +50,29 @@ pub struct Shared<'a> {
 
 impl Job {
     /// With a name that follows from the rest.
-    pub fn new(layout: Layout, task: Task, setting: Setting, split: usize) -> Self {
-        let mut name =
-            format!("{}_{}_{}_{}", layout.name(), task_name(task), word(&setting.prompts), word(&setting.inputs));
-        if setting.inputs == Inputs::Both {
-            match setting.alpha {
-                Weight::Fixed(alpha) => name.push_str(&format!("_alpha-{alpha}")),
-                Weight::Learned(_) => name.push_str("_alpha-learned"),
+    pub fn new(layout: Layout, task: Task, work: Work, split: usize) -> Self {
+        let what = match &work {
+            Work::ZeroShot(method) => method.clone(),
+            Work::Train(setting) => {
+                let alpha = match (setting.inputs, setting.alpha) {
+                    (Inputs::Both, Weight::Fixed(alpha)) => format!("_alpha-{alpha}"),
+                    (Inputs::Both, Weight::Learned(_)) => "_alpha-learned".into(),
+                    _ => String::new(),
+                };
+                let fine = if setting.fine { "" } else { "_no-fine" };
+                format!("{}_{}{alpha}{fine}", word(&setting.prompts), word(&setting.inputs))
             }
+        };
+        let name = format!("{}_{}_{what}_split-{split}", layout.name(), task_name(task)).to_lowercase();
+        Self { name, layout, task, work, split }
+    }
+
+    /// The task that the scores are made for: that of the prompts, which may be trained on the other one's opinions.
+    pub fn scored_task(&self) -> Task {
+        match &self.work {
+            Work::Train(setting) => setting.prompts.task(),
+            Work::ZeroShot(_) => self.task,
         }
-        if !setting.fine {
-            name.push_str("_no-fine");
-        }
-        name.push_str(&format!("_split-{split}"));
-        Self { name: name.to_lowercase(), layout, task, setting, split }
     }
 
     /// The folder of its run.
@@ -81,111 +80,106 @@ impl Job {
         out.join("jobs").join(&self.name)
     }
 
-    /// What it writes to; locked while it runs.
+    /// What it writes last.
+    pub fn result(&self, out: &Path) -> PathBuf {
+        let name = match self.work {
+            Work::Train(_) => "report.json",
+            Work::ZeroShot(_) => "evaluation.json",
+        };
+        self.folder(out).join(name)
+    }
+
+    /// What it prints to; locked while it runs.
     pub fn log(&self, out: &Path) -> PathBuf {
         out.join("logs").join(format!("{}.txt", self.name))
     }
 
     /// The arguments of `trainer`, but for the device.
     pub fn arguments(&self, shared: &Shared, set: &Set, data: &DataArgs) -> Vec<String> {
-        let (args, training) = (shared.args, &shared.args.training);
-        let mut all: Vec<String> = vec!["train".into()];
+        let args = shared.args;
+        let mut all: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
         flag("out", self.folder(&args.out).display().to_string());
-        flag("task", task_name(self.setting.prompts.task()).into());
-        flag("prompts", word(&self.setting.prompts));
-        flag("inputs", word(&self.setting.inputs));
+        flag("task", task_name(self.scored_task()).into());
         flag("clip", args.clip.display().to_string());
         if let Some(activation) = &args.activation {
             flag("activation", word(activation));
         }
-        if let (Inputs::Both, Weight::Fixed(alpha)) = (self.setting.inputs, self.setting.alpha) {
-            flag("alpha", alpha.to_string());
-        }
-        if let Some(lists) = &set.lists {
-            flag("splits", lists.display().to_string());
-        }
-        flag("split", self.split.to_string());
-        flag("seed", args.seed.to_string());
         flag("workers", shared.workers.to_string());
         flag("cache", args.cache.clone().unwrap_or_else(|| args.out.join("image-cache")).display().to_string());
-        flag("epochs", training.epochs.to_string());
-        flag("batch", training.batch.to_string());
-        flag("train-crops", training.train_crops.to_string());
-        flag("crops", training.crops.to_string());
-        flag("lr", training.lr.to_string());
-        flag("precision", precision_name(training.precision));
-        flag("validation", training.validation.to_string());
-        if let Some(images) = training.micro_batch {
-            flag("micro-batch", images.to_string());
-        }
-        if training.checkpointing {
-            all.push("--checkpointing".into());
-        }
-        if let (Inputs::Both, Weight::Learned(_)) = (self.setting.inputs, self.setting.alpha) {
-            all.push("--learn-alpha".into());
-        }
-        if !self.setting.fine {
-            all.push("--no-fine".into());
+        flag("split", self.split.to_string());
+        match (&set.lists, &self.work) {
+            (Some(lists), _) => flag("splits", lists.display().to_string()),
+            (None, Work::ZeroShot(_)) => flag("seed", args.seed.to_string()),
+            (None, Work::Train(_)) => {}
         }
         all.extend(flags(data));
+        let (subcommand, own) = match &self.work {
+            Work::Train(setting) => ("train", train_flags(setting, args)),
+            Work::ZeroShot(method) => ("evaluate", vec!["--method".into(), method.clone()]),
+        };
+        all.insert(0, subcommand.into());
+        all.extend(own);
         all
     }
 
-    /// Its report; `None` while there is none.
+    /// Removes the checkpoints of a finished training: several times the size of its weights.
     ///
     /// # Errors
-    /// When it cannot be read, or answers another question: then its folder is of a run with other settings.
-    pub fn report(&self, shared: &Shared, set: &Set, data_sha256: &str) -> Result<Option<Report>> {
-        let folder = self.folder(&shared.args.out);
-        let path = folder.join("report.json");
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let json = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let report: Report = serde_json::from_slice(&json).with_context(|| format!("reading {}", path.display()))?;
-        let differences = self.differences(&report.config, shared, set, data_sha256);
-        if !differences.is_empty() {
-            bail!(
-                "{} was trained with other settings: {}; pass the same ones, or another --out",
-                folder.display(),
-                differences.join(", ")
-            );
-        }
-        Ok(Some(report))
+    /// When they cannot be removed.
+    pub fn clear_checkpoints(&self, out: &Path) -> Result<()> {
+        self.clear(out, "checkpoints")
     }
 
-    fn differences(&self, was: &RunConfig, shared: &Shared, set: &Set, data_sha256: &str) -> Vec<String> {
-        let (args, training) = (shared.args, &shared.args.training);
-        let options: Vec<Options> = vec![self.setting.options(training.crops)];
-        let optimiser = &was.optimiser;
-        let lists = |lists: &Option<PathBuf>| lists.as_ref().map_or("drawn".into(), |dir| dir.display().to_string());
-        let pairs = [
-            ("version", was.version.clone(), env!("CARGO_PKG_VERSION").into()),
-            ("options", json(&was.tasks), json(&options)),
-            ("weights", was.start.sha256.clone(), shared.clip_sha256.clone()),
-            ("data", was.data_sha256.clone(), data_sha256.to_owned()),
-            ("splits", lists(&was.split.lists), lists(&set.lists)),
-            ("validation", was.split.validation.to_string(), training.validation.to_string()),
-            ("seed", was.seed.to_string(), args.seed.to_string()),
-            ("epochs", was.epochs.to_string(), training.epochs.to_string()),
-            ("batch", was.batch.to_string(), training.batch.to_string()),
-            ("train-crops", was.train_crops.to_string(), training.train_crops.to_string()),
-            ("lr", optimiser.schedule.peak.to_string(), training.lr.to_string()),
-            ("precision", precision_name(optimiser.precision), precision_name(training.precision)),
-            (
-                "micro-batch",
-                optimiser.micro_batch.to_string(),
-                training.micro_batch.unwrap_or(training.batch).to_string(),
-            ),
-        ];
-        let differing = pairs.into_iter().filter(|(_, was, is)| was != is);
-        differing.map(|(name, was, is)| format!("{name} was {was} and is {is}")).collect()
+    /// Removes the weights of a finished training.
+    ///
+    /// # Errors
+    /// When they cannot be removed.
+    pub fn clear_models(&self, out: &Path) -> Result<()> {
+        self.clear(out, "paper")?;
+        self.clear(out, "honest")
+    }
+
+    fn clear(&self, out: &Path, name: &str) -> Result<()> {
+        let folder = self.folder(out).join(name);
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
     }
 }
 
-fn json(options: &[Options]) -> String {
-    serde_json::to_string(options).expect("options are plain data")
+/// The flags of `trainer train` alone.
+fn train_flags(setting: &Setting, args: &ReproduceArgs) -> Vec<String> {
+    let training = &args.training;
+    let mut all: Vec<String> = Vec::new();
+    let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
+    flag("prompts", word(&setting.prompts));
+    flag("inputs", word(&setting.inputs));
+    if let (Inputs::Both, Weight::Fixed(alpha)) = (setting.inputs, setting.alpha) {
+        flag("alpha", alpha.to_string());
+    }
+    flag("seed", args.seed.to_string());
+    flag("epochs", training.epochs.to_string());
+    flag("batch", training.batch.to_string());
+    flag("train-crops", training.train_crops.to_string());
+    flag("crops", training.crops.to_string());
+    flag("lr", training.lr.to_string());
+    flag("precision", precision_name(training.precision));
+    flag("validation", training.validation.to_string());
+    if let Some(images) = training.micro_batch {
+        flag("micro-batch", images.to_string());
+    }
+    if training.checkpointing {
+        all.push("--checkpointing".into());
+    }
+    if let (Inputs::Both, Weight::Learned(_)) = (setting.inputs, setting.alpha) {
+        all.push("--learn-alpha".into());
+    }
+    if !setting.fine {
+        all.push("--no-fine".into());
+    }
+    all
 }
 
 /// The one word that a value is in JSON and on the command line.

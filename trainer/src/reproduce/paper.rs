@@ -78,8 +78,10 @@ pub enum Ours {
     Train(Setting),
     /// By training, where baselines are asked for.
     Baseline(Setting),
-    /// By a method of `trainer evaluate`, without training.
-    Evaluate(String),
+    /// By a method of `trainer evaluate`, with the CLIP file as it is.
+    ZeroShot(String),
+    /// By a method of `trainer evaluate` with published weights of its own: not here.
+    OwnWeights(String),
 }
 
 /// What an experiment varies.

@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use super::result::{Line, Table};
+use super::result::{self, Line, Table};
 use crate::cli::task_name;
 
 /// Columns: what it is, the paper's numbers, ours in both protocols.
 const HEADER: [&str; 9] = [
     "method",
     "task",
-    "paper SRCC",
-    "paper PLCC",
-    "ours SRCC, paper protocol",
+    "published SRCC",
     "PLCC",
-    "honest SRCC",
+    "ours, paper protocol SRCC",
+    "PLCC",
+    "honest protocol SRCC",
     "PLCC",
     "splits",
 ];
@@ -55,8 +55,8 @@ pub fn markdown(table: &Table) -> String {
 fn rows(table: &Table) -> Vec<[String; 9]> {
     let mut header = HEADER.map(str::to_owned);
     if table.is_synthetic {
-        header[4] = "ours (synthetic) SRCC, paper protocol".into();
-        header[6] = "(synthetic) honest SRCC".into();
+        header[4] = "ours (synthetic), paper protocol SRCC".into();
+        header[6] = "(synthetic) honest protocol SRCC".into();
     }
     let mut rows = vec![header];
     rows.extend(table.lines.iter().map(row));
@@ -74,7 +74,7 @@ fn row(line: &Line) -> [String; 9] {
         None => ["published".into(), String::new(), String::new(), String::new(), String::new()],
         Some(ours) => {
             let spreads = [&ours.paper.srcc, &ours.paper.plcc, &ours.honest.srcc, &ours.honest.plcc];
-            let [a, b, c, d] = spreads.map(|spread| spread.text());
+            let [a, b, c, d] = spreads.map(result::Spread::text);
             [a, b, c, d, splits(ours.jobs.len(), ours.splits_asked)]
         }
     };

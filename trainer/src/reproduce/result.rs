@@ -3,8 +3,7 @@
 use serde::Serialize;
 use tsp_mgs_core::prompts::Task;
 
-use super::job::Report;
-use crate::train::{Correlations, EpochRecord};
+use super::report::{Pair, Report};
 
 /// A table or figure with our numbers; what its JSON file holds.
 #[derive(Clone, Debug, Serialize)]
@@ -78,18 +77,17 @@ pub struct Spread {
 impl Numbers {
     /// Of finished jobs.
     pub fn new(finished: &[(String, &Report)], splits_asked: usize) -> Self {
-        let protocol = |record: fn(&Report) -> Option<&EpochRecord>| {
-            let test = |report: &Report| record(report).and_then(|record| record.test.first().copied());
-            let values = |value: fn(Correlations) -> Option<f64>| {
-                Spread::new(finished.iter().map(|(_, report)| test(report).and_then(value)).collect())
+        let protocol = |pair: fn(&Report) -> Pair| {
+            let values = |value: fn(Pair) -> Option<f64>| {
+                Spread::new(finished.iter().map(|(_, report)| value(pair(report))).collect())
             };
             Protocol { srcc: values(|found| found.srcc), plcc: values(|found| found.plcc) }
         };
         Self {
             jobs: finished.iter().map(|(name, _)| name.clone()).collect(),
             splits_asked,
-            paper: protocol(|report| report.paper.as_ref()),
-            honest: protocol(|report| report.honest.as_ref()),
+            paper: protocol(|report| report.paper),
+            honest: protocol(|report| report.honest),
         }
     }
 }

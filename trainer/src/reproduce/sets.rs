@@ -56,7 +56,7 @@ impl Set {
     pub fn data_args(&self, job: &Job) -> Result<DataArgs> {
         let data =
             DataArgs { data: self.table.clone(), layout: None, images: None, columns: None, skip_bad: self.skip_bad };
-        let prompts = job.setting.prompts.task();
+        let prompts = job.scored_task();
         if prompts == job.task {
             return Ok(DataArgs { layout: Some(self.layout), ..data });
         }
@@ -164,4 +164,41 @@ fn children(folder: &Path) -> Result<Vec<PathBuf>> {
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
     folders.sort();
     Ok(folders)
+}
+
+#[cfg(test)]
+mod tests {
+    use tsp_mgs_core::options::Inputs;
+    use tsp_mgs_core::prompts::PromptSet;
+
+    use super::super::job::Work;
+    use super::super::paper::{Setting, Weight};
+    use super::*;
+
+    #[test]
+    fn prompts_of_the_other_task_are_trained_on_the_scores_of_the_jobs_task() {
+        let data = Dataset {
+            name: "AGIQA-3K".into(),
+            items: Vec::new(),
+            is_synthetic: false,
+            skipped: Vec::new(),
+            sha256: String::new(),
+        };
+        let table = PathBuf::from("data.csv");
+        let set = Set { layout: Layout::Agiqa3k, table, data, lists: None, numbers: Vec::new(), skip_bad: false };
+        let flags_of = |task, prompts| {
+            let setting = Setting { prompts, inputs: Inputs::Image, alpha: Weight::Fixed(1.0), fine: true };
+            let job = Job::new(Layout::Agiqa3k, task, Work::Train(setting), 1);
+            flags(&set.data_args(&job).expect("the columns are known")).join(" ")
+        };
+        assert_eq!(flags_of(Task::Perception, PromptSet::Ant), "--data data.csv");
+        assert_eq!(
+            flags_of(Task::Perception, PromptSet::Adv),
+            "--data data.csv --columns image=name,prompt=prompt,alignment=mos_quality"
+        );
+        assert_eq!(
+            flags_of(Task::Alignment, PromptSet::Adj),
+            "--data data.csv --columns image=name,prompt=prompt,perception=mos_align"
+        );
+    }
 }
