@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help score gallery web model test format lint test-native test-wasm test-page bench fixtures picture apt wasm-target
+.PHONY: help score gallery web model test format lint test-native test-wasm test-page bench bench-cuda fixtures picture apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -65,6 +65,11 @@ test-page: apt web ## Test the page as built in Chromium against the command lin
 
 bench: $(TRAINER) $(VENV)/ready ## Time a score at real model size side by side with PyTorch
 	$(VENV)/bin/python tests/bench/score.py $(TRAINER) $(TARGET)/bench
+
+# Needs an NVIDIA GPU, and what the README says of building with CUDA. TRAIN_BENCH passes other flags: --precision bf16, say.
+bench-cuda: $(VENV)/ready ## Time a training step on CUDA side by side with PyTorch
+	cargo build --release --locked --features cuda
+	$(VENV)/bin/python tests/bench/train.py $(TRAINER) $(TARGET)/bench $(TRAIN_BENCH)
 
 fixtures: $(VENV)/ready ## Make the fixtures anew from PyTorch, transformers, open_clip and Pillow
 	$(VENV)/bin/python tests/fixtures/generate.py
