@@ -18,7 +18,7 @@ use crate::splits::SplitsArgs;
 use crate::synth::SynthArgs;
 use crate::train::TrainArgs;
 
-/// Scores AI-generated images: how good they look, how well they show their prompt
+/// Scores AI-generated images, how good they look and how well they show their prompt; trains what scores them
 #[derive(Debug, Parser)]
 #[command(name = "trainer", version, max_term_width = 100)]
 pub struct Cli {
