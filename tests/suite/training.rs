@@ -210,14 +210,15 @@ fn gradients_on_wgpu_equal_pytorchs() {
     assert_gradients(&software_gpu(), 10.0 * GRADIENT);
 }
 
-/// How far weights may be from PyTorch's float64 after steps, three times what PyTorch's float32 is: the norm of their
-/// change, relatively, and one weight, in units of rate × steps.
+/// How far weights may be from PyTorch's float64 after steps: the norm of their change, relatively, and one weight, in
+/// units of rate × steps. Three times what PyTorch's own float32 is off; one weight after 50 steps five times, as
+/// another order of summing leads another way where a gradient is near 0.
 fn step_bounds(case: &str, steps: usize) -> (f64, f64) {
     match (case, steps) {
         // A step of 5e-6 is 84 roundings of a weight near 1.
         ("paper" | "fp16_step", _) => (5e-3, 2e-2),
         (_, 1 | 5) => (5e-4, 2e-3),
-        _ => (7e-3, 1e-2),
+        _ => (7e-3, 1.5e-2),
     }
 }
 

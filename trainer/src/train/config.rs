@@ -167,13 +167,13 @@ mod tests {
     fn differing_settings_are_named_with_both_values() {
         let mut differences = Vec::new();
         let was = json!({"seed": 1, "optimiser": {"schedule": {"peak": 5e-6}}, "tasks": [{"crops": 15}], "old": true});
-        let is = json!({"seed": 1, "optimiser": {"schedule": {"peak": 1e-5}}, "tasks": [{"crops": 5}]});
+        let is = json!({"seed": 1, "optimiser": {"schedule": {"peak": 2e-6}}, "tasks": [{"crops": 5}]});
         compare("", &was, &is, &mut differences);
         assert_eq!(
             differences,
             [
                 "old was true and is null",
-                "optimiser.schedule.peak was 5e-6 and is 1e-5",
+                "optimiser.schedule.peak was 5e-6 and is 2e-6",
                 "tasks[0].crops was 15 and is 5"
             ]
         );
