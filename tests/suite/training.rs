@@ -218,6 +218,8 @@ fn step_bounds(case: &str, steps: usize) -> (f64, f64) {
         // A step of 5e-6 is 84 roundings of a weight near 1.
         ("paper" | "fp16_step", _) => (5e-3, 2e-2),
         (_, 1 | 5) => (5e-4, 2e-3),
+        // Its losses agree within 2e-3 for 22 steps; then one image's levels tip over, and roundings grow tenfold.
+        ("learned_alpha", _) => (2e-2, 6e-2),
         _ => (7e-3, 1.5e-2),
     }
 }
