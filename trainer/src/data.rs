@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use tsp_mgs_core::options::Options;
+use tsp_mgs_core::preprocess::Views;
+use tsp_mgs_core::result::{ImageScore, TaskScore};
 use tsp_mgs_core::scorer::{Input, Scorer};
 
 use crate::batches::{BatchPlan, EvaluationBatches, Mirroring};
@@ -98,7 +100,31 @@ impl Data {
         scorer: &mut Scorer,
         items: &[usize],
         workers: NonZeroUsize,
+        done: impl FnMut(usize),
+    ) -> Result<Vec<Predicted>> {
+        self.predict_by(scorer, items, workers, done, |scorer, batch| {
+            let inputs: Vec<Input> =
+                batch.iter().map(|&(views, prompt)| Input { views, prompt: Some(prompt) }).collect();
+            let number = |task: Option<TaskScore>| task.map(|task| f64::from(task.score));
+            let predicted = |score: ImageScore| Predicted {
+                perception: number(score.perception),
+                alignment: number(score.alignment),
+            };
+            Ok(score_batch(scorer, &inputs)?.into_iter().map(predicted).collect())
+        })
+    }
+
+    /// As [`Data::predict`], with another way from views and prompts to scores.
+    ///
+    /// # Errors
+    /// When an image is no longer readable, and as `score`.
+    pub fn predict_by(
+        &self,
+        scorer: &mut Scorer,
+        items: &[usize],
+        workers: NonZeroUsize,
         mut done: impl FnMut(usize),
+        score: impl Fn(&mut Scorer, &[(&Views, &str)]) -> Result<Vec<Predicted>>,
     ) -> Result<Vec<Predicted>> {
         let plan = BatchPlan {
             batch_size: NonZeroUsize::new(scorer.images_at_once()).expect("at least one image at once"),
@@ -110,14 +136,9 @@ impl Data {
         let mut predicted = Vec::with_capacity(items.len());
         for batch in EvaluationBatches::new(self.images.clone(), items, plan)? {
             let batch = batch?;
-            let inputs: Vec<Input> = batch
-                .iter()
-                .map(|(item, views)| Input { views, prompt: Some(self.set.items[*item].prompt.as_str()) })
-                .collect();
-            for score in score_batch(scorer, &inputs)? {
-                let number = |task: Option<tsp_mgs_core::result::TaskScore>| task.map(|task| f64::from(task.score));
-                predicted.push(Predicted { perception: number(score.perception), alignment: number(score.alignment) });
-            }
+            let inputs: Vec<(&Views, &str)> =
+                batch.iter().map(|(item, views)| (views, self.set.items[*item].prompt.as_str())).collect();
+            predicted.extend(score(scorer, &inputs)?);
             done(predicted.len());
         }
         Ok(predicted)

@@ -11,14 +11,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::preprocess::Views;
 use tsp_mgs_core::scorer::Scorer;
 
 pub use args::{EvaluateArgs, PartArgs};
 pub use method::{Judged, Method, Number};
 pub use part::Part;
 
-use crate::batches::{BatchPlan, EvaluationBatches, Mirroring};
 use crate::cli::task_name;
 use crate::data::{Data, Predicted, workers};
 use crate::device;
@@ -91,31 +89,19 @@ pub fn predict(
     scorer: &mut Scorer,
     items: &[usize],
     workers: NonZeroUsize,
-    mut done: impl FnMut(usize),
+    done: impl FnMut(usize),
 ) -> Result<Vec<Predicted>> {
     let numbers = match method.number() {
         Number::Quality => return data.predict(scorer, items, workers, done),
         Number::Cosine => Scorer::prompt_cosines,
         Number::Logit => Scorer::prompt_logits,
     };
-    let plan = BatchPlan {
-        batch_size: NonZeroUsize::new(scorer.images_at_once()).expect("at least one image at once"),
-        views: scorer.view_plan(),
-        mirroring: Mirroring::Off,
-        seed: 0,
-        workers,
-    };
-    let mut predicted = Vec::with_capacity(items.len());
-    for batch in EvaluationBatches::new(data.images.clone(), items, plan)? {
-        let batch = batch?;
-        let inputs: Vec<(&Views, &str)> =
-            batch.iter().map(|(item, views)| (views, data.set.items[*item].prompt.as_str())).collect();
-        let numbers = numbers(scorer, &inputs)?.try_into_data().context("reading the scores from the device")?;
+    data.predict_by(scorer, items, workers, done, |scorer, batch| {
+        let numbers = numbers(scorer, batch)?.try_into_data().context("reading the scores from the device")?;
         let numbers = numbers.try_to_vec::<f32>().context("reading the scores from the device")?;
-        predicted.extend(numbers.into_iter().map(|n| Predicted { perception: None, alignment: Some(n.into()) }));
-        done(predicted.len());
-    }
-    Ok(predicted)
+        let predicted = |number: f32| Predicted { perception: None, alignment: Some(number.into()) };
+        Ok(numbers.into_iter().map(predicted).collect())
+    })
 }
 
 /// With --task, opinions of what was asked for must be there before images are decoded.

@@ -11,49 +11,30 @@ mod log;
 mod memory;
 mod outcome;
 mod progress;
+mod run;
 pub mod schedule;
 mod scratch;
 mod texts;
 
-use std::fs;
-use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::time::Instant;
-
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::options::{Alpha, Options};
 use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::scorer::Scorer;
 
 pub use args::{OptimiserArgs, SplitArgs, StartArgs, TrainArgs};
 pub use config::{Freeze, Optimiser, Precision, RunConfig};
-use log::kept_exactly;
 pub use log::{Correlations, EpochRecord, Progress};
 pub use scratch::Scratch;
 
-use crate::batches::{BatchPlan, Batches, Mirroring};
 use crate::cli::{TaskChoice, UsageError};
-use crate::data::{Data, workers};
-use crate::device::{self, SelectedDevice};
-use crate::export::{Trained, write_trained};
-use crate::files::{parent, write_atomically};
-use crate::metrics::{plcc, srcc};
+use crate::data::Data;
+use crate::files::parent;
 use crate::model::Model;
-use crate::splits::{self, Split};
-use checkpoints::Checkpoints;
+use crate::splits::Split;
 use config::{SplitConfig, Start};
-use learner::{Learner, StepInput};
-use progress::Display;
+use run::Run;
 use schedule::Schedule;
-
-/// A run's settings.
-const CONFIG: &str = "config.json";
-/// A run's epochs.
-const LOG: &str = "log.jsonl";
-/// What a result made with weights from generated images must say.
-const SYNTHETIC: &str = "demo weights, trained on synthetic images";
 
 /// Runs `trainer train`.
 ///
@@ -136,269 +117,4 @@ fn resolve(args: &TrainArgs, start: Start, tasks: Vec<Options>, data: &Data, spl
             freeze: optimiser.freeze,
         },
     }
-}
-
-/// A run under way.
-struct Run {
-    folder: PathBuf,
-    config: RunConfig,
-    data: Data,
-    train: Vec<usize>,
-    validation: Vec<usize>,
-    test: Vec<usize>,
-    learner: Learner,
-    device: SelectedDevice,
-    checkpoints: Checkpoints,
-    progress: Progress,
-    display: Display,
-    workers: NonZeroUsize,
-    checkpoint_every: Option<usize>,
-}
-
-impl Run {
-    /// Makes the run's folder, or finds where it stopped.
-    fn open(args: &TrainArgs, config: RunConfig, weights: Checkpoint, data: Data, split: Split) -> Result<Self> {
-        let device = device::select(args.device)?;
-        let mut training_tasks = config.tasks.clone();
-        for task in &mut training_tasks {
-            task.crops = config.train_crops;
-        }
-        let mut learner = Learner::new(&weights, training_tasks, &config.optimiser, &device.device)?;
-        let (train, validation) = match config.split.validation {
-            0.0 => (split.train.clone(), Vec::new()),
-            share => splits::validation(&split, &data.set.items, share, config.seed)?,
-        };
-        open_folder(&args.out, &config)?;
-        let checkpoints = Checkpoints::open(&args.out.join("checkpoints"), args.optimiser.keep)?;
-        let progress = checkpoints.load_newest(&mut learner)?.unwrap_or_default();
-        let parts: Vec<Correlations> =
-            config.tasks.iter().map(|task| Correlations { task: task.task(), srcc: None, plcc: None }).collect();
-        let display = match (args.quiet, args.tui) {
-            (true, _) => Display::Quiet,
-            (_, true) => Display::dashboard(config.epochs, progress.epoch, config.batch, &parts)?,
-            _ => Display::bar(),
-        };
-        let run = Self {
-            folder: args.out.clone(),
-            train,
-            validation,
-            test: split.test,
-            learner,
-            device,
-            checkpoints,
-            progress,
-            display,
-            workers: workers(args.workers),
-            checkpoint_every: args.optimiser.checkpoint_every,
-            config,
-            data,
-        };
-        run.introduce();
-        Ok(run)
-    }
-
-    /// Says what is trained on what; a dashboard shows it in its own way.
-    fn introduce(&self) {
-        if !matches!(self.display, Display::Bar(_)) {
-            return;
-        }
-        let (train, validation, test) = (self.train.len(), self.validation.len(), self.test.len());
-        let set = &self.data.set.name;
-        eprintln!("training on {train} images of {set}, choosing on {validation}, testing on {test}");
-        eprintln!("device {}, starting from {}", self.device.name, self.config.start.name);
-        if self.data.set.is_synthetic {
-            eprintln!("note: the images and their scores are synthetic");
-        }
-        if let Progress { epoch, step, .. } = &self.progress
-            && (*epoch, *step) != (0, 0)
-        {
-            eprintln!("going on after epoch {epoch}, step {step}");
-        }
-    }
-
-    fn train(&mut self) -> Result<()> {
-        while self.progress.epoch < self.config.epochs {
-            let Some(mut record) = self.train_epoch()? else {
-                bail!("stopped; the same command goes on from the last checkpoint");
-            };
-            let start = Instant::now();
-            record.test = self.evaluate(&self.test.clone())?;
-            record.validation = self.evaluate(&self.validation.clone())?;
-            record.evaluate_seconds = kept_exactly(start.elapsed().as_secs_f64());
-            self.display.end_epoch(&record, self.config.epochs);
-            self.progress.history.push(record);
-            self.progress.epoch += 1;
-            self.progress.step = 0;
-            self.progress.loss_sum = 0.0;
-            self.save_models()?;
-            self.checkpoints.save(&self.learner, &self.progress)?;
-            self.progress.write_log(&self.folder.join(LOG))?;
-        }
-        Ok(())
-    }
-
-    /// The steps of one epoch that are left; `None` when its user stopped it.
-    fn train_epoch(&mut self) -> Result<Option<EpochRecord>> {
-        let epoch = self.progress.epoch;
-        let plan = BatchPlan {
-            batch_size: NonZeroUsize::new(self.config.batch).expect("checked by its flag"),
-            views: self.learner.view_plan(),
-            mirroring: if self.config.mirror { Mirroring::Half } else { Mirroring::Off },
-            seed: self.config.seed,
-            workers: self.workers,
-        };
-        let steps = plan.steps(self.train.len());
-        let start = Instant::now();
-        let (mut rate, mut stuck_share) = (0.0, None);
-        self.display.start_epoch(epoch, self.config.epochs, steps, self.progress.step);
-        let mut batches =
-            Batches::from_step(self.data.images.clone(), &self.train, plan, epoch as u64, self.progress.step)?;
-        while let Some(batch) = batches.next() {
-            let batch = batch?;
-            let items = || batch.items.iter().map(|&item| &self.data.set.items[item]);
-            let prompts: Vec<&str> = items().map(|item| item.prompt.as_str()).collect();
-            let mos = |task: &Options| items().map(|item| item.score(task.task()).expect("required")).collect();
-            let mos: Vec<Vec<f64>> = self.config.tasks.iter().map(mos).collect();
-            let input = StepInput { pixels: &batch.pixels, prompts: &prompts, mos: &mos };
-            let optimiser = &self.config.optimiser;
-            rate = optimiser.schedule.step_rate(epoch, epoch * steps + self.progress.step);
-            let alpha_rate = optimiser.alpha_rate * rate / optimiser.schedule.peak.max(f64::MIN_POSITIVE);
-            let is_last = self.progress.step + 1 == steps;
-            let result = if is_last {
-                self.learner.step_and_count(&input, optimiser.micro_batch, rate, alpha_rate)?
-            } else {
-                self.learner.step(&input, optimiser.micro_batch, rate, alpha_rate)?
-            };
-            if !result.loss.is_finite() {
-                let files: Vec<String> = items().map(|item| item.image.display().to_string()).collect();
-                bail!(
-                    "the loss is {} in step {} of epoch {}; the weights before it are in the last checkpoint. The images of \
-                     the step: {}",
-                    result.loss,
-                    self.progress.step + 1,
-                    epoch + 1,
-                    files.join(", ")
-                );
-            }
-            stuck_share = result.stuck_share;
-            self.progress.step += 1;
-            self.progress.loss_sum += result.loss;
-            batches.give_back(batch.pixels);
-            self.display.step(self.progress.step, result.loss, rate);
-            if self.display.is_stopped() {
-                self.checkpoints.save(&self.learner, &self.progress)?;
-                return Ok(None);
-            }
-            if !is_last && self.checkpoint_every.is_some_and(|every| self.progress.step.is_multiple_of(every)) {
-                self.checkpoints.save(&self.learner, &self.progress)?;
-            }
-        }
-        let tasks = self.learner.tasks()?;
-        let learned = tasks.iter().filter(|task| matches!(task.alpha, Alpha::Learned { .. }));
-        Ok(Some(EpochRecord {
-            epoch: epoch + 1,
-            steps: (epoch + 1) * steps,
-            rate: kept_exactly(rate),
-            loss: kept_exactly(self.progress.loss_sum / steps as f64),
-            alphas: learned.map(|task| kept_exactly(task.alpha.value())).collect(),
-            test: Vec::new(),
-            validation: Vec::new(),
-            stuck_share: stuck_share.map(kept_exactly),
-            train_seconds: kept_exactly(start.elapsed().as_secs_f64()),
-            evaluate_seconds: 0.0,
-        }))
-    }
-
-    /// The tasks as they are scored: with the αs as they are now.
-    fn scored_tasks(&self) -> Result<Vec<Options>> {
-        let mut tasks = self.learner.tasks()?;
-        for (task, configured) in tasks.iter_mut().zip(&self.config.tasks) {
-            task.crops = configured.crops;
-        }
-        Ok(tasks)
-    }
-
-    /// Scores a part as `trainer score` does, and compares with its opinions.
-    fn evaluate(&self, part: &[usize]) -> Result<Vec<Correlations>> {
-        if part.is_empty() {
-            return Ok(Vec::new());
-        }
-        let clip = || self.learner.frozen_clip();
-        let tasks = self.scored_tasks()?;
-        let mut scorer = Scorer::new(clip, self.learner.config(), None, tasks, self.device.device.clone())?;
-        let predicted = self.data.predict(&mut scorer, part, self.workers, |_| ())?;
-        let compare = |task: &Options| {
-            let task = task.task();
-            let scores: Vec<f64> = predicted
-                .iter()
-                .filter_map(|scores| match task {
-                    Task::Perception => scores.perception,
-                    Task::Alignment => scores.alignment,
-                })
-                .collect();
-            let mos: Vec<f64> = part.iter().filter_map(|&item| self.data.set.items[item].score(task)).collect();
-            Correlations {
-                task,
-                srcc: srcc(&scores, &mos).map(kept_exactly),
-                plcc: plcc(&scores, &mos).map(kept_exactly),
-            }
-        };
-        Ok(self.config.tasks.iter().map(compare).collect())
-    }
-
-    /// Writes the weights that each protocol would choose now (SPEC §6).
-    fn save_models(&self) -> Result<()> {
-        let last = self.progress.history.len() - 1;
-        let is_paper = self.progress.best_epoch(|record| &record.test) == Some(last);
-        let is_honest = match self.validation.len() {
-            0 => true,
-            _ => self.progress.best_epoch(|record| &record.validation) == Some(last),
-        };
-        let chosen = [("paper", is_paper), ("honest", is_honest)];
-        if !chosen.iter().any(|(_, is_chosen)| *is_chosen) {
-            return Ok(());
-        }
-        let (checkpoint, tasks) = (self.learner.checkpoint()?, self.scored_tasks()?);
-        for (protocol, _) in chosen.iter().filter(|(_, is_chosen)| *is_chosen) {
-            let run = self.folder.file_name().unwrap_or_default().to_string_lossy();
-            let trained = Trained {
-                checkpoint: &checkpoint,
-                tasks: &tasks,
-                name: &format!("{run}/{protocol} epoch {}", last + 1),
-                warning: self.config.is_synthetic.then_some(SYNTHETIC),
-                source: &self.config.start.name,
-                source_sha256: &self.config.start.sha256,
-            };
-            write_trained(&self.folder.join(protocol), &trained)?;
-        }
-        Ok(())
-    }
-
-    /// Writes and prints what came of it.
-    fn finish(self) -> Result<()> {
-        let memory = memory::used(&self.device.device);
-        let outcome = outcome::Outcome::new(&self.config, &self.data, &self.progress, &self.device.name, memory);
-        let path = self.folder.join("report.json");
-        write_atomically(&path, outcome.to_json().as_bytes())?;
-        self.progress.write_log(&self.folder.join(LOG))?;
-        self.display.finish();
-        outcome.print(&self.folder)
-    }
-}
-
-/// Makes the folder with its settings, or checks that they are the same.
-fn open_folder(folder: &Path, config: &RunConfig) -> Result<()> {
-    let path = folder.join(CONFIG);
-    if path.is_file() {
-        return config.check_same(&path);
-    }
-    if folder.exists()
-        && fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?.next().is_some()
-    {
-        bail!("{} is not empty and holds no run; pass another --out", folder.display());
-    }
-    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    let mut json = serde_json::to_string_pretty(config).expect("a configuration is plain data");
-    json.push('\n');
-    write_atomically(&path, json.as_bytes())
 }
