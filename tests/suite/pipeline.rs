@@ -144,6 +144,16 @@ fn what_is_trained_can_be_evaluated_exported_and_scored_with() {
     assert!(table.contains("alignment") && table.contains(&format!("{srcc:.4}")), "{table}");
     assert!(table.contains("synthetic"), "{table}");
 
+    // The same split, scored anew from the files.
+    let mut evaluate = trainer();
+    evaluate.arg("evaluate").arg("--data").arg(shop.path("data")).arg("--model").arg(shop.path("run/honest"));
+    evaluate.args(["--seed", "3", "--device", "cpu", "--out"]).arg(shop.path("report"));
+    succeed(&mut evaluate);
+    let evaluations: Value = serde_json::from_slice(&read(&shop.path("report/evaluation.json"))).expect("JSON");
+    let alignment = evaluations.as_array().expect("a list").iter().find(|found| found["task"] == "alignment");
+    let found = alignment.expect("alignment")["groups"][0]["metrics"]["srcc"].as_f64().expect("a number");
+    assert!((found - srcc).abs() < 1e-9, "evaluate finds {found}, the run {srcc}");
+
     let mut export = trainer();
     export.arg("export").arg("--model").arg(shop.path("run/honest")).args(["--crops", "5", "--out"]);
     succeed(export.arg(shop.path("bundle")));

@@ -32,7 +32,7 @@ const BOTTOM: u32 = 116;
 const LEGEND: u32 = 370;
 /// Letters that there is room for: of a generator's name, and of the model's and the data set's.
 const LEGEND_LETTERS: usize = 18;
-const NAME_LETTERS: usize = 28;
+const NAME_LETTERS: usize = 25;
 /// More colours are not told apart.
 const MAX_GENERATORS: usize = 8;
 /// Points in the calibration plot: deciles.
