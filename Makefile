@@ -56,7 +56,7 @@ test-native: apt $(TRAINER) ## Test core and trainer on the CPU and on an emulat
 test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in Chromium, on the CPU and on WebGPU
 	for backend in cpu webgpu; do \
 	  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/wasm-bindgen-test-runner \
-	  CHROMEDRIVER=$$(command -v chromedriver) WASM_BINDGEN_TEST_TIMEOUT=600 \
+	  CHROMEDRIVER=$$(command -v chromedriver) WASM_BINDGEN_TEST_TIMEOUT=1200 \
 	  cargo test $(WASM) --features $$backend --test browser || exit 1; \
 	done
 
