@@ -85,17 +85,23 @@ fn options(tasks: &[serde_json::Value]) -> Vec<Options> {
 }
 
 fn learner(tasks: Vec<Options>, weight_decay: f64, precision: Precision, freeze: Freeze, device: &Device) -> Learner {
-    let optimiser = Optimiser {
-        schedule: Schedule { peak: 0.0, period: 5, warm_up: 0 },
-        weight_decay,
-        alpha_rate: 0.0,
-        micro_batch: 4,
-        precision,
-        checkpointing: false,
-        freeze,
-    };
+    learner_with(&Optimiser { weight_decay, precision, freeze, ..PLAIN }, tasks, device)
+}
+
+/// Rates are given to each step.
+const PLAIN: Optimiser = Optimiser {
+    schedule: Schedule { peak: 0.0, period: 5, warm_up: 0 },
+    weight_decay: 0.0,
+    alpha_rate: 0.0,
+    micro_batch: 4,
+    precision: Precision::F32,
+    checkpointing: false,
+    freeze: Freeze::None,
+};
+
+fn learner_with(optimiser: &Optimiser, tasks: Vec<Options>, device: &Device) -> Learner {
     let checkpoint = seeded::checkpoint(selfcheck::config(), 7);
-    Learner::new(&checkpoint, tasks, &optimiser, device).expect("options of the fixtures")
+    Learner::new(&checkpoint, tasks, optimiser, device).expect("options of the fixtures")
 }
 
 /// A batch with just the views that the learner looks at.
@@ -170,13 +176,13 @@ fn assert_within(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!(difference <= tolerance, "{what}: {found}, expected {expected} within {tolerance}");
 }
 
-fn assert_gradients(device: &Device, tolerance: f64) {
+fn assert_gradients(device: &Device, optimiser: &Optimiser, tolerance: f64) {
     let fixture_data = Fixture::read();
     let all = tensors(&fixture("training.safetensors"));
     assert!(fixture_data.gradients.len() >= 9);
     for case in &fixture_data.gradients {
         let tasks = options(&case.tasks);
-        let mut learner = learner(tasks.clone(), 0.0, Precision::F32, Freeze::None, device);
+        let mut learner = learner_with(optimiser, tasks.clone(), device);
         let batch = Prepared::new(&fixture_data.batches[0], &learner, &tasks);
         let (result, gradients, mut alpha_gradients) = learner.gradients(&batch.input(), 4).expect("gradients");
         assert_within(result.loss, case.loss, tolerance * case.loss, &format!("loss of {}", case.case));
@@ -201,13 +207,18 @@ fn assert_gradients(device: &Device, tolerance: f64) {
 
 #[test]
 fn gradients_of_every_option_equal_pytorchs() {
-    assert_gradients(&Device::flex(), GRADIENT);
+    assert_gradients(&Device::flex(), &PLAIN, GRADIENT);
+}
+
+#[test]
+fn gradients_with_activations_computed_again_equal_pytorchs() {
+    assert_gradients(&Device::flex(), &Optimiser { checkpointing: true, ..PLAIN }, GRADIENT);
 }
 
 /// Ten times the CPU's bound: an emulated GPU's exponentials have fewer bits.
 #[test]
 fn gradients_on_wgpu_equal_pytorchs() {
-    assert_gradients(&software_gpu(), 10.0 * GRADIENT);
+    assert_gradients(&software_gpu(), &PLAIN, 10.0 * GRADIENT);
 }
 
 /// How far weights may be from PyTorch's float64 after steps: the norm of their change, relatively, and one weight, in

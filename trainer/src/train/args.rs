@@ -111,7 +111,7 @@ pub struct StartArgs {
 #[command(next_help_heading = "Training (the paper's, where not given)")]
 pub struct OptimiserArgs {
     /// Times that every training image is seen
-    #[arg(long, value_name = "EPOCHS", default_value_t = 20)]
+    #[arg(long, value_name = "EPOCHS", default_value_t = 20, value_parser = parse_positive)]
     pub epochs: usize,
 
     /// Images in a step
