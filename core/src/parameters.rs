@@ -10,6 +10,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::{Checkpoint, parameter_shapes};
 use crate::config::ClipConfig;
+use crate::seeded::fnv1a;
 
 /// One parameter as files hold it: OpenAI's name and layout.
 pub struct NamedTensor {
@@ -21,12 +22,9 @@ pub struct NamedTensor {
     pub values: Tensor<1>,
 }
 
-/// The id of the parameter of that name, in every model: FNV-1a, 64 bits.
+/// The id of the parameter of that name, in every model.
 pub fn parameter_id(name: &str) -> ParamId {
-    let hash = name
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
-    ParamId::from(hash)
+    ParamId::from(fnv1a(name))
 }
 
 /// Whether burn keeps this parameter as `[in, out]`, the transpose of a file's `[out, …in]`: the

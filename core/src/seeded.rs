@@ -28,10 +28,7 @@ pub fn checkpoint(config: ClipConfig, seed: u64) -> Checkpoint<'static> {
 /// xor the seed.
 pub fn uniform(name: &str, seed: u64, count: usize) -> Vec<f32> {
     const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
-    let hash = name
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
-    let start = hash ^ seed;
+    let start = fnv1a(name) ^ seed;
     let draw = |i: u64| {
         let x = start.wrapping_add((i + 1).wrapping_mul(GAMMA));
         let z = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -41,6 +38,12 @@ pub fn uniform(name: &str, seed: u64, count: usize) -> Vec<f32> {
         (2 * k - (1 << 24)) as f32 / (1 << 24) as f32
     };
     (0..count as u64).map(draw).collect()
+}
+
+/// The 64-bit FNV-1a hash.
+pub(crate) fn fnv1a(text: &str) -> u64 {
+    let step = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    text.bytes().fold(0xCBF2_9CE4_8422_2325, step)
 }
 
 /// Scales that keep activations of order one through every block.
