@@ -221,9 +221,8 @@ fn gradients_on_wgpu_equal_pytorchs() {
     assert_gradients(&software_gpu(), &PLAIN, 10.0 * GRADIENT);
 }
 
-/// How far weights may be from PyTorch's float64 after steps: the norm of their change, relatively, and one weight, in
-/// units of rate × steps. Three times what PyTorch's own float32 is off; one weight after 50 steps five times, as
-/// another order of summing leads another way where a gradient is near 0.
+/// How far weights may be from PyTorch's float64 after steps, three times what PyTorch's float32 is: the norm of their
+/// change, relatively, and one weight, in units of rate × steps.
 fn step_bounds(case: &str, steps: usize) -> (f64, f64) {
     match (case, steps) {
         // A step of 5e-6 is 84 roundings of a weight near 1.
@@ -231,7 +230,7 @@ fn step_bounds(case: &str, steps: usize) -> (f64, f64) {
         (_, 1 | 5) => (5e-4, 2e-3),
         // Its losses agree within 2e-3 for 22 steps; then one image's levels tip over, and roundings grow tenfold.
         ("learned_alpha", _) => (2e-2, 6e-2),
-        _ => (7e-3, 1.5e-2),
+        _ => (7e-3, 1e-2),
     }
 }
 
@@ -250,15 +249,14 @@ fn weights_after_1_5_and_50_steps_equal_pytorchs() {
             let batch = Prepared::new(batch, &learner, &tasks);
             let rate = case.learning_rate;
             let result = learner.step(&batch.input(), case.micro_batch, rate, rate).expect("a step");
-            // PyTorch's float32 differs by 8e-3 at step 50; on the way there, where the loss falls fastest, by more.
-            if let Some(bound) = match step {
-                1..=5 => Some(1e-3),
-                50 => Some(2e-2),
-                _ => None,
-            } {
-                let what = format!("loss of {} at step {step}", case.case);
-                assert_within(result.loss, case.losses[step - 1], bound, &what);
-            }
+            // PyTorch's float32 differs by 8e-3 at step 50.
+            let bound = match (case.case.as_str(), step) {
+                (_, 1..=5) => 1e-3,
+                ("learned_alpha", 23..) => 5e-2, // see `step_bounds`
+                _ => 2e-2,
+            };
+            let what = format!("loss of {} at step {step}", case.case);
+            assert_within(result.loss, case.losses[step - 1], bound, &what);
             if !matches!(step, 1 | 5 | 50) {
                 continue;
             }
