@@ -1,0 +1,66 @@
+// vite.config.mjs — what becomes of src/. `npm run build` runs it once for each mode, into dist/ or the folder in OUT:
+//
+//   library          tsp-mgs.js, the package's entry in one file, for bundlers and for plain <script type="module">
+//   worker           tsp-mgs-worker.js, in one file, since bundlers of others copy it as it is
+//   page             the gallery's page, its scripts and styles beside it
+//   service-worker   service-worker.js, which is told what all the others made
+//
+// wasm/, model/ and samples/ lie in the same folder and are left alone.
+
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import { defineConfig } from "vite";
+
+const www = import.meta.dirname;
+const out = resolve(www, process.env.OUT ?? "dist");
+
+export default defineConfig(({ mode }) => ({
+  base: "./",
+  publicDir: false,
+  // The mode names the part, not the environment; without this, libraries would be built for development.
+  define: { "process.env.NODE_ENV": JSON.stringify("production"), ...(mode === "service-worker" ? { __FILES__: JSON.stringify(filesOf(out)) } : {}) },
+  build: {
+    outDir: out,
+    emptyOutDir: false,
+    // What runs WebGPU and wasm SIMD, and today's Firefox and Safari.
+    target: ["chrome113", "firefox120", "safari17"],
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    // An inlined file would be a data: address, which a strict content security policy refuses.
+    assetsInlineLimit: 0,
+    assetsDir: "",
+    ...parts[mode],
+  },
+}));
+
+const parts = {
+  library: oneFile("src/index.js", "tsp-mgs.js"),
+  worker: oneFile("src/engine/worker.js", "tsp-mgs-worker.js"),
+  page: {
+    rollupOptions: {
+      input: join(www, existsSync(join(www, "gallery.html")) ? "gallery.html" : "index.html"),
+      // The engine finds its worker beside the script that it is part of. The service worker knows versions, so names need none.
+      output: { entryFileNames: "page.js", chunkFileNames: "page-[name].js", assetFileNames: "[name][extname]" },
+    },
+  },
+  "service-worker": oneFile("src/page/service-worker.js", "service-worker.js"),
+};
+
+function oneFile(source, name) {
+  return {
+    lib: { entry: join(www, source), formats: ["es"], fileName: () => name },
+    minify: true,
+    rollupOptions: { output: { codeSplitting: false } },
+  };
+}
+
+/** The SHA-256 of each file that the page may need beside model and samples, by its path from the page. */
+function filesOf(folder) {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .filter((path) => /\.(html|js|css|svg|wasm)$/.test(path) && !/^(model|samples|types)\/|^service-worker\.js$/.test(path))
+    .sort();
+  return Object.fromEntries(files.map((path) => [path, createHash("sha256").update(readFileSync(join(folder, path))).digest("hex")]));
+}
