@@ -1,4 +1,98 @@
 // @ts-check
-// worker.js — owns the wasm module and the GPU, and scores one image at a time.
+// worker.js — owns the model, the wasm module and the GPU, and scores one image at a time.
 
-self.onmessage = () => {};
+import { openBundle } from "../model/bundle.js";
+import { downloadSmall } from "../model/download.js";
+import { Fault, openScorer } from "./backend.js";
+import { messageOf, ScoreError } from "./errors.js";
+
+/** @type {Awaited<ReturnType<typeof openScorer>>} */
+let scorer;
+let queue = Promise.resolve();
+/** The image in work, whose fetch may be given up. @type {{ id: number, controller: AbortController } | null} */
+let current = null;
+/** @type {(isWanted: boolean) => void} */
+let confirmed = () => {};
+
+/** @param {MessageEvent<import("./protocol.js").Request>} event */
+self.onmessage = ({ data: request }) => {
+  switch (request.type) {
+    case "start":
+      queue = queue.then(() => start(request));
+      break;
+    case "score":
+      queue = queue.then(() => score(request));
+      break;
+    case "abort":
+      if (current?.id === request.id) current.controller.abort();
+      break;
+    case "confirmed":
+      confirmed(request.isWanted);
+      break;
+  }
+};
+
+/** @param {import("./protocol.js").StartRequest} request */
+async function start(request) {
+  const bundle = openBundle({
+    model: request.model,
+    kept: request.kept,
+    confirm: (bytes) => request.mayAsk ? ask(bytes) : Promise.resolve(true),
+    tell: answer,
+  });
+  try {
+    // A wrong model is told at once, not after the device's check.
+    scorer = await Promise.race([openScorer(request, bundle, answer), bundle.then(() => new Promise(() => {}))]);
+    scorer.fault.catch(fatal);
+    answer({ type: "ready", info: scorer.info });
+  } catch (error) {
+    fatal(error);
+  }
+}
+
+/** @param {number} bytes @returns {Promise<boolean>} */
+function ask(bytes) {
+  answer({ type: "confirm", bytes });
+  return new Promise((resolve) => {
+    confirmed = resolve;
+  });
+}
+
+/** @param {import("./protocol.js").ScoreRequest} request */
+async function score({ id, image, prompt }) {
+  const controller = new AbortController();
+  current = { id, controller };
+  try {
+    const bytes = await bytesOf(image, controller.signal);
+    const begin = performance.now();
+    const result = await scorer.score(bytes, prompt);
+    answer({ type: "result", id, result: { ...result, elapsed_ms: performance.now() - begin } });
+  } catch (error) {
+    if (error instanceof Fault) fatal(error);
+    else answer({ type: "error", id, code: error instanceof ScoreError ? error.code : "image", message: messageOf(error) });
+  }
+  current = null;
+}
+
+/**
+ * @param {Blob | string} image
+ * @param {AbortSignal} signal
+ */
+async function bytesOf(image, signal) {
+  if (typeof image === "string") return downloadSmall(image, { tries: 1, signal });
+  try {
+    return new Uint8Array(await image.arrayBuffer());
+  } catch (error) {
+    throw new ScoreError("image", `the file could not be read (${messageOf(error)}): it was changed or moved since it was chosen; choose it again`);
+  }
+}
+
+/** @param {unknown} error */
+function fatal(error) {
+  answer({ type: "fatal", code: error instanceof ScoreError ? error.code : "device", message: messageOf(error) });
+}
+
+/** @param {import("./protocol.js").Answer} message */
+function answer(message) {
+  self.postMessage(message);
+}

@@ -1,0 +1,146 @@
+// @ts-check
+// backend.js — chooses the wasm module at run time, checks it, and loads the model. Runs in the worker.
+
+import { messageOf, ScoreError } from "./errors.js";
+
+/**
+ * @typedef {import("./protocol.js").StartRequest} StartRequest
+ * @typedef {import("../model/bundle.js").Bundle} Bundle
+ * @typedef {import("./protocol.js").ModuleScorer} ModuleScorer
+ */
+
+/** The module, or the GPU under it, can no longer be trusted: the worker must be replaced. */
+export class Fault extends Error {}
+
+/**
+ * A function of one SIMD instruction, in WebAssembly: `() => i8x16.splat(0)`. Our modules are full of them (`.cargo/config.toml`).
+ */
+const SIMD_PROBE = Uint8Array.of(
+  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "\0asm", version 1
+  1, 5, 1, 0x60, 0, 1, 0x7b, // one type: () → v128
+  3, 2, 1, 0, // one function of it
+  10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b); // i32.const 0; i8x16.splat; end
+
+/** Ends the work in progress with a {@link Fault}. A panic inside wasm never settles its promise, so the events that follow it must. */
+/** @type {(message: string) => void} */
+let fail = () => {};
+self.addEventListener("error", (event) => {
+  event.preventDefault();
+  fail(event.message.replace(/^Uncaught /, ""));
+});
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  fail(messageOf(event.reason));
+});
+
+/**
+ * Opens the scorer on the wanted device; "auto" falls back to the CPU and says why.
+ * @param {StartRequest} request
+ * @param {Promise<Bundle>} bundle  on its way meanwhile
+ * @param {(answer: import("./protocol.js").Starting) => void} tell
+ */
+export async function openScorer(request, bundle, tell) {
+  if (!hasSimd()) throw new ScoreError("device", "this browser's WebAssembly has no SIMD, which scoring needs: use a browser of 2023 or later");
+  const { device, reason } = request;
+  if (device === "cpu") return open(request, "cpu", reason, bundle, tell);
+  try {
+    const unfit = await whyNoWebGpu(device);
+    if (unfit !== null) throw new Error(unfit);
+    return await open(request, "webgpu", null, bundle, tell);
+  } catch (error) {
+    // A module that crashed leaves this worker in no state to go on, and a wrong model is wrong on the CPU too.
+    if (device === "webgpu" || error instanceof Fault || error instanceof ScoreError) throw error;
+    return open(request, "cpu", messageOf(error), bundle, tell);
+  }
+}
+
+function hasSimd() {
+  return typeof WebAssembly === "object" && WebAssembly.validate(SIMD_PROBE);
+}
+
+/**
+ * @param {StartRequest} request
+ * @param {"webgpu" | "cpu"} backend
+ * @param {string | null} reason
+ * @param {Promise<Bundle>} bundle
+ * @param {(answer: import("./protocol.js").Starting) => void} tell
+ */
+async function open({ modules, crops }, backend, reason, bundle, tell) {
+  tell({ type: "starting", backend });
+  /** @type {Promise<never>} */
+  const fault = new Promise((_, reject) => {
+    fail = (message) => reject(new Fault(message));
+  });
+  fault.catch(() => {}); // Whoever works when it comes hears it; while nobody does, the worker itself.
+  if (backend === "webgpu") watchGpu(fail);
+
+  /** @type {<T>(work: () => Promise<T>) => Promise<T>} */
+  const guarded = async (work) => {
+    try {
+      return await Promise.race([work(), fault]);
+    } catch (error) {
+      throw isFault(error) ? new Fault(messageOf(error)) : error;
+    }
+  };
+  const { preprocess, hash, fromCache, scorer } = await guarded(async () => {
+    /** @type {import("./protocol.js").ScorerModule} */
+    const module = await import(/* @vite-ignore */ modules[backend].glue);
+    await module.default({ module_or_path: modules[backend].wasm });
+    if (backend === "webgpu") await module.Scorer.selfCheck();
+    const { read, ...rest } = await bundle;
+    const files = await read();
+    const scorer = await module.Scorer.load(files, crops === null ? {} : { crops }).catch((error) => {
+      throw refused(error);
+    });
+    return { ...rest, scorer };
+  });
+  const info = scorer.info();
+  return {
+    fault,
+    /** @type {import("./protocol.js").Info} */
+    info: { ...info, modelHash: hash ?? info.model.split("sha256:")[1] ?? "", preprocessing: preprocess, reason, fromCache },
+    /** @type {ModuleScorer["score"]} */
+    score: (image, prompt) => guarded(() => scorer.score(image, prompt)),
+  };
+}
+
+/** What is wrong with the bundle is wrong everywhere; anything else may work on another device. @param {unknown} error */
+function refused(error) {
+  const message = messageOf(error);
+  return /^(model bundle|tensor|the checkpoint|no CLIP|not a safetensors|unsupported model|\d+ crops)/.test(message)
+    ? new ScoreError("model", message, { cause: error })
+    : error;
+}
+
+/** @param {import("./protocol.js").DeviceChoice} device */
+async function whyNoWebGpu(device) {
+  if (!self.isSecureContext) return "WebGPU needs a page served over https";
+  if (!navigator.gpu) return "this browser has no WebGPU";
+  const adapter = await navigator.gpu.requestAdapter();
+  if (!adapter) return "the browser offers no graphics adapter to WebGPU";
+  // SwiftShader computes WebGPU on the CPU, slower than our own CPU kernels. Asked for by name, it is used all the same.
+  const { vendor, architecture, isFallbackAdapter } = adapter.info;
+  const isSoftware = isFallbackAdapter || (vendor === "google" && architecture === "swiftshader");
+  return isSoftware && device === "auto" ? "WebGPU runs in software here, slower than the CPU" : null;
+}
+
+/**
+ * Reports what wgpu cannot: validation errors come as an event while a wrong result is read back as if it were right.
+ * @param {(message: string) => void} fail
+ */
+function watchGpu(fail) {
+  const requestDevice = GPUAdapter.prototype.requestDevice;
+  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+    const device = await requestDevice.call(this, descriptor);
+    device.addEventListener("uncapturederror", ({ error }) => fail(error.message.split("\n", 1)[0]));
+    // The module keeps its one device until the worker ends, so no loss is meant.
+    device.lost.then(({ reason, message }) => fail(`the graphics device was lost: ${message || reason || "no reason given"}`));
+    return device;
+  };
+}
+
+/** @param {unknown} error */
+function isFault(error) {
+  return error instanceof Error
+    && (error.name === "RuntimeError" || error.message.startsWith("panic") || error.message.startsWith("the device failed"));
+}

@@ -1,0 +1,48 @@
+// @ts-check
+// files.js — where the library's other files lie: beside the built script, unless its user says otherwise.
+
+/** @typedef {import("./protocol.js").ModuleFiles} ModuleFiles */
+
+/**
+ * Each address is written out, as bundlers find, copy and rename a file only by `new URL("…", import.meta.url)` in one piece.
+ * Our own build must leave them alone: the files lie beside what it makes, not beside this source.
+ *
+ * @param {string | URL} [folder]
+ * @returns {{ worker: string, modules: { webgpu: ModuleFiles, cpu: ModuleFiles } }}
+ */
+export function filesOfLibrary(folder) {
+  if (folder !== undefined) {
+    const base = new URL(String(folder).replace(/\/?$/, "/"), document.baseURI);
+    /** @param {string} path */
+    const at = (path) => new URL(path, base).href;
+    return {
+      worker: at("tsp-mgs-worker.js"),
+      modules: {
+        webgpu: { glue: at("wasm/webgpu/tsp_mgs_web.js"), wasm: at("wasm/webgpu/tsp_mgs_web_bg.wasm") },
+        cpu: { glue: at("wasm/cpu/tsp_mgs_web.js"), wasm: at("wasm/cpu/tsp_mgs_web_bg.wasm") },
+      },
+    };
+  }
+  return {
+    worker: new URL(/* @vite-ignore */ "./tsp-mgs-worker.js", import.meta.url).href,
+    modules: {
+      webgpu: {
+        glue: new URL(/* @vite-ignore */ "./wasm/webgpu/tsp_mgs_web.js", import.meta.url).href,
+        wasm: new URL(/* @vite-ignore */ "./wasm/webgpu/tsp_mgs_web_bg.wasm", import.meta.url).href,
+      },
+      cpu: {
+        glue: new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web.js", import.meta.url).href,
+        wasm: new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web_bg.wasm", import.meta.url).href,
+      },
+    },
+  };
+}
+
+/**
+ * The model that a page puts beside the library. It is no part of the package, so no bundler must look for it.
+ * @param {string | URL} [folder]
+ */
+export function modelBesideLibrary(folder) {
+  const base = folder === undefined ? import.meta.url : new URL(String(folder).replace(/\/?$/, "/"), document.baseURI);
+  return new URL("model/model.json", base).href;
+}
