@@ -4,7 +4,7 @@
 import { TspScore } from "./elements/tsp-score.js";
 
 export { ScoreError } from "./engine/errors.js";
-export { createScorer, Scorer } from "./engine/scorer.js";
+export { createScorer, Scorer } from "./engine/client.js";
 export { clearModelCache, modelCacheBytes } from "./model/cache.js";
 export { TspScore };
 

@@ -8,10 +8,10 @@
 
 import { css, html, LitElement, nothing } from "lit";
 import { ScoreError } from "../engine/errors.js";
-import { createScorer } from "../engine/scorer.js";
+import { createScorer } from "../engine/client.js";
 
 /**
- * @typedef {import("../engine/scorer.js").Scorer} Scorer
+ * @typedef {import("../engine/client.js").Scorer} Scorer
  * @typedef {import("../engine/protocol.js").Result} Result
  */
 

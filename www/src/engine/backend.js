@@ -42,15 +42,14 @@ self.addEventListener("unhandledrejection", (event) => {
 export async function openScorer(request, bundle, tell) {
   if (!hasSimd()) throw new ScoreError("device", "this browser's WebAssembly has no SIMD, which scoring needs: use a browser of 2023 or later");
   const { device, reason } = request;
-  if (device === "cpu") return open(request, "cpu", reason, bundle, tell);
+  if (device === "cpu") return open(request, "cpu", null, reason, bundle, tell);
   try {
-    const unfit = await whyNoWebGpu(device);
-    if (unfit !== null) throw new Error(unfit);
-    return await open(request, "webgpu", null, bundle, tell);
+    const card = await graphicsCard(device);
+    return await open(request, "webgpu", card, null, bundle, tell);
   } catch (error) {
     // A module that crashed leaves this worker in no state to go on, and a wrong model is wrong on the CPU too.
     if (device === "webgpu" || error instanceof Fault || error instanceof ScoreError) throw error;
-    return open(request, "cpu", messageOf(error), bundle, tell);
+    return open(request, "cpu", null, messageOf(error), bundle, tell);
   }
 }
 
@@ -61,11 +60,12 @@ function hasSimd() {
 /**
  * @param {StartRequest} request
  * @param {"webgpu" | "cpu"} backend
+ * @param {string | null} card  what the browser calls it
  * @param {string | null} reason
  * @param {Promise<Bundle>} bundle
  * @param {(answer: import("./protocol.js").Starting) => void} tell
  */
-async function open({ modules, crops }, backend, reason, bundle, tell) {
+async function open({ modules, crops }, backend, card, reason, bundle, tell) {
   tell({ type: "starting", backend });
   /** @type {Promise<never>} */
   const fault = new Promise((_, reject) => {
@@ -95,12 +95,14 @@ async function open({ modules, crops }, backend, reason, bundle, tell) {
     return { ...rest, scorer };
   });
   const info = scorer.info();
+  // wgpu is told no name in browsers.
+  const device = card ? `webgpu: ${card}` : info.device;
   return {
     fault,
     /** @type {import("./protocol.js").Info} */
-    info: { ...info, modelHash: hash ?? info.model.split("sha256:")[1] ?? "", preprocessing: preprocess, reason, fromCache },
+    info: { ...info, device, modelHash: hash ?? info.model.split("sha256:")[1] ?? "", preprocessing: preprocess, reason, fromCache },
     /** @type {ModuleScorer["score"]} */
-    score: (image, prompt) => guarded(() => scorer.score(image, prompt)),
+    score: async (image, prompt) => ({ ...(await guarded(() => scorer.score(image, prompt))), device }),
   };
 }
 
@@ -112,16 +114,17 @@ function refused(error) {
     : error;
 }
 
-/** @param {import("./protocol.js").DeviceChoice} device */
-async function whyNoWebGpu(device) {
-  if (!self.isSecureContext) return "WebGPU needs a page served over https";
-  if (!navigator.gpu) return "this browser has no WebGPU";
+/** Its name, or an error that says why it cannot be used. @param {import("./protocol.js").DeviceChoice} device */
+async function graphicsCard(device) {
+  if (!self.isSecureContext) throw new Error("WebGPU needs a page served over https");
+  if (!navigator.gpu) throw new Error("this browser has no WebGPU");
   const adapter = await navigator.gpu.requestAdapter();
-  if (!adapter) return "the browser offers no graphics adapter to WebGPU";
+  if (!adapter) throw new Error("the browser offers no graphics adapter to WebGPU");
+  const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   // SwiftShader computes WebGPU on the CPU, slower than our own CPU kernels. Asked for by name, it is used all the same.
-  const { vendor, architecture, isFallbackAdapter } = adapter.info;
   const isSoftware = isFallbackAdapter || (vendor === "google" && architecture === "swiftshader");
-  return isSoftware && device === "auto" ? "WebGPU runs in software here, slower than the CPU" : null;
+  if (isSoftware && device === "auto") throw new Error("WebGPU runs in software here, slower than the CPU");
+  return description || `${vendor} ${architecture}`.trim();
 }
 
 /**
