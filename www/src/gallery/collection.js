@@ -1,6 +1,28 @@
 // @ts-check
 // collection.js — the images of a gallery and all that is known of them: the one source of truth that the page draws from.
 
+import { toCsv, toJson } from "./export.js";
+import { Frame } from "./frame.js";
+import { matchTable } from "./prompts.js";
+import { askedOf, Queue, readPrompt, showPrompt } from "./queue.js";
+import { DEFAULT_VIEW, histogramOf, shownBy } from "./view.js";
+
+/**
+ * @typedef {import("./types.js").Entry} Entry
+ * @typedef {import("./types.js").Item} Item
+ * @typedef {import("./types.js").Mark} Mark
+ * @typedef {import("./types.js").Progress} Progress
+ * @typedef {import("./types.js").Scorer} Scorer
+ * @typedef {import("./types.js").Table} Table
+ * @typedef {import("./types.js").View} View
+ * @typedef {import("./types.js").Work} Work
+ */
+
+/** So often at most the order follows new scores: tiles that jump in each frame cannot be looked at. */
+const REORDER_MS = 250;
+/** Sidecar files that are read at once in the background. */
+const READERS = 4;
+
 /**
  * Events, all CustomEvents, gathered for each frame:
  * - "change" `{ ids }`: items came, went or changed (an id that `get` does not know any more was removed)
@@ -9,58 +31,417 @@
  * - "notice" `{ message }`: a sentence for the person; nothing is lost by it
  */
 export class Collection extends EventTarget {
-  /** @param {{ scorer?: import("./types.js").Scorer, results?: import("./results.js").Results }} [parts] */
-  constructor(parts = {}) { super(); void parts; }
+  /** @type {Map<number, Work>} */ #works = new Map();
+  /** In the order added. @type {Item[]} */ #items = [];
+  /** What is there already. @type {Map<string, number>} */ #known = new Map();
+  #lastId = 0;
+  /** @type {Table[]} */ #tables = [];
+  /** @type {View} */ #view = DEFAULT_VIEW;
+  /** @type {number[]} */ #shown = [];
+  #shownAt = 0;
+  /** @type {Set<number>} */ #visible = new Set();
+  /** @type {Set<Work>} */ #edited = new Set();
+  /** All work as it is wanted, and how many at its beginning are done; null when it must be made anew. @type {{ works: Work[], from: number } | null} */ #order = null;
+  /** @type {Scorer | null} */ #scorer = null;
+  #readers = 0;
+  /** @type {Work[]} */ #unread = [];
+  #results;
+  #queue;
+  #frame;
 
-  /** In the order added. @type {import("./types.js").Item[]} */
-  get items() { throw new Error("not yet"); }
-  /** @param {number} id @returns {import("./types.js").Item | undefined} */
-  get(id) { throw new Error(`not yet: ${id}`); }
-  /** How to open an item's file, e.g. for the large image of the detail view. @param {number} id @returns {Promise<Blob>} */
-  blob(id) { throw new Error(`not yet: ${id}`); }
+  /** @param {{ scorer?: Scorer, results?: import("./results.js").Results }} [parts]  without results nothing is kept for the next visit */
+  constructor({ scorer, results } = {}) {
+    super();
+    this.#results = results ?? null;
+    this.#queue = new Queue({
+      waiting: () => this.#waiting(),
+      changed: (work) => this.#touch(work.item.id),
+      notice: (message) => this.#dispatch("notice", { message }),
+      outdated: () => this.#outdate(),
+    }, this.#results);
+    this.#frame = new Frame((ids, isViewNew) => this.#flush(ids, isViewNew));
+    if (scorer) this.attach(scorer);
+  }
 
-  /** Returns the new ids; what is there already (same path, size and time) is not taken twice. @param {import("./types.js").Entry[]} entries @returns {number[]} */
-  add(entries) { throw new Error(`not yet: ${entries}`); }
-  /** Prompts from a CSV file, for the images that are there and those that come. @param {import("./types.js").Table} table @returns {import("./types.js").TableReport} */
-  addPrompts(table) { throw new Error(`not yet: ${table}`); }
+  /** In the order added. @returns {readonly Item[]} */
+  get items() {
+    return this.#items;
+  }
+
+  /** @param {number} id */
+  get(id) {
+    return this.#works.get(id)?.item;
+  }
+
+  /** Opens an item's file, e.g. for the large image of the detail view. @param {number} id @param {AbortSignal} [signal] @returns {Promise<Blob>} */
+  async blob(id, signal) {
+    const work = this.#works.get(id);
+    if (!work) throw new Error("this image is no longer in the collection");
+    return work.blob ?? work.entry.blob(signal);
+  }
+
+  /** Returns the new ids; a file that is there already (same path, size and time) is not taken twice. @param {Iterable<Entry>} entries */
+  add(entries) {
+    const ids = [];
+    for (const entry of entries) {
+      const known = identityOf(entry);
+      if (known !== null && this.#known.has(known)) continue;
+      const id = ++this.#lastId;
+      if (known !== null) this.#known.set(known, id);
+      const work = workOf(id, entry);
+      this.#works.set(id, work);
+      this.#items.push(work.item);
+      if (entry.sidecar) this.#unread.push(work);
+      ids.push(id);
+      this.#frame.touch(id);
+    }
+    if (ids.length > 0) for (const table of this.#tables) this.#applyTable(table);
+    this.#order = null;
+    this.#show();
+    this.#readPrompts();
+    this.#queue.wake();
+    return ids;
+  }
+
+  /** Prompts from a CSV file, for the images that are there and those that come. Typed ones stay. @param {Table} table @returns {import("./types.js").TableReport} */
+  addPrompts(table) {
+    this.#tables.push(table);
+    const report = this.#applyTable(table);
+    this.#queue.wake();
+    return { ...report, notices: [...table.notices, ...report.notices] };
+  }
+
+  /** @param {Table} table */
+  #applyTable(table) {
+    const { prompts, notices } = matchTable(table, this.#items);
+    for (const [id, prompt] of prompts) this.#ask(/** @type {Work} */ (this.#works.get(id)), "tabled", prompt);
+    return { applied: prompts.size, notices };
+  }
+
   /** Scores the image again, before anything else and even while paused. Blank or null: as found beside or in the image. @param {number} id @param {string | null} text */
-  setPrompt(id, text) { throw new Error(`not yet: ${id} ${text}`); }
-  /** Kept for the next visit, by the image's content. @param {Iterable<number>} ids @param {import("./types.js").Mark} mark */
-  setMark(ids, mark) { throw new Error(`not yet: ${ids} ${mark}`); }
+  setPrompt(id, text) {
+    const work = this.#works.get(id);
+    if (!work) return;
+    const isNew = this.#ask(work, "typed", text?.trim() || null);
+    this.#keepNote(work);
+    if (!isNew && (work.item.status === "scored" || work.item.status === "working")) return;
+    if (work.item.status === "failed") this.#again(work);
+    work.item.isHeld = false;
+    work.isEdited = true;
+    this.#edited.delete(work);
+    this.#edited.add(work);
+    this.#queue.wake();
+  }
+
+  /** Whether the scorer must be asked again. @param {Work} work @param {"typed" | "tabled"} source @param {string | null} prompt */
+  #ask(work, source, prompt) {
+    const before = askedOf(work);
+    work[source] = prompt;
+    const isNew = before !== askedOf(work);
+    if (isNew) this.#again(work);
+    showPrompt(work);
+    this.#touch(work.item.id);
+    return isNew;
+  }
+
+  /** Kept for the next visit, by the image's content. @param {Iterable<number>} ids @param {Mark} mark */
+  setMark(ids, mark) {
+    for (const id of ids) {
+      const work = this.#works.get(id);
+      if (!work || work.item.mark === mark) continue;
+      work.item.mark = mark;
+      this.#keepNote(work);
+      this.#touch(id);
+    }
+    this.#show();
+  }
+
+  /** @param {Work} work */
+  async #keepNote(work) {
+    work.hasNote = true;
+    try {
+      const hash = await this.#queue.hash(work);
+      if (hash !== null) await this.#results?.putNote(hash, work.item.mark, work.typed);
+    } catch {
+      // The image cannot be read: it says so itself when its turn comes.
+    }
+  }
+
   /** @param {Iterable<number>} ids */
-  remove(ids) { throw new Error(`not yet: ${ids}`); }
+  remove(ids) {
+    for (const id of ids) {
+      const work = this.#works.get(id);
+      if (!work) continue;
+      this.#queue.drop(work);
+      this.#works.delete(id);
+      this.#edited.delete(work);
+      const known = identityOf(work.entry);
+      if (known !== null) this.#known.delete(known);
+      this.#frame.touch(id);
+    }
+    this.#items = this.#items.filter(({ id }) => this.#works.has(id));
+    this.#unread = this.#unread.filter(({ item }) => this.#works.has(item.id));
+    this.#order = null;
+    this.#show();
+    this.#queue.wake();
+  }
+
   /** Failed ones wait again. @param {Iterable<number>} ids */
-  retry(ids) { throw new Error(`not yet: ${ids}`); }
+  retry(ids) {
+    for (const id of ids) {
+      const work = this.#works.get(id);
+      if (work?.item.status === "failed") this.#again(work);
+    }
+    this.#queue.wake();
+  }
 
-  /** @returns {import("./types.js").View} */
-  get view() { throw new Error("not yet"); }
-  /** Fields that are left out keep their value. `shown` is recomputed before this returns. @param {Partial<import("./types.js").View>} view */
-  set view(view) { throw new Error(`not yet: ${view}`); }
-  /** Ids that the view shows, in its order. @type {number[]} */
-  get shown() { throw new Error("not yet"); }
-  /** Of what the view shows without the range on this task, so that the range can be drawn over it. @param {import("./types.js").TaskName} task @param {number} [bins] @returns {import("./types.js").Histogram} */
-  histogram(task, bins) { throw new Error(`not yet: ${task} ${bins}`); }
+  /** @param {Work} work */
+  #again(work) {
+    this.#queue.drop(work);
+    if (work.item.status === "failed") work.reading = null;
+    Object.assign(work.item, { status: "waiting", error: null, fromStore: false });
+    this.#order = null;
+    this.#touch(work.item.id);
+  }
 
-  /** The scorer may come later than the images, change its crops or model, or go. @param {import("./types.js").Scorer} scorer */
-  attach(scorer) { throw new Error(`not yet: ${scorer}`); }
-  detach() { throw new Error("not yet"); }
+  /** Another model or other crops: all scores are out of date. */
+  #outdate() {
+    for (const work of this.#works.values()) if (work.item.status !== "failed") this.#again(work);
+  }
+
+  get view() {
+    return this.#view;
+  }
+
+  /** Fields that are left out keep their value. `shown` is recomputed before this returns. @param {Partial<View>} view */
+  set view(view) {
+    this.#view = { ...this.#view, ...view };
+    this.#show();
+  }
+
+  /** Ids that the view shows, in its order. @returns {readonly number[]} */
+  get shown() {
+    return this.#shown;
+  }
+
+  #show() {
+    this.#shownAt = performance.now();
+    const shown = shownBy(this.#items, this.#view);
+    if (shown.length === this.#shown.length && shown.every((id, index) => id === this.#shown[index])) return;
+    this.#shown = shown;
+    this.#order = null;
+    this.#frame.touchView();
+  }
+
+  /** Of what the view shows without its range on this task, so that the range can be drawn over it. @param {import("./types.js").TaskName} task @param {number} [bins] */
+  histogram(task, bins = 25) {
+    return histogramOf(this.#items, this.#view, task, bins);
+  }
+
+  /** The scorer may come later than the images, change its crops or model, or go. @param {Scorer} scorer */
+  attach(scorer) {
+    this.detach();
+    this.#scorer = scorer;
+    scorer.addEventListener("state", this.#onState);
+    this.#queue.use(scorer);
+  }
+
+  detach() {
+    this.#scorer?.removeEventListener("state", this.#onState);
+    this.#scorer = null;
+    this.#queue.use(null);
+  }
+
+  #onState = () => this.#queue.wake();
+
   /** Those on the screen, which are scored first. @param {Iterable<number>} ids */
-  setVisible(ids) { throw new Error(`not yet: ${ids}`); }
-  /** The image in work is finished. */
-  pause() { throw new Error("not yet"); }
-  /** Also takes up what was cancelled. */
-  resume() { throw new Error("not yet"); }
-  /** The image in work and all waiting ones are held until `resume`; images added later are scored. */
-  cancel() { throw new Error("not yet"); }
-  /** @returns {import("./types.js").Progress} */
-  get progress() { throw new Error("not yet"); }
+  setVisible(ids) {
+    this.#visible = new Set(ids);
+    this.#order = null;
+  }
 
-  /** The list as shown, or only these. @param {Iterable<number>} [ids] @returns {string} */
-  exportCsv(ids) { throw new Error(`not yet: ${ids}`); }
-  /** @param {Iterable<number>} [ids] @returns {string} */
-  exportJson(ids) { throw new Error(`not yet: ${ids}`); }
-  /** File names with this mark, in the view's order, hidden ones last; one a line. @param {import("./types.js").Mark} mark @returns {string} */
-  names(mark) { throw new Error(`not yet: ${mark}`); }
+  /** The most wanted first: just edited (the last one before others), on the screen, in the view, the rest. */
+  * #waiting() {
+    for (const work of [...this.#edited].reverse()) {
+      if (!work.isEdited) this.#edited.delete(work);
+      else if (isWaiting(work)) yield work;
+    }
+    const order = this.#order ??= { works: this.#wanted(), from: 0 };
+    while (order.from < order.works.length && isDone(order.works[order.from])) order.from += 1;
+    for (let index = order.from; index < order.works.length; index += 1) {
+      const work = order.works[index];
+      if (isWaiting(work)) yield work;
+    }
+  }
+
+  #wanted() {
+    /** @type {Set<Work>} */
+    const wanted = new Set();
+    /** @type {(id: number) => void} */
+    const want = (id) => {
+      const work = this.#works.get(id);
+      if (work && !isDone(work)) wanted.add(work);
+    };
+    for (const id of this.#shown) if (this.#visible.has(id)) want(id);
+    for (const id of this.#shown) want(id);
+    for (const id of this.#works.keys()) want(id);
+    return [...wanted];
+  }
+
+  /** The image in work is finished. */
+  pause() {
+    this.#queue.isPaused = true;
+    this.#frame.ask();
+  }
+
+  /** Also takes up what was cancelled. */
+  resume() {
+    this.#queue.isPaused = false;
+    for (const work of this.#works.values()) if (work.item.isHeld) this.#hold(work, false);
+    this.#order = null;
+    this.#frame.ask();
+    this.#queue.wake();
+  }
+
+  /** The image in work and all waiting ones are held until `resume`; images added later are scored. */
+  cancel() {
+    for (const work of this.#works.values()) {
+      if (work.item.status === "working") this.#queue.drop(work);
+      if (work.item.status === "waiting") this.#hold(work, true);
+    }
+    this.#order = null;
+  }
+
+  /**
+   * @param {Work} work
+   * @param {boolean} isHeld
+   */
+  #hold(work, isHeld) {
+    work.item.isHeld = isHeld;
+    if (isHeld) work.isEdited = false;
+    this.#touch(work.item.id);
+  }
+
+  /** @returns {Progress} */
+  get progress() {
+    const progress = { total: this.#items.length, scored: 0, failed: 0, waiting: 0, held: 0, fromStore: 0 };
+    for (const { status, isHeld, fromStore } of this.#items) {
+      if (status === "scored" || status === "failed") progress[status] += 1;
+      else progress[isHeld ? "held" : "waiting"] += 1;
+      if (fromStore) progress.fromStore += 1;
+    }
+    const msPerImage = this.#queue.median;
+    const secondsLeft = progress.waiting === 0 ? 0 : msPerImage && (msPerImage * progress.waiting) / 1000;
+    return { ...progress, msPerImage, secondsLeft, isPaused: this.#queue.isPaused };
+  }
+
+  /** The list as shown, or only these. @param {Iterable<number>} [ids] */
+  exportCsv(ids) {
+    return toCsv(this.#listed(ids));
+  }
+
+  /** @param {Iterable<number>} [ids] */
+  exportJson(ids) {
+    return toJson(this.#listed(ids));
+  }
+
+  /** File names with this mark, in the view's order, hidden ones last; one a line. @param {Mark} mark */
+  names(mark) {
+    const ids = new Set([...this.#shown, ...this.#items.map(({ id }) => id)]);
+    return this.#listed(ids).filter((item) => item.mark === mark).map(({ name }) => `${name}\n`).join("");
+  }
+
+  /** @param {Iterable<number>} [ids] */
+  #listed(ids = this.#shown) {
+    return [...ids].flatMap((id) => this.get(id) ?? []);
+  }
+
   /** Stops the work and lets go of the scorer; the results' store stays open. */
-  close() { throw new Error("not yet"); }
+  close() {
+    this.detach();
+    this.#unread = [];
+    this.#frame.close();
+  }
+
+  /** So that prompts can be searched before their images are scored. */
+  async #readPrompts() {
+    if (this.#readers >= READERS) return;
+    this.#readers += 1;
+    if (this.#unread.length > this.#readers) this.#readPrompts();
+    for (let work; (work = this.#unread.shift());) {
+      await readPrompt(work, this.#touchWork).catch(() => {}); // It is said when the image's turn comes.
+    }
+    this.#readers -= 1;
+  }
+
+  /** @param {Work} work */
+  #touchWork = (work) => this.#touch(work.item.id);
+
+  /** @param {number} id */
+  #touch(id) {
+    if (this.#works.has(id)) this.#frame.touch(id);
+  }
+
+  /**
+   * @param {number[]} ids
+   * @param {boolean} isViewNew
+   */
+  #flush(ids, isViewNew) {
+    if (ids.length > 0) {
+      this.#dispatch("change", { ids });
+      const wait = this.#shownAt + REORDER_MS - performance.now();
+      if (isMoving(this.#view)) this.#frame.later(wait, () => this.#show());
+    }
+    if (isViewNew) this.#dispatch("view", null);
+    this.#dispatch("progress", null);
+  }
+
+  /**
+   * @param {string} type
+   * @param {unknown} detail
+   */
+  #dispatch(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * @param {number} id
+ * @param {Entry} entry
+ * @returns {Work}
+ */
+function workOf(id, entry) {
+  /** @type {Item} */
+  const item = {
+    id, name: entry.name, path: entry.path, prompt: null, promptSource: null, status: "waiting", isHeld: false, error: null,
+    result: null, fromStore: false, width: null, height: null, mark: null, elapsed_ms: null, provenance: null,
+  };
+  /** @type {Work} */
+  const work = {
+    item, entry, typed: null, tabled: null, beside: null, reading: null, hashing: null, hash: null, hasNote: false, version: 0,
+    isEdited: false, preparing: null, isPrepared: false, key: null, blob: null,
+  };
+  showPrompt(work);
+  return work;
+}
+
+/** The same for the same file; null where that cannot be known before it is opened. @param {Entry} entry */
+function identityOf({ path, url, size, modified }) {
+  if (url) return url;
+  return size === undefined || modified === undefined ? null : JSON.stringify([path, size, modified]);
+}
+
+/** @param {Work} work */
+function isWaiting({ item }) {
+  return item.status === "waiting" && !item.isHeld;
+}
+
+/** @param {Work} work */
+function isDone({ item }) {
+  return item.status === "scored" || item.status === "failed";
+}
+
+/** Whether new scores or prompts change what is shown or its order. @param {View} view */
+function isMoving({ sort, perception, alignment, search, status }) {
+  return !(sort === "added" || sort === "name") || perception !== null || alignment !== null || search.trim() !== "" || status !== null;
 }

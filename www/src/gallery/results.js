@@ -1,15 +1,250 @@
 // @ts-check
-// results.js — scores that outlive the visit: IndexedDB, or memory where that cannot be had.
+// results.js — scores, marks and typed prompts that outlive the visit: in IndexedDB, or in memory where that cannot be had.
+
+import { openDB } from "idb";
+
+/**
+ * @typedef {import("./types.js").Result} Result
+ * @typedef {import("./types.js").Provenance} Provenance
+ *
+ * @typedef {object} Stored  a result
+ * @property {string} key
+ * @property {number} at  when it was written, in milliseconds since 1970
+ * @property {Result} result
+ * @property {Provenance} provenance
+ *
+ * @typedef {object} Note  what a person said of an image
+ * @property {string} hash  of the image's bytes
+ * @property {number} at
+ * @property {import("./types.js").Mark} mark
+ * @property {string | null} prompt  typed
+ *
+ * @typedef {import("idb").DBSchema & {
+ *   results: { key: string, value: Stored, indexes: { at: number } },
+ *   notes: { key: string, value: Note },
+ * }} Schema
+ * @typedef {import("idb").IDBPDatabase<Schema>} Database
+ */
+
+/** Goes up when `Result` or a key changes its shape; what older ones wrote is then forgotten. */
+const VERSION = 1;
+/** A result takes about 5 kB, so this is 1 GB. */
+const LIMIT = 200_000;
+/** So much of the limit goes at once when it is reached: counting and deleting cost a pass each. */
+const SHARE_TO_FORGET = 0.05;
+/** A database that another tab holds back does not answer at all. */
+const PATIENCE_MS = 3_000;
+
 export class Results {
+  /** @type {Database | null} */ #database = null;
+  /** What the database could not take. */
+  #memory = { results: /** @type {Map<string, Stored>} */ (new Map()), notes: /** @type {Map<string, Note>} */ (new Map()) };
+  #count = 0;
+  #isFull = false;
+  /** Whether an earlier visit left anything that could be found. */
+  hasEarlier = false;
+  #limit;
+  #tell;
+
   /**
    * Never rejects: without a database the results live in memory, and `onNotice` hears why.
    * @param {{ name?: string, limit?: number, onNotice?: (message: string) => void }} [options]
-   * @returns {Promise<Results>}
+   *   `limit`: so many results are kept, the newest ones
    */
-  static async open(options) { throw new Error(`not yet: ${options}`); }
-  /** How many results are kept. @returns {Promise<number>} */
-  async count() { throw new Error("not yet"); }
-  /** Forgets all results, marks and typed prompts. @returns {Promise<void>} */
-  async clear() { throw new Error("not yet"); }
-  close() { throw new Error("not yet"); }
+  static async open({ name = "tsp-mgs", limit = LIMIT, onNotice = () => {} } = {}) {
+    const results = new Results(limit, onNotice);
+    await results.#open(name);
+    return results;
+  }
+
+  /**
+   * @param {number} limit
+   * @param {(message: string) => void} tell
+   */
+  constructor(limit, tell) {
+    this.#limit = limit;
+    this.#tell = tell;
+  }
+
+  /** @param {string} name */
+  async #open(name) {
+    let isLate = false;
+    const opening = openDB(name, VERSION, {
+      upgrade(database) {
+        for (const store of [...database.objectStoreNames]) database.deleteObjectStore(store);
+        database.createObjectStore("results", { keyPath: "key" }).createIndex("at", "at");
+        database.createObjectStore("notes", { keyPath: "hash" });
+      },
+      // Another tab brings a newer version of the page: it must not wait for this one.
+      blocking: () => this.#lose("a newer version of this page is open in another tab; reload this one"),
+      terminated: () => this.#lose("the browser has closed it"),
+    });
+    opening.then((database) => isLate && database.close(), () => {});
+    try {
+      const database = await inTime(/** @type {Promise<Database>} */ (opening));
+      this.#database = database;
+      const [results, notes] = await inTime(Promise.all([database.count("results"), database.count("notes")]));
+      this.#count = results;
+      this.hasEarlier = results + notes > 0;
+    } catch (error) {
+      isLate = true;
+      this.#lose(reasonOf(error));
+    }
+  }
+
+  /** From now on in memory. @param {string} why */
+  #lose(why) {
+    this.#database?.close();
+    this.#database = null;
+    this.#tell(`results cannot be kept for the next visit: ${why}`);
+  }
+
+  /** How many results are kept. */
+  async count() {
+    return this.#memory.results.size + (await this.#read((database) => database.count("results")) ?? 0);
+  }
+
+  /** @param {string} key @returns {Promise<Stored | null>} */
+  async get(key) {
+    const found = this.#memory.results.get(key) ?? await this.#read((database) => database.get("results", key));
+    // A damaged row is as good as none.
+    return typeof found?.result?.width === "number" && typeof found.provenance?.dtype === "string" ? found : null;
+  }
+
+  /**
+   * @param {string} key
+   * @param {Result} result
+   * @param {Provenance} provenance
+   */
+  async put(key, result, provenance) {
+    const stored = { key, at: Date.now(), result, provenance };
+    if (await this.#write((database) => database.put("results", stored))) this.#count += 1;
+    else this.#memory.results.set(key, stored);
+    if (this.#count > this.#limit) await this.#forget();
+    for (const oldest of this.#memory.results.keys()) {
+      if (this.#memory.results.size <= this.#limit) break;
+      this.#memory.results.delete(oldest);
+    }
+  }
+
+  /** What a person said of an image on an earlier visit. @param {string} hash @returns {Promise<Note | null>} */
+  async note(hash) {
+    return this.#memory.notes.get(hash) ?? await this.#read((database) => database.get("notes", hash)) ?? null;
+  }
+
+  /**
+   * @param {string} hash
+   * @param {import("./types.js").Mark} mark
+   * @param {string | null} prompt
+   */
+  async putNote(hash, mark, prompt) {
+    const note = { hash, at: Date.now(), mark, prompt };
+    if (!(await this.#write((database) => database.put("notes", note)))) this.#memory.notes.set(hash, note);
+  }
+
+  /** Forgets all results, marks and typed prompts. */
+  async clear() {
+    this.#memory.results.clear();
+    this.#memory.notes.clear();
+    await this.#write((database) => Promise.all([database.clear("results"), database.clear("notes")]));
+    this.#count = 0;
+    this.#isFull = this.hasEarlier = false;
+  }
+
+  close() {
+    this.#database?.close();
+    this.#database = null;
+  }
+
+  /** @template T @param {(database: Database) => Promise<T>} ask @returns {Promise<T | undefined>} */
+  async #read(ask) {
+    const database = this.#database;
+    if (!database) return undefined;
+    try {
+      return await ask(database);
+    } catch (error) {
+      if (database === this.#database) this.#lose(reasonOf(error));
+      return undefined;
+    }
+  }
+
+  /** Whether it was written. @param {(database: Database) => Promise<unknown>} write */
+  async #write(write) {
+    const database = this.#database;
+    if (!database || this.#isFull) return false;
+    try {
+      await write(database);
+      return true;
+    } catch (error) {
+      if (database !== this.#database) return false;
+      if (!isQuota(error)) this.#lose(reasonOf(error));
+      else if (await this.#hasRoomNow(write)) return true;
+      return false;
+    }
+  }
+
+  /** The disk is full: old results make room, or new ones stay in memory. @param {(database: Database) => Promise<unknown>} write */
+  async #hasRoomNow(write) {
+    try {
+      await this.#forget();
+      if (this.#database) await write(this.#database);
+      return this.#database !== null;
+    } catch {
+      this.#isFull = true;
+      this.#tell("the browser's storage is full: results from now on last until this page is closed; free some disk space to keep them");
+      return false;
+    }
+  }
+
+  /** The oldest results go. */
+  async #forget() {
+    if (!this.#database) return;
+    this.#count = await this.#database.count("results"); // Other tabs write too, and a key written twice is one result.
+    const transaction = this.#database.transaction("results", "readwrite");
+    let surplus = Math.max(this.#count - this.#limit, 0) + Math.ceil(Math.min(this.#count, this.#limit) * SHARE_TO_FORGET);
+    this.#count -= surplus;
+    for (let cursor = await transaction.store.index("at").openCursor(); cursor && surplus > 0; surplus -= 1) {
+      await cursor.delete();
+      cursor = await cursor.continue();
+    }
+    await transaction.done;
+  }
+}
+
+/**
+ * The same image, prompt and way of scoring: the same result. The device does not count, as its results agree within the
+ * tolerance that the tests hold it to.
+ * @param {string} hash  of the image's bytes
+ * @param {string | null} prompt  as the scorer gets it
+ * @param {import("./types.js").ScorerInfo} info
+ */
+export function keyOf(hash, prompt, { modelHash, crops, preprocessing }) {
+  return sha256(new TextEncoder().encode(JSON.stringify([hash, prompt, modelHash, crops, preprocessing])));
+}
+
+/** In hex. @param {BufferSource} bytes */
+export async function sha256(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @template T @param {Promise<T>} answer @returns {Promise<T>} */
+function inTime(answer) {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error("another tab holds the browser's database back; close it and reload")), PATIENCE_MS);
+    answer.then(resolve, reject).finally(() => clearTimeout(late));
+  });
+}
+
+/** @param {unknown} error */
+function isQuota(error) {
+  return error instanceof DOMException && error.name === "QuotaExceededError";
+}
+
+/** @param {unknown} error */
+function reasonOf(error) {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "VersionError") return "a newer version of this page has written them; reload to get it";
+  if (error.name === "SecurityError" || error.name === "InvalidStateError") return "this browser lets the page store nothing";
+  return error.message || error.name;
 }

@@ -1,9 +1,144 @@
 // @ts-check
 // thumbnails.js — small pictures on demand, within a budget of memory.
+
+import { sizeOf } from "./dimensions.js";
+
+/** What a grid's tile shows on a screen of double density. */
+const SIDE_PX = 320;
+/** Some 240 pictures of the default side: more than a screen of tiles. */
+const BUDGET_BYTES = 96e6;
+/** Decoders at work at once; scoring needs a core too. */
+const DECODERS = 2;
+/** A decoded pixel takes 4 bytes and the browser decodes before it makes small: beyond this, 400 MB. */
+const MAX_PIXELS = 100e6;
+/** Enough for the header of every format, and of a JPEG with a large preview inside. */
+const HEADER_BYTES = 256 * 1024;
+
+/**
+ * @typedef {object} Request
+ * @property {number} id
+ * @property {AbortSignal | undefined} signal
+ * @property {(bitmap: ImageBitmap | null) => void} resolve
+ * @property {(error: unknown) => void} reject
+ */
+
 export class Thumbnails {
-  /** @param {{ collection: import("./collection.js").Collection, side_px?: number, budget_bytes?: number }} options */
-  constructor(options) { void options; }
-  /** Draw it at once: it is closed when others need its place. Null: the browser cannot show the file. @param {number} id @param {{ signal?: AbortSignal }} [options] @returns {Promise<ImageBitmap | null>} */
-  async get(id, options) { throw new Error(`not yet: ${id} ${options}`); }
-  clear() { throw new Error("not yet"); }
+  /** In the order of use, the oldest first; null for what the browser cannot show. @type {Map<number, ImageBitmap | null>} */ #made = new Map();
+  /** @type {Request[]} */ #waiting = [];
+  /** @type {Map<number, Promise<ImageBitmap | null>>} */ #making = new Map();
+  #bytes = 0;
+  #collection;
+  #side_px;
+  #budget_bytes;
+
+  /** @param {{ collection: import("./collection.js").Collection, side_px?: number, budget_bytes?: number }} options  `side_px`: of the longer side */
+  constructor({ collection, side_px = SIDE_PX, budget_bytes = BUDGET_BYTES }) {
+    this.#collection = collection;
+    this.#side_px = side_px;
+    this.#budget_bytes = budget_bytes;
+  }
+
+  /** Bytes of the pictures that are kept. */
+  get bytes() {
+    return this.#bytes;
+  }
+
+  /**
+   * Draw it at once: it is closed when others need its place. Null: the browser cannot show the file.
+   * @param {number} id
+   * @param {{ signal?: AbortSignal }} [options]  aborted for a tile that has left the screen; what was not begun is then not made
+   * @returns {Promise<ImageBitmap | null>}
+   */
+  get(id, { signal } = {}) {
+    const made = this.#made.get(id);
+    if (made !== undefined) {
+      this.#made.delete(id);
+      this.#made.set(id, made);
+      return Promise.resolve(made);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ id, signal, resolve, reject });
+      this.#next();
+    });
+  }
+
+  #next() {
+    while (this.#making.size < DECODERS) {
+      const request = this.#waiting.pop(); // The newest: what a person scrolled to last.
+      if (!request) return;
+      if (request.signal?.aborted) request.reject(request.signal.reason);
+      else this.#serve(request);
+    }
+  }
+
+  /** @param {Request} request */
+  async #serve({ id, signal, resolve, reject }) {
+    try {
+      const making = this.#making.get(id) ?? this.#make(id, signal);
+      this.#making.set(id, making);
+      resolve(await making);
+    } catch (error) {
+      reject(error);
+    } finally {
+      this.#making.delete(id);
+      this.#next();
+    }
+  }
+
+  /**
+   * @param {number} id
+   * @param {AbortSignal | undefined} signal
+   */
+  async #make(id, signal) {
+    if (this.#made.has(id)) return this.#made.get(id) ?? null;
+    const bitmap = await small(await this.#collection.blob(id, signal), this.#side_px);
+    this.#made.set(id, bitmap);
+    this.#bytes += bytesOf(bitmap);
+    for (const [oldest, old] of this.#made) {
+      if (this.#bytes <= this.#budget_bytes || oldest === id) break;
+      this.#drop(oldest, old);
+    }
+    return bitmap;
+  }
+
+  /**
+   * @param {number} id
+   * @param {ImageBitmap | null} bitmap
+   */
+  #drop(id, bitmap) {
+    this.#made.delete(id);
+    this.#bytes -= bytesOf(bitmap);
+    bitmap?.close();
+  }
+
+  /** Lets go of all pictures, or of these items'. @param {Iterable<number>} [ids] */
+  clear(ids = [...this.#made.keys()]) {
+    for (const id of ids) {
+      const bitmap = this.#made.get(id);
+      if (bitmap !== undefined) this.#drop(id, bitmap);
+    }
+  }
+}
+
+/**
+ * Null for what the browser cannot decode, or could only at the cost of the tab.
+ * @param {Blob} blob
+ * @param {number} side_px
+ */
+async function small(blob, side_px) {
+  const size = sizeOf(new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer()));
+  if (size && size.width * size.height > MAX_PIXELS) return null;
+  // The side that is left out follows; which one is longer is not known where the header is not.
+  const isTall = size !== null && size.height > size.width;
+  const resize = size && Math.max(size.width, size.height) <= side_px ? {} : isTall ? { resizeHeight: side_px } : { resizeWidth: side_px };
+  try {
+    return await createImageBitmap(blob, { ...resize, resizeQuality: "medium" });
+  } catch {
+    return null;
+  }
+}
+
+/** @param {ImageBitmap | null} bitmap */
+function bytesOf(bitmap) {
+  return bitmap ? bitmap.width * bitmap.height * 4 : 0;
 }

@@ -3,7 +3,6 @@
 
 /**
  * @typedef {import("../engine/protocol.js").Result} Result
- * @typedef {import("../engine/protocol.js").Task} Task
  * @typedef {"perception" | "alignment"} TaskName
  */
 
@@ -87,7 +86,7 @@
  * @typedef {object} Scorer
  * @property {ScorerInfo} info
  * @property {(image: Blob, prompt: string | null, options: { signal?: AbortSignal, priority?: number | (() => number) }) =>
- *   Promise<Result & { elapsed_ms?: number }>} score  rejects with an error that has a `code`
+ *   Promise<Result>} score  rejects with an error that has a `code`
  * @property {EventTarget["addEventListener"]} addEventListener
  * @property {EventTarget["removeEventListener"]} removeEventListener
  *
@@ -109,6 +108,26 @@
  * @typedef {object} TableReport  what became of a table's rows
  * @property {number} applied  images that have their prompt from it now
  * @property {string[]} notices  sentences: rows that fit no image or several, with their lines
+ */
+
+/**
+ * An item and what the collection alone needs to know of it.
+ * @typedef {object} Work
+ * @property {Item} item
+ * @property {Entry} entry
+ * @property {string | null} typed  prompts by where they come from, the strongest first
+ * @property {string | null} tabled
+ * @property {string | null} beside  in the sidecar file; "" says that there is none
+ * @property {Promise<void> | null} reading  of the sidecar file
+ * @property {Promise<string | null> | null} hashing  of the image's bytes; null where the browser cannot
+ * @property {string | null} hash
+ * @property {boolean} hasNote  mark or typed prompt are of this visit, so an earlier visit's do not count
+ * @property {number} version  goes up when what is being done for it became pointless
+ * @property {boolean} isEdited  the prompt was typed since it was scored: nothing goes before it
+ * @property {Promise<void> | null} preparing
+ * @property {boolean} isPrepared  looked up and not found in the store: ready to be scored
+ * @property {string | null} key  in the store
+ * @property {Blob | null} blob  fetched in advance
  */
 
 export {};

@@ -1,0 +1,347 @@
+// collection.test.mjs — the collection scores each image once and the most wanted one next, whatever happens meanwhile.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Collection } from "../../www/src/gallery/collection.js";
+import { Results } from "../../www/src/gallery/results.js";
+import { entry, StandIn, until } from "./stand-in.mjs";
+
+test("every image is scored once, one at a time, in the order added", async () => {
+  const { collection, scorer } = gallery();
+  collection.add(entries(50));
+  await done(collection);
+  assert.deepEqual(scorer.seen, names(50));
+  assert.equal(scorer.mostAtOnce, 1);
+  const { scored, failed, waiting, total, secondsLeft, fromStore } = collection.progress;
+  assert.deepEqual({ scored, failed, waiting, total, secondsLeft, fromStore }, { scored: 50, failed: 0, waiting: 0, total: 50, secondsLeft: 0, fromStore: 0 });
+  const item = collection.items[7];
+  assert.deepEqual([item.width, item.height, item.elapsed_ms, item.result.perception.score], [64, 48, 5, scorer.scoreOf("image-7.png", null).perception.score]);
+});
+
+test("an edited prompt goes before visible images, those before the view's order, that before the rest", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  const ids = collection.add(entries(8));
+  await until(() => scorer.seen.length === 1);
+  collection.view = { search: "-2 -4 -6".split(" ")[0], sort: "name", descending: true };
+  collection.view = { search: "", sort: "name", descending: true };
+  collection.setVisible([ids[2], ids[3]]);
+  collection.setPrompt(ids[4], "a dog");
+  collection.setPrompt(ids[5], "a cat");
+  scorer.release();
+  await done(collection);
+  assert.deepEqual(scorer.seen, [0, 5, 4, 3, 2, 7, 6, 1].map((index) => `image-${index}.png`));
+  assert.deepEqual(scorer.prompts.slice(1, 4), ["a cat", "a dog", null]);
+});
+
+test("what the view hides is scored last", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  collection.add(entries(6));
+  await until(() => scorer.seen.length === 1);
+  collection.view = { search: "image-5" };
+  scorer.release();
+  await done(collection);
+  assert.deepEqual(scorer.seen.slice(0, 3), ["image-0.png", "image-5.png", "image-1.png"]);
+});
+
+test("a new prompt aborts the score in work, and its result counts for nothing", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  const [id] = collection.add(entries(2));
+  await until(() => scorer.seen.length === 1);
+  collection.setPrompt(id, "a dog");
+  assert.equal(collection.get(id).status, "waiting");
+  scorer.release();
+  await done(collection);
+  assert.deepEqual(scorer.seen, ["image-0.png", "image-0.png", "image-1.png"]);
+  assert.equal(scorer.aborted, 1);
+  assert.deepEqual(pick(collection.get(id), ["prompt", "promptSource", "status"]), { prompt: "a dog", promptSource: "typed", status: "scored" });
+  assert.equal(collection.get(id).result.alignment.score, scorer.scoreOf("image-0.png", "a dog").alignment.score);
+});
+
+test("a cleared prompt is read from the image again", async () => {
+  const { collection, scorer } = gallery();
+  scorer.inImage.set("image-0.png", "as generated");
+  const [id] = collection.add(entries(1));
+  await done(collection);
+  assert.deepEqual(pick(collection.get(id), ["prompt", "promptSource"]), { prompt: "as generated", promptSource: "parameters" });
+  collection.setPrompt(id, "typed");
+  assert.equal(collection.get(id).prompt, "typed");
+  await done(collection);
+  collection.setPrompt(id, "  ");
+  await done(collection);
+  assert.deepEqual(pick(collection.get(id), ["prompt", "promptSource"]), { prompt: "as generated", promptSource: "parameters" });
+  assert.deepEqual(scorer.prompts, [null, "typed", null]);
+});
+
+test("the same prompt typed again is not scored again", async () => {
+  const { collection, scorer } = gallery();
+  const [id] = collection.add(entries(1));
+  await done(collection);
+  collection.setPrompt(id, "a dog");
+  await done(collection);
+  collection.setPrompt(id, " a dog ");
+  await done(collection);
+  assert.equal(scorer.seen.length, 2);
+});
+
+test("pause finishes the image in work and starts no other, but an edited prompt is scored", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  const ids = collection.add(entries(3));
+  await until(() => scorer.seen.length === 1);
+  collection.pause();
+  scorer.release();
+  await until(() => collection.progress.scored === 1);
+  await quiet(collection);
+  assert.equal(scorer.seen.length, 1);
+  assert.ok(collection.progress.isPaused);
+  collection.setPrompt(ids[2], "a dog");
+  await until(() => collection.progress.scored === 2);
+  await quiet(collection);
+  assert.deepEqual(scorer.seen, ["image-0.png", "image-2.png"]);
+  collection.resume();
+  await done(collection);
+  assert.deepEqual(scorer.seen, ["image-0.png", "image-2.png", "image-1.png"]);
+});
+
+test("cancel holds what waits, images added later are scored, and resume takes all up", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  const ids = collection.add(entries(3));
+  await until(() => scorer.seen.length === 1);
+  collection.cancel();
+  assert.equal(scorer.aborted, 1);
+  assert.deepEqual([collection.progress.held, collection.progress.waiting, collection.get(ids[0]).isHeld], [3, 0, true]);
+  scorer.release();
+  collection.add([entry("later.png")]);
+  await until(() => collection.progress.scored === 1);
+  await quiet(collection);
+  assert.deepEqual(scorer.seen, ["image-0.png", "later.png"]);
+  collection.resume();
+  await done(collection);
+  assert.equal(collection.progress.scored, 4);
+});
+
+test("a failed image says its sentence, the rest goes on, and retry scores it", async () => {
+  const { collection, scorer } = gallery();
+  scorer.failing.set("image-1.png", Object.assign(new Error("no image format that is known"), { code: "image" }));
+  const ids = collection.add(entries(3));
+  await done(collection);
+  assert.deepEqual(pick(collection.get(ids[1]), ["status", "error", "result"]), { status: "failed", error: "no image format that is known", result: null });
+  assert.equal(collection.progress.scored, 2);
+  scorer.failing.clear();
+  collection.retry(ids);
+  await done(collection);
+  assert.deepEqual(pick(collection.get(ids[1]), ["status", "error"]), { status: "scored", error: null });
+  assert.equal(scorer.seen.length, 4);
+});
+
+test("a file that has gone says so", async () => {
+  const { collection } = gallery();
+  const [id] = collection.add([{ ...entry("gone.png"), blob: async () => { throw new DOMException("a system's text", "NotFoundError"); } }]);
+  await done(collection);
+  assert.match(collection.get(id).error, /gone\.png cannot be read any more.*add it again/);
+});
+
+test("three device failures in a row stop the queue, and no image is lost", async () => {
+  const { collection, scorer } = gallery();
+  for (const name of names(5)) scorer.failing.set(name, Object.assign(new Error("the graphics card is gone"), { code: "device" }));
+  const notices = heard(collection, "notice");
+  collection.add(entries(5));
+  await until(() => collection.progress.isPaused);
+  await quiet(collection);
+  assert.equal(scorer.seen.length, 3);
+  assert.match(notices[0].message, /the graphics card is gone/);
+  scorer.failing.clear();
+  collection.resume();
+  collection.retry(collection.items.map(({ id }) => id));
+  await done(collection);
+  assert.equal(collection.progress.scored, 5);
+});
+
+test("the scorer may come later, and go while it works", async () => {
+  const collection = new Collection();
+  collection.add(entries(3));
+  await quiet(collection);
+  assert.equal(collection.progress.waiting, 3);
+  const first = new StandIn();
+  first.hold();
+  collection.attach(first);
+  await until(() => first.seen.length === 1);
+  collection.detach();
+  assert.equal(collection.progress.waiting, 3);
+  const second = new StandIn();
+  collection.attach(second);
+  await done(collection);
+  assert.deepEqual(second.seen, names(3));
+});
+
+test("other crops score everything again, and a result that was under way counts for nothing", async () => {
+  const { collection, scorer } = gallery();
+  const ids = collection.add(entries(3));
+  await done(collection);
+  scorer.hold();
+  collection.setPrompt(ids[0], "a dog");
+  await until(() => scorer.seen.length === 4);
+  scorer.configure({ crops: 1 });
+  await until(() => collection.get(ids[2]).status === "waiting");
+  assert.equal(collection.get(ids[2]).result.crops, 15, "the old result stays to be looked at");
+  scorer.release();
+  await done(collection);
+  assert.deepEqual(collection.items.map(({ result }) => result.crops), [1, 1, 1]);
+  assert.equal(collection.get(ids[0]).prompt, "a dog");
+});
+
+test("a removed image is scored no more, even if it is in work", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  const ids = collection.add(entries(3));
+  await until(() => scorer.seen.length === 1);
+  const changes = heard(collection, "change");
+  collection.remove([ids[0], ids[1]]);
+  scorer.release();
+  await done(collection);
+  await until(() => changes.flatMap((change) => change.ids).includes(ids[1]));
+  assert.deepEqual(scorer.seen, ["image-0.png", "image-2.png"]);
+  assert.deepEqual([collection.get(ids[0]), collection.shown], [undefined, [ids[2]]]);
+});
+
+test("a file that is there already is not taken twice", async () => {
+  const { collection } = gallery();
+  const twice = { ...entry("a/b.png"), size: 3, modified: 5 };
+  assert.equal(collection.add([twice, { ...twice }]).length, 1);
+  assert.equal(collection.add([{ ...twice }, { ...twice, size: 4 }]).length, 1);
+  await done(collection);
+});
+
+test("changes of one frame come as one event", async () => {
+  const { collection } = gallery();
+  const changes = heard(collection, "change");
+  const ids = collection.add(entries(1000));
+  collection.setMark(ids.slice(0, 500), "keep");
+  await until(() => changes.length > 0);
+  assert.deepEqual(new Set(changes[0].ids), new Set(ids));
+  collection.close();
+});
+
+test("time left follows the median of the last images", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  collection.add(entries(20));
+  assert.deepEqual([collection.progress.msPerImage, collection.progress.secondsLeft], [null, null]);
+  scorer.release(4);
+  await until(() => collection.progress.scored === 4);
+  const { msPerImage, secondsLeft, waiting } = collection.progress;
+  assert.equal(waiting, 16);
+  assert.ok(msPerImage > 0);
+  assert.equal(secondsLeft, (msPerImage * 16) / 1000);
+  collection.close();
+});
+
+test("a table's prompts reach images that are there and those that come, but not over typed ones", async () => {
+  const { collection, scorer } = gallery();
+  const [a, b] = collection.add([entry("run/a.png"), entry("run/b.png")]);
+  collection.setPrompt(b, "typed");
+  const rows = ["a", "b", "c"].map((name, index) => ({ line: index + 2, image: `${name}.png`, prompt: `from the table ${name}` }));
+  const report = collection.addPrompts({ name: "prompts.csv", rows, notices: [] });
+  assert.deepEqual(report, { applied: 2, notices: ["prompts.csv: no image here is meant by line 4 (c.png)"] });
+  const [c] = collection.add([entry("run/c.png")]);
+  await done(collection);
+  assert.deepEqual([a, b, c].map((id) => collection.get(id).prompt), ["from the table a", "typed", "from the table c"]);
+  assert.deepEqual([a, b, c].map((id) => collection.get(id).promptSource), ["csv", "typed", "csv"]);
+  collection.setPrompt(b, null);
+  await done(collection);
+  assert.equal(collection.get(b).prompt, "from the table b");
+  assert.equal(scorer.prompts.at(-1), "from the table b");
+});
+
+test("sidecars are read before their images' turn, so that they can be searched; one that cannot be read fails its image", async () => {
+  const collection = new Collection();
+  const beside = (text) => ({ sidecar: { name: "x.txt", blob: async () => new Blob([text]) } });
+  const [a, b, c] = collection.add([{ ...entry("a.png"), ...beside("a red fox\n") }, { ...entry("b.png"), ...beside(new Uint8Array([0xc3, 0x28])) },
+    { ...entry("c.png"), ...beside(" ") }]);
+  await until(() => collection.get(a).prompt !== null);
+  collection.view = { search: "FOX red" };
+  assert.deepEqual(collection.shown, [a]);
+  const scorer = new StandIn();
+  scorer.inImage.set("c.png", "as generated");
+  collection.attach(scorer);
+  await done(collection);
+  assert.deepEqual(pick(collection.get(a), ["prompt", "promptSource"]), { prompt: "a red fox", promptSource: "sidecar" });
+  assert.match(collection.get(b).error, /x\.txt cannot be read: it is no UTF-8/);
+  assert.equal(scorer.prompts.at(-1), "", "a blank file says that there is no prompt, as the command line has it");
+  collection.setPrompt(b, "typed instead");
+  await done(collection);
+  assert.equal(collection.get(b).status, "scored");
+});
+
+test("results in memory spare the second score of the same content, prompt, model and crops", async () => {
+  const results = new Results(100, () => {});
+  const scorer = new StandIn();
+  const collection = new Collection({ scorer, results });
+  collection.add(entries(3));
+  await done(collection);
+  const again = collection.add([entry("other name.png", "image-1.png")]);
+  await done(collection);
+  assert.equal(scorer.seen.length, 3);
+  assert.deepEqual(pick(collection.get(again[0]), ["status", "fromStore"]), { status: "scored", fromStore: true });
+  assert.deepEqual(collection.get(again[0]).result, collection.items[1].result);
+  collection.setPrompt(again[0], "a dog");
+  await done(collection);
+  assert.equal(scorer.seen.length, 4);
+  scorer.configure({ crops: 1 });
+  await done(collection);
+  assert.equal(scorer.seen.length, 8);
+  scorer.configure({ crops: 15 });
+  await done(collection);
+  assert.equal(scorer.seen.length, 8);
+  assert.equal(collection.progress.fromStore, 4);
+});
+
+test("10,000 images with a scorer that answers at once stay quick and complete", async () => {
+  const { collection, scorer } = gallery();
+  collection.view = { sort: "mean", descending: true };
+  collection.add(entries(10_000));
+  await done(collection, 60_000);
+  assert.equal(new Set(scorer.seen).size, 10_000);
+  assert.equal(scorer.seen.length, 10_000);
+});
+
+function gallery() {
+  const scorer = new StandIn();
+  return { collection: new Collection({ scorer }), scorer };
+}
+
+function entries(count) {
+  return names(count).map((name) => entry(name));
+}
+
+function names(count) {
+  return Array.from({ length: count }, (_, index) => `image-${index}.png`);
+}
+
+function done(collection, patience_ms) {
+  return until(() => collection.progress.waiting === 0, patience_ms);
+}
+
+/** Until nothing has changed for some frames. */
+async function quiet(collection) {
+  let frames = 0;
+  const count = () => { frames = 0; };
+  collection.addEventListener("change", count);
+  await until(() => ++frames > 10);
+  collection.removeEventListener("change", count);
+}
+
+function heard(collection, type) {
+  const details = [];
+  collection.addEventListener(type, ({ detail }) => details.push(detail));
+  return details;
+}
+
+function pick(object, keys) {
+  return Object.fromEntries(keys.map((key) => [key, object[key]]));
+}

@@ -1,0 +1,102 @@
+// stand-in.mjs — a scorer that follows the contract without a model, for tests of what surrounds it.
+
+/** Scores follow from an image's name, which its bytes are, and its prompt. */
+export class StandIn extends EventTarget {
+  info = { device: "stand-in", dtype: "f32", crops: 15, modelHash: "0123456789abcdef".repeat(4), preprocessing: "stand-in" };
+  seen = [];
+  prompts = [];
+  /** Prompts in images' metadata, and errors, by name. */
+  inImage = new Map();
+  failing = new Map();
+  aborted = 0;
+  mostAtOnce = 0;
+  #atOnce = 0;
+  #free = Infinity;
+  #wake = [];
+
+  async score(blob, prompt, { signal } = {}) {
+    const { crops } = this.info;
+    const name = await blob.text();
+    signal?.throwIfAborted();
+    this.seen.push(name);
+    this.prompts.push(prompt);
+    this.#atOnce += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
+    try {
+      await this.#turn(signal);
+      if (this.failing.has(name)) throw this.failing.get(name);
+      return this.scoreOf(name, prompt, crops);
+    } finally {
+      this.#atOnce -= 1;
+    }
+  }
+
+  scoreOf(name, prompt, crops = this.info.crops) {
+    const text = prompt ?? this.inImage.get(name) ?? null;
+    const source = prompt !== null ? "argument" : text === null ? null : "parameters";
+    const { device } = this.info;
+    return {
+      prompt: text, prompt_source: source, prompt_truncated: false, width: 64, height: 48, crops, device, model: "stand-in",
+      warning: null, notes: [], perception: task(name), alignment: text ? task(`${name} ${text}`) : null, elapsed_ms: 5,
+    };
+  }
+
+  configure(changes) {
+    this.info = { ...this.info, ...changes };
+    this.dispatchEvent(new CustomEvent("state", { detail: { type: "state", state: "ready", message: "" } }));
+  }
+
+  /** Calls wait for `release`. */
+  hold() {
+    this.#free = 0;
+  }
+
+  /** Lets so many calls through. */
+  release(count = Infinity) {
+    this.#free = count;
+    for (const wake of this.#wake.splice(0)) wake();
+  }
+
+  async #turn(signal) {
+    while (this.#free <= 0) {
+      await new Promise((resolve, reject) => {
+        this.#wake.push(resolve);
+        signal?.addEventListener("abort", () => {
+          this.aborted += 1;
+          reject(Object.assign(new Error("aborted"), { code: "aborted" }));
+        });
+      });
+    }
+    this.#free -= 1;
+  }
+}
+
+/** An image whose bytes are its content's name. */
+export function entry(path, content = path.split("/").at(-1)) {
+  return { name: path.split("/").at(-1), path, blob: async () => new Blob([content]) };
+}
+
+/** Between 0 and 5, always the same for the same text. */
+export function scoreFor(text) {
+  let hash = 2166136261;
+  for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 16777619) >>> 0;
+  return (hash / 2 ** 32) * 5;
+}
+
+function task(text) {
+  const score = scoreFor(text);
+  const p = [0.1, 0.2, 0.3, 0.2, 0.2];
+  return {
+    score, alpha: 0.5, q_image: score, q_patches: score - 0.5, q_fine: 0.25, levels: ["bad", "poor", "fair", "good", "perfect"],
+    p_image: p, p_patches: p, w_image: 0.25, w_patches: 0.2, words: [], patches: [{ x: 0, y: 0, width: 64, height: 48, p }],
+  };
+}
+
+/** Rejects when it does not come true; a test that waits for it then fails with what was waited for. */
+export async function until(isTrue, patience_ms = 10_000) {
+  const end = performance.now() + patience_ms;
+  while (!isTrue()) {
+    if (performance.now() > end) throw new Error(`never came true: ${isTrue}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

@@ -1,0 +1,58 @@
+// @ts-check
+// dimensions.js — an image's size from the first bytes of its file, so that a huge one is known before it is decoded.
+
+/**
+ * Of a PNG, GIF, BMP, WebP or JPEG, as stored: a camera's turn is not applied.
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @returns {{ width: number, height: number } | null}  null: not known
+ */
+export function sizeOf(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    if (startsWith(bytes, "\x89PNG")) return { width: view.getUint32(16), height: view.getUint32(20) };
+    if (startsWith(bytes, "GIF8")) return { width: view.getUint16(6, true), height: view.getUint16(8, true) };
+    if (startsWith(bytes, "BM")) return { width: Math.abs(view.getInt32(18, true)), height: Math.abs(view.getInt32(22, true)) };
+    if (startsWith(bytes, "RIFF") && startsWith(bytes.subarray(8), "WEBP")) return webp(bytes.subarray(12), view);
+    if (startsWith(bytes, "\xff\xd8")) return jpeg(view);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // The header ends early.
+  }
+  return null;
+}
+
+/**
+ * Its three kinds: with extensions, lossless, lossy (RFC 9649).
+ * @param {Uint8Array} chunk
+ * @param {DataView} view
+ */
+function webp(chunk, view) {
+  if (startsWith(chunk, "VP8X")) {
+    /** @type {(at: number) => number} */
+    const uint24 = (at) => view.getUint16(at, true) + (view.getUint8(at + 2) << 16);
+    return { width: uint24(24) + 1, height: uint24(27) + 1 };
+  }
+  if (startsWith(chunk, "VP8L")) {
+    const packed = view.getUint32(21, true);
+    return { width: (packed & 0x3fff) + 1, height: ((packed >>> 14) & 0x3fff) + 1 };
+  }
+  return startsWith(chunk, "VP8 ") ? { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff } : null;
+}
+
+/** Walks the segments up to the start of a frame (ITU-T T.81, B.2.2). @param {DataView} view */
+function jpeg(view) {
+  for (let at = 2; ;) {
+    const marker = view.getUint8(at + 1);
+    if (view.getUint8(at) !== 0xff) return null;
+    if (marker === 0xff) at += 1; // Fill bytes may stand before a marker.
+    else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
+    else at += 2 + view.getUint16(at + 2);
+  }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @param {string} text
+ */
+function startsWith(bytes, text) {
+  return [...text].every((char, index) => bytes[index] === char.charCodeAt(0));
+}

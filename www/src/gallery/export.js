@@ -1,0 +1,66 @@
+// @ts-check
+// export.js — the list as files: CSV for spreadsheets, JSON for programs.
+
+import { writeCsv } from "./csv.js";
+import { scoreOf } from "./view.js";
+
+/** @typedef {import("./types.js").Item} Item */
+
+const TASKS = /** @type {const} */ (["perception", "alignment"]);
+
+/** The parts of a score that are one number each. */
+const PARTS = /** @type {const} */ (["q_image", "q_patches", "q_fine", "alpha", "w_image", "w_patches"]);
+
+/** The parts that are one number a level. */
+const LEVEL_PARTS = /** @type {const} */ (["p_image", "p_patches"]);
+
+/**
+ * One row an image, after a row of names. A text that a spreadsheet would take for a formula gets an apostrophe before it,
+ * which `readTable` takes off again. A score that is out of date is left out.
+ * @param {readonly Item[]} items
+ */
+export function toCsv(items) {
+  const levels = Object.fromEntries(TASKS.map((name) => [name, items.map(currentOf).find((result) => result?.[name])?.[name]?.levels ?? []]));
+  const names = ["name", "path", "prompt", "prompt_source", "prompt_truncated", "status", "mark", ...TASKS, "mean",
+    ...TASKS.flatMap((task) => [...PARTS.map((part) => `${task}_${part}`),
+      ...LEVEL_PARTS.flatMap((part) => levels[task].map((level) => `${task}_${part}_${level}`))]),
+    "width", "height", "model", "model_sha256", "device", "dtype", "preprocessing", "crops", "elapsed_ms", "notes", "error"];
+  const rows = items.map((item) => {
+    const result = currentOf(item);
+    const run = result ? item.provenance : null;
+    return [item.name, item.path, item.prompt, item.promptSource, result && String(result.prompt_truncated), item.status, item.mark,
+      ...[...TASKS, /** @type {const} */ ("mean")].map((name) => (result ? scoreOf(item, name) : null)),
+      ...TASKS.flatMap((name) => {
+        const task = result?.[name];
+        return [...PARTS.map((part) => task?.[part]),
+          ...LEVEL_PARTS.flatMap((part) => levels[name].map((_, level) => task?.[part]?.[level]))];
+      }),
+      item.width, item.height, result?.model, run?.modelHash, result?.device, run?.dtype, run?.preprocessing,
+      result?.crops, item.elapsed_ms, result?.notes.join("; "), item.error];
+  });
+  return writeCsv([names, ...rows]);
+}
+
+/**
+ * One object an image, with the whole result: words and patches too.
+ * @param {readonly Item[]} items
+ */
+export function toJson(items) {
+  const rows = items.map((item) => {
+    const result = currentOf(item);
+    const run = result ? item.provenance : null;
+    const { prompt: _, prompt_source: __, elapsed_ms: ___, ...scored } = result ?? {};
+    return {
+      name: item.name, path: item.path, prompt: item.prompt, prompt_source: item.promptSource, status: item.status, mark: item.mark,
+      mean: result ? scoreOf(item, "mean") : null, ...scored,
+      model_sha256: run?.modelHash ?? null, dtype: run?.dtype ?? null, preprocessing: run?.preprocessing ?? null,
+      elapsed_ms: item.elapsed_ms, error: item.error,
+    };
+  });
+  return `${JSON.stringify(rows, null, 1)}\n`;
+}
+
+/** @param {Item} item */
+function currentOf({ status, result }) {
+  return status === "scored" ? result : null;
+}

@@ -1,0 +1,315 @@
+// @ts-check
+// queue.js — one image after the other, the most wanted one next: looked up in the store, else scored.
+
+import { readSidecar } from "./prompts.js";
+import { keyOf, sha256 } from "./results.js";
+
+/**
+ * @typedef {import("./types.js").Work} Work
+ * @typedef {import("./types.js").Scorer} Scorer
+ *
+ * @typedef {object} Host  whose images they are
+ * @property {() => Iterable<Work>} waiting  the most wanted first
+ * @property {(work: Work) => void} changed
+ * @property {(message: string) => void} notice
+ * @property {() => void} outdated  the model or the crops are others than before
+ */
+
+/** Of so many images the median time is taken: it follows a change of device soon, and one slow image does not move it. */
+const WINDOW = 15;
+/** Larger files are no images; reading one would cost the page its memory. */
+const MAX_BYTES = 512e6;
+/** So many images in a row whose device failed, and the device is to blame, not the images. */
+const FAILURES_TO_STOP = 3;
+/** Images from the network that are fetched in advance: the next one, and one that lost its place to another. */
+const FETCHED = 2;
+
+export class Queue {
+  /** @type {Scorer | null} */ #scorer = null;
+  /** @type {{ work: Work, abort: AbortController } | null} */ #job = null;
+  /** @type {Work[]} */ #fetched = [];
+  /** @type {number[]} */ #times = [];
+  #runs = "";
+  #failures = 0;
+  #isScoring = false;
+  #isLooking = false;
+  isPaused = false;
+  #host;
+  #results;
+
+  /**
+   * @param {Host} host
+   * @param {import("./results.js").Results | null} results
+   */
+  constructor(host, results) {
+    this.#host = host;
+    this.#results = results;
+  }
+
+  /** @param {Scorer | null} scorer */
+  use(scorer) {
+    this.#job?.abort.abort();
+    if (this.#job) this.drop(this.#job.work);
+    this.#scorer = scorer;
+    this.wake();
+  }
+
+  /** Milliseconds an image. */
+  get median() {
+    const sorted = this.#times.toSorted((a, b) => a - b);
+    return sorted.length ? (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2 : null;
+  }
+
+  /** Whatever is being done for this image counts no more; it waits. @param {Work} work */
+  drop(work) {
+    work.version += 1;
+    work.isPrepared = false;
+    work.key = null;
+    if (this.#job?.work === work) this.#job.abort.abort();
+    if (work.item.status === "working") work.item.status = "waiting";
+  }
+
+  /** To be called when there may be something to do. */
+  wake() {
+    this.#compareRuns();
+    this.#score();
+    this.#lookAhead();
+  }
+
+  /** A scorer can be told to use other crops, and then says so here. */
+  #compareRuns() {
+    if (!this.#scorer) return;
+    const runs = JSON.stringify(runOf(this.#scorer.info));
+    if (runs === this.#runs) return;
+    const isFirst = this.#runs === "";
+    this.#runs = runs;
+    this.#times = [];
+    if (!isFirst) this.#host.outdated();
+  }
+
+  async #score() {
+    if (this.#isScoring) return;
+    this.#isScoring = true;
+    for (let scorer, work; (scorer = this.#scorer) && (work = this.#next(() => true));) {
+      if (work.isPrepared) await this.#run(work, scorer);
+      else await this.#prepare(work); // Then it is scored, or another one is wanted more by now.
+      this.#compareRuns();
+    }
+    this.#isScoring = false;
+  }
+
+  /** @param {(work: Work) => boolean} wanted */
+  #next(wanted) {
+    for (const work of this.#host.waiting()) {
+      if ((work.isEdited || !this.isPaused) && wanted(work)) return work;
+    }
+  }
+
+  /** While one is scored, the next one is read; and where earlier visits or other crops left results, all are looked up. */
+  async #lookAhead() {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    for (let work; (work = this.#nextToPrepare());) await this.#prepare(work);
+    this.#isLooking = false;
+  }
+
+  #nextToPrepare() {
+    const hasEarlier = this.#results !== null && this.#results.hasEarlier;
+    if (!this.#scorer) return this.#next((work) => hasEarlier && !work.hashing && !work.entry.url);
+    const next = this.#next(() => true);
+    if (next && !next.isPrepared && !next.preparing) return next;
+    return this.#next((work) => (work.hash !== null || hasEarlier) && !work.isPrepared && !work.preparing && !work.entry.url);
+  }
+
+  /** @param {Work} work */
+  #prepare(work) {
+    return work.preparing ??= this.#lookUp(work, work.version).catch((error) => this.#fail(work, work.version, error)).finally(() => {
+      work.preparing = null;
+    });
+  }
+
+  /**
+   * @param {Work} work
+   * @param {number} version
+   */
+  async #lookUp(work, version) {
+    await readPrompt(work, this.#host.changed);
+    const hash = await this.hash(work);
+    const info = this.#scorer?.info;
+    if (!info || version !== work.version) return;
+    const key = hash && await keyOf(hash, askedOf(work), info);
+    const stored = key && await this.#results?.get(key);
+    if (version !== work.version) return;
+    work.key = key;
+    if (stored) this.#finish(work, stored.result, stored.provenance, true);
+    else work.isPrepared = true;
+  }
+
+  /** The image's bytes, hashed once, and what an earlier visit noted of them. @param {Work} work @returns {Promise<string | null>} */
+  hash(work) {
+    return work.hashing ??= this.#hash(work).catch((error) => {
+      work.hashing = null; // It may be there again when it is tried again.
+      throw error;
+    });
+  }
+
+  /** @param {Work} work */
+  async #hash(work) {
+    const blob = await work.entry.blob();
+    if (work.entry.url) this.#keep(work, blob);
+    if (blob.size > MAX_BYTES) throw new Error(`the file has ${(blob.size / 1e6).toFixed(0)} MB, expected an image of at most ${MAX_BYTES / 1e6} MB`);
+    if (!globalThis.crypto?.subtle || !this.#results) return null; // Browsers hash only for pages from https and from this machine.
+    work.hash = await sha256(await blob.arrayBuffer());
+    const note = work.hasNote ? null : await this.#results.note(work.hash);
+    if (note && !work.hasNote) {
+      work.item.mark = note.mark;
+      work.typed = note.prompt;
+      showPrompt(work);
+      this.#host.changed(work);
+    }
+    return work.hash;
+  }
+
+  /**
+   * @param {Work} work
+   * @param {Blob} blob
+   */
+  #keep(work, blob) {
+    work.blob = blob;
+    this.#fetched = [...this.#fetched.filter((other) => other !== work), work];
+    while (this.#fetched.length > FETCHED) /** @type {Work} */ (this.#fetched.shift()).blob = null;
+  }
+
+  /**
+   * @param {Work} work
+   * @param {Scorer} scorer
+   */
+  async #run(work, scorer) {
+    const { version, key } = work;
+    const info = { ...scorer.info };
+    const abort = new AbortController();
+    this.#job = { work, abort };
+    work.item.status = "working";
+    this.#host.changed(work);
+    this.#lookAhead();
+    try {
+      const begin = performance.now();
+      const blob = work.blob ?? await work.entry.blob(abort.signal);
+      if (version !== work.version) return;
+      const result = await scorer.score(blob, askedOf(work), { signal: abort.signal, priority: () => (work.isEdited ? 2 : 1) });
+      this.#failures = 0;
+      if (version !== work.version) return;
+      if (JSON.stringify(runOf(scorer.info)) !== JSON.stringify(runOf(info)) || result.crops !== info.crops) {
+        this.drop(work); // The crops were changed meanwhile: which ones it has is not sure.
+        return;
+      }
+      this.#times = [...this.#times, performance.now() - begin].slice(-WINDOW);
+      const { device, dtype, modelHash, preprocessing } = info;
+      const provenance = { device, dtype, modelHash, preprocessing };
+      if (key) this.#results?.put(key, result, provenance);
+      this.#finish(work, result, provenance, false);
+    } catch (error) {
+      this.#fail(work, version, error);
+    } finally {
+      this.#job = null;
+      this.#host.changed(work);
+    }
+  }
+
+  /**
+   * @param {Work} work
+   * @param {import("./types.js").Result} result
+   * @param {import("./types.js").Provenance} provenance
+   * @param {boolean} fromStore
+   */
+  #finish(work, result, provenance, fromStore) {
+    work.isEdited = false;
+    work.blob = null;
+    const { width, height, elapsed_ms } = result;
+    Object.assign(work.item, { status: "scored", error: null, result, provenance, fromStore, width, height, elapsed_ms });
+    showPrompt(work);
+    this.#host.changed(work);
+  }
+
+  /**
+   * @param {Work} work
+   * @param {number} version
+   * @param {unknown} error
+   */
+  #fail(work, version, error) {
+    if (version !== work.version) return;
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    const message = sentenceOf(error, work);
+    this.#failures = code === "device" ? this.#failures + 1 : 0;
+    if (code === "closed" || code === "model" || this.#failures >= FAILURES_TO_STOP) {
+      this.drop(work);
+      if (code === "closed") this.#scorer = null;
+      else this.#stop(message);
+      return;
+    }
+    if (code === "aborted") {
+      this.drop(work);
+      work.item.isHeld = true; // Who shares the scorer stopped it; trying again would only be stopped again.
+    } else Object.assign(work.item, { status: "failed", error: message, result: null, provenance: null, fromStore: false, elapsed_ms: null });
+    work.isEdited = false;
+    work.blob = null;
+    this.#host.changed(work);
+  }
+
+  /** @param {string} message */
+  #stop(message) {
+    this.isPaused = true;
+    this.#failures = 0;
+    this.#host.notice(`scoring has stopped: ${message}; the images wait, resume to try again`);
+  }
+}
+
+/** What the scorer gets: null is "read it from the image". @param {Work} work */
+export function askedOf({ typed, tabled, entry, beside }) {
+  return typed ?? tabled ?? entry.prompt ?? beside;
+}
+
+/** The strongest prompt that is known. @param {Work} work */
+export function showPrompt(work) {
+  const { item, entry } = work;
+  const asked = askedOf(work);
+  if (asked === null) {
+    const inImage = item.status === "scored" ? item.result : null;
+    item.prompt = inImage?.prompt ?? null;
+    item.promptSource = inImage?.prompt_source ?? null;
+    return;
+  }
+  item.prompt = asked;
+  item.promptSource = work.typed !== null ? "typed" : work.tabled !== null ? "csv" : entry.prompt !== undefined ? entry.promptSource ?? "given" : "sidecar";
+}
+
+/**
+ * Reads the file beside the image, once. Rejects when that cannot be read and no stronger prompt makes up for it.
+ * @param {Work} work
+ * @param {(work: Work) => void} changed
+ */
+export async function readPrompt(work, changed) {
+  const { sidecar } = work.entry;
+  if (!sidecar || askedOf(work) !== null) return;
+  await (work.reading ??= readSidecar(sidecar).then((prompt) => {
+    work.beside = prompt;
+    showPrompt(work);
+    changed(work);
+  }));
+}
+
+/** @param {import("./types.js").ScorerInfo} info */
+function runOf({ modelHash, crops, preprocessing }) {
+  return { modelHash, crops, preprocessing };
+}
+
+/**
+ * @param {unknown} error
+ * @param {Work} work
+ */
+function sentenceOf(error, { item }) {
+  if (error instanceof DOMException && ["NotFoundError", "NotReadableError", "NotAllowedError"].includes(error.name)) {
+    return `${item.name} cannot be read any more: it was moved, changed or deleted since it was added; add it again`;
+  }
+  return error instanceof Error ? error.message : String(error);
+}
