@@ -1,0 +1,377 @@
+// @ts-check
+// tsp-gallery.js — <tsp-gallery>: the whole product as one element. State and actions; what is seen is in ui/.
+
+import { LitElement, html, nothing } from "lit";
+
+import { Collection } from "../gallery/collection.js";
+import { Results } from "../gallery/results.js";
+import { Thumbnails } from "../gallery/thumbnails.js";
+import { clearModelCache, modelCacheBytes } from "../model/cache.js";
+import { dropZone } from "../ui/add.js";
+import { comparison } from "../ui/compare.js";
+import { Detail } from "../ui/detail.js";
+import * as dialogs from "../ui/dialogs.js";
+import { Engine } from "../ui/engine.js";
+import { count, sentence } from "../ui/format.js";
+import { Grid } from "../ui/grid.js";
+import { header } from "../ui/header.js";
+import { Intake } from "../ui/intake.js";
+import { commandOf } from "../ui/keyboard.js";
+import { LargeImages } from "../ui/large.js";
+import { images } from "../ui/styles-images.js";
+import { scores } from "../ui/styles-scores.js";
+import { base, frame } from "../ui/styles.js";
+import { markName } from "../ui/tile.js";
+import { toolbar } from "../ui/toolbar.js";
+
+/**
+ * @typedef {import("../gallery/types.js").Mark} Mark
+ * @typedef {import("../engine/protocol.js").DeviceChoice} DeviceChoice
+ */
+
+/** Where the histograms have room beside the toolbar without being asked for. */
+const FILTERS_FROM_PX = 900;
+
+/**
+ * A gallery that scores images where they are: drop, sort, filter, triage, compare, export.
+ *
+ * Attributes: `model` (address of a model.json; the one beside the library if absent), `device` (auto, webgpu, cpu), `crops` (1, 5,
+ * 15), `samples` (address of a samples.json: `[{ file, prompt }]`), `show-samples` (until other images come), `theme` (light,
+ * dark; the system's if absent), `files` (folder of the library's worker and wasm).
+ *
+ * Slots: `title`, `subtitle`, `banner`.
+ *
+ * Events: `tsp-ready` (detail: what runs), `tsp-scored` (detail: an item), `tsp-mark` (detail: `{ ids, mark }`), `tsp-error`
+ * (detail: `{ message }`), `tsp-theme` (detail: `{ theme }`); they bubble and leave shadow trees.
+ *
+ * Custom properties: `--tsp-height`, `--tsp-font`, `--tsp-radius`, and the colours `--tsp-ground`, `--tsp-surface`, `--tsp-well`,
+ * `--tsp-line`, `--tsp-edge`, `--tsp-ink`, `--tsp-soft`, `--tsp-accent`, `--tsp-on-accent`, `--tsp-perception`, `--tsp-alignment`.
+ *
+ * Parts: header, device, notice, warning, error, progress, toolbar, histogram, scroller, grid, tile, drop-zone, detail, compare,
+ * dialog.
+ */
+export class TspGallery extends LitElement {
+  static properties = {
+    model: { type: String },
+    device: { type: String },
+    crops: { type: Number },
+    samples: { type: String },
+    showSamples: { type: Boolean, attribute: "show-samples" },
+    files: { type: String },
+    theme: { type: String, reflect: true },
+  };
+  static styles = [base, frame, images, scores];
+
+  constructor() {
+    super();
+    /** @type {string | undefined} */ this.model = undefined;
+    /** @type {DeviceChoice | undefined} */ this.device = undefined;
+    /** @type {number | undefined} */ this.crops = undefined;
+    /** @type {string | undefined} */ this.samples = undefined;
+    this.showSamples = false;
+    /** @type {string | undefined} */ this.files = undefined;
+    /** @type {"light" | "dark" | undefined} */ this.theme = undefined;
+
+    this.collection = new Collection();
+    this.thumbnails = new Thumbnails({ collection: this.collection });
+    this.engine = new Engine(this);
+    this.intake = new Intake(this);
+    this.grid = new Grid(this);
+    this.detail = new Detail(this);
+    this.large = new LargeImages(this);
+    /** @type {string[]} */ this.notices = [];
+    /** @type {"help" | "urls" | "model" | { detail: number } | { compare: [number, number] } | null} */ this.window = null;
+    this.hasFilters = false;
+    /** Of models that this browser keeps. @type {number | null} */ this.cacheBytes = null;
+    /** For those who do not see the rest. */
+    this.said = "";
+    /** Settles when the results of earlier visits are at hand; images come after. @type {Promise<void> | null} */ this.opened = null;
+    /** @type {number} */ this.saidTenths = 0;
+  }
+
+  /** @returns {Promise<void>} */
+  async #open() {
+    const results = await Results.open({ onNotice: (message) => this.notify(message) });
+    const collection = new Collection({ results });
+    this.collection = collection;
+    this.thumbnails = new Thumbnails({ collection });
+    for (const type of ["change", "view", "progress"]) collection.addEventListener(type, () => this.requestUpdate());
+    collection.addEventListener("notice", (event) => this.notify(/** @type {CustomEvent} */ (event).detail.message));
+    collection.addEventListener("progress", () => this.#sayProgress());
+    collection.addEventListener("change", (event) => {
+      for (const id of /** @type {CustomEvent<{ ids: number[] }>} */ (event).detail.ids) {
+        const item = collection.get(id);
+        if (!item) this.grid.selected.delete(id);
+        else if (item.status === "scored") this.tell("tsp-scored", item);
+      }
+    });
+    if (this.engine.scorer) collection.attach(this.engine.scorer);
+    if (this.showSamples) await this.intake.addSamples();
+    this.requestUpdate();
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.intake.mount();
+    this.#begin();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.intake.unmount();
+    this.grid.unmount();
+    this.engine.close();
+    this.thumbnails.clear();
+    this.large.hold([]);
+  }
+
+  async #begin() {
+    await this.updateComplete;
+    // Gone again in the same task: it was moved.
+    if (!this.isConnected) return;
+    this.grid.mount();
+    this.hasFilters = this.clientWidth >= FILTERS_FROM_PX;
+    this.engine.wanted = { model: this.model, device: this.device ?? "auto", crops: this.crops, files: this.files };
+    this.engine.load();
+    this.opened ??= this.#open();
+  }
+
+  updated() {
+    this.grid.updated();
+    for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.renderRoot.querySelectorAll("dialog:not([open])"))) dialog.showModal();
+  }
+
+  render() {
+    const { window } = this;
+    const held = typeof window === "object" && window !== null ? ("detail" in window ? [window.detail] : window.compare) : [];
+    this.large.hold(held);
+    const [a, b] = held.map((id) => this.collection.get(id));
+    const isEmpty = this.collection.items.length === 0;
+    return html`<div class="scroller ${this.intake.isOver ? "over" : ""}" part="scroller">
+        ${header(this)}
+        ${isEmpty ? dropZone(this) : html`${toolbar(this)}<main>${this.grid.render()}${
+          this.collection.shown.length === 0 ? html`<p class="nothing">No image fits the search and the filters. <button type="button" @click=${() => this.clearView()}>Show all</button></p>` : nothing}</main>`}
+      </div>
+      ${a && typeof window === "object" && window && "detail" in window ? this.detail.render(a) : nothing}
+      ${a && b ? comparison(this, [a, b]) : nothing}
+      ${window === "help" ? dialogs.help(this) : window === "urls" ? dialogs.urls(this) : window === "model" ? dialogs.model(this) : nothing}
+      ${this.engine.question ? dialogs.download(this, this.engine.question) : nothing}
+      <p class="hidden" role="status">${this.said}</p>`;
+  }
+
+  // What a person does.
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    const command = commandOf(event);
+    if (command === null) return;
+    const { window, grid } = this;
+    const open = typeof window === "object" && window !== null && "detail" in window ? window.detail : null;
+    const isOnButton = event.composedPath()[0] instanceof HTMLElement && /** @type {HTMLElement} */ (event.composedPath()[0]).matches("button, input, summary");
+    if (isOnButton && ["open", "select", "move"].includes(command.name) && !(command.name === "move" && open !== null && !/** @type {HTMLElement} */ (event.composedPath()[0]).matches("input"))) return;
+    if (command.name === "escape" && window !== null) return; // The dialog's own cancel event closes it.
+    event.preventDefault();
+    event.stopPropagation();
+    switch (command.name) {
+      case "move":
+        if (open === null) return window === null ? grid.move(command) : undefined;
+        return this.step({ left: -1, up: -1, "page-up": -1, right: 1, down: 1, "page-down": 1, first: -Infinity, last: Infinity }[command.to]);
+      case "mark": return this.mark(open === null ? grid.targets() : [open], command.mark);
+      case "help": return this.show("help");
+    }
+    if (window !== null) return;
+    switch (command.name) {
+      case "open": return grid.focused === null ? undefined : this.open(grid.focused);
+      case "select": return grid.focused === null ? undefined : grid.toggle(grid.focused);
+      case "select-all": return grid.selectAll();
+      case "compare": return this.compare();
+      case "remove": return this.takeOut(grid.targets());
+      case "search": return /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(".search"))?.focus();
+      case "escape": return grid.clearSelection();
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  onSearchKey(event) {
+    const first = this.collection.shown[0];
+    if ((event.key !== "ArrowDown" && event.key !== "Enter") || first === undefined) return;
+    event.preventDefault();
+    this.grid.focus(first);
+  }
+
+  /** @param {Event} event */
+  onCancel(event) {
+    event.preventDefault();
+    this.close();
+  }
+
+  /** @param {number} id */
+  open(id) {
+    this.window = { detail: id };
+    this.requestUpdate();
+  }
+
+  /** To an image before or after, as the grid shows them. @param {number} by */
+  step(by) {
+    const { shown } = this.collection;
+    if (!this.window || typeof this.window !== "object" || !("detail" in this.window)) return;
+    const place = shown.indexOf(this.window.detail);
+    const next = shown[Math.min(shown.length - 1, Math.max(0, place + by))];
+    if (next !== undefined) this.open(next);
+  }
+
+  /** Two images: the selected ones, or the selected one and that with the focus. */
+  compare() {
+    const { selected, focused } = this.grid;
+    const ids = this.collection.shown.filter((id) => selected.has(id));
+    if (ids.length === 1 && focused !== null && focused !== ids[0]) ids.push(focused);
+    if (ids.length !== 2) return this.notify("to compare, select two images: Space selects the one with the focus, or click the tick in a tile's corner");
+    this.window = { compare: [ids[0], ids[1]] };
+    this.requestUpdate();
+  }
+
+  /** @param {"help" | "urls" | "model"} window */
+  show(window) {
+    this.window = window;
+    if (window === "model") this.#measureCache();
+    this.requestUpdate();
+  }
+
+  /** Closes what is open; the focus goes back to the image that was shown. */
+  close() {
+    const { window } = this;
+    for (const dialog of this.renderRoot.querySelectorAll("dialog")) dialog.close();
+    this.window = null;
+    if (typeof window === "object" && window !== null) this.grid.focus("detail" in window ? window.detail : window.compare[0]);
+    this.requestUpdate();
+  }
+
+  /** @param {number[]} ids @param {Mark} mark */
+  mark(ids, mark) {
+    if (ids.length === 0) return;
+    this.collection.setMark(ids, mark);
+    this.tell("tsp-mark", { ids, mark });
+    this.say(ids.length === 1 ? `${this.collection.get(ids[0])?.name}: ${markName(mark)}` : `${count(ids.length, "image")}: ${markName(mark)}`);
+  }
+
+  /** @param {number[]} ids */
+  takeOut(ids) {
+    this.collection.remove(ids);
+    this.say(`${count(ids.length, "image")} taken out of the list.`);
+  }
+
+  /** @param {Partial<import("../gallery/types.js").View>} view */
+  setView(view) {
+    this.collection.view = view;
+    this.requestUpdate();
+  }
+
+  clearView() {
+    this.setView({ search: "", marks: [], status: null, perception: null, alignment: null });
+  }
+
+  toggleFilters() {
+    this.hasFilters = !this.hasFilters;
+    this.requestUpdate();
+  }
+
+  /** @param {number} size */
+  setTileSize(size) {
+    this.grid.tileSize = size;
+    this.requestUpdate();
+  }
+
+  /** @param {number} crops */
+  setCrops(crops) {
+    this.engine.configure({ crops });
+  }
+
+  /** @param {DeviceChoice} device */
+  setDevice(device) {
+    this.engine.configure({ device });
+  }
+
+  /** @param {import("../engine/protocol.js").ModelSource | undefined} model */
+  setModel(model) {
+    this.close();
+    this.engine.wanted.model = model;
+    this.engine.load();
+  }
+
+  // Looks and words.
+
+  isDark() {
+    return this.theme ? this.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
+  switchTheme() {
+    this.theme = this.isDark() ? "light" : "dark";
+    this.tell("tsp-theme", { theme: this.theme });
+  }
+
+  /** @param {string} message */
+  notify(message) {
+    if (!this.notices.includes(message)) this.notices = [...this.notices, message];
+    this.say(sentence(message));
+  }
+
+  /** @param {string} notice */
+  dismiss(notice) {
+    this.notices = this.notices.filter((other) => other !== notice);
+    this.requestUpdate();
+  }
+
+  /** @param {string} text */
+  say(text) {
+    this.said = text;
+    this.requestUpdate();
+  }
+
+  /** @param {string} type @param {unknown} detail */
+  tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  }
+
+  /** Each tenth of the way, as every image would talk without end. */
+  #sayProgress() {
+    const { total, scored, failed, waiting, fromStore } = this.collection.progress;
+    const tenths = total === 0 ? 0 : Math.floor((10 * (total - waiting)) / total);
+    if (tenths === this.saidTenths || total === 0) return;
+    this.saidTenths = tenths;
+    if (waiting > 0) this.say(`${scored + failed} of ${count(total, "image")} scored`);
+    else this.say(`All done: ${scored} scored${fromStore > 0 ? `, ${fromStore} of them on an earlier visit` : ""}${failed > 0 ? `, ${failed} failed` : ""}.`);
+  }
+
+  // What leaves.
+
+  /** @param {string} name @param {string} type @param {string} text */
+  save(name, type, text) {
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    Object.assign(document.createElement("a"), { href: url, download: name }).click();
+    // The download has begun with the click; the address is not needed by it after this task.
+    setTimeout(() => URL.revokeObjectURL(url));
+    this.say(`${name} saved.`);
+  }
+
+  /** @param {string} names */
+  async copy(names) {
+    const kept = names === "" ? 0 : names.trimEnd().split("\n").length;
+    try {
+      await navigator.clipboard.writeText(names);
+      this.notify(`the names of ${count(kept, "kept image")} are in the clipboard`);
+    } catch (error) {
+      this.notify(`the browser does not allow to copy (${/** @type {Error} */ (error).message}): save the names as a file instead`);
+    }
+  }
+
+  async #measureCache() {
+    this.cacheBytes = await modelCacheBytes().catch(() => 0);
+    this.requestUpdate();
+  }
+
+  async deleteModels() {
+    await clearModelCache();
+    this.say("The kept models are deleted.");
+    await this.#measureCache();
+  }
+}

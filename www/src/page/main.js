@@ -1,0 +1,38 @@
+// @ts-check
+// main.js — the page around the gallery: what the address asks for, the colours chosen before, and use without a network.
+
+import { TspGallery } from "../elements/tsp-gallery.js";
+import { keepOffline } from "./offline.js";
+
+const THEME = "tsp-mgs-theme";
+const DEVICES = /** @type {const} */ (["auto", "webgpu", "cpu"]);
+
+const gallery = document.querySelector("tsp-gallery");
+if (!(gallery instanceof HTMLElement)) throw new Error("the page has no <tsp-gallery>");
+const asked = new URLSearchParams(location.search);
+const device = DEVICES.find((known) => known === asked.get("device"));
+const crops = Number(asked.get("crops"));
+if (device) gallery.setAttribute("device", device);
+if (Number.isInteger(crops) && crops > 0) gallery.setAttribute("crops", String(crops));
+if (asked.has("model")) gallery.setAttribute("model", asked.get("model") ?? "");
+
+/** @param {string | null} theme */
+function show(theme) {
+  if (theme !== "light" && theme !== "dark") return;
+  document.documentElement.style.colorScheme = theme;
+  gallery?.setAttribute("theme", theme);
+}
+// Storage can be blocked; then the colours are the system's at each visit.
+try {
+  show(localStorage.getItem(THEME));
+} catch {}
+gallery.addEventListener("tsp-theme", (event) => {
+  const { theme } = /** @type {CustomEvent<{ theme: string }>} */ (event).detail;
+  show(theme);
+  try {
+    localStorage.setItem(THEME, theme);
+  } catch {}
+});
+
+customElements.define("tsp-gallery", TspGallery);
+keepOffline(gallery);

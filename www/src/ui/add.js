@@ -1,0 +1,55 @@
+// @ts-check
+// add.js — the ways to bring images: the large drop zone of an empty gallery, and the same as a menu.
+
+import { html, nothing } from "lit";
+
+import { icons } from "./icons.js";
+
+/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+
+/** Images and what may lie beside them. */
+const ACCEPT = "image/*,.csv,.txt,.json";
+
+/** @param {Gallery} gallery */
+export function dropZone(gallery) {
+  return html`<div class="start"><div class="drop" part="drop-zone">
+    <svg class="line" viewBox="0 0 48 48" aria-hidden="true"><path d="M6 34v6a2 2 0 0 0 2 2h32a2 2 0 0 0 2-2v-6M24 32V8m-9 9 9-9 9 9"/></svg>
+    <h2>Drop images or a folder here</h2>
+    <div class="choices">${choices(gallery, "primary")}</div>
+    <p>Prompts come from the images' own metadata, from text files beside them, from a CSV table, or are typed. You can also paste images and addresses.</p>
+  </div></div>`;
+}
+
+/** @param {Gallery} gallery */
+export function addMenu(gallery) {
+  return html`<details class="menu left-edge" name="menu" @click=${closeAfterChoice}>
+    <summary class="button" role="button">${icons.add}<span>Add</span></summary>
+    <div>${choices(gallery, "")}</div>
+  </details>`;
+}
+
+/** @param {Gallery} gallery @param {string} first  the class of the first choice */
+function choices(gallery, first) {
+  return html`
+    <label class="button ${first}">Files<input type="file" multiple accept=${ACCEPT} aria-label="Choose files" @change=${taken(gallery)}></label>
+    ${"showDirectoryPicker" in window
+      ? html`<button type="button" @click=${() => gallery.intake.pickFolder()}>Folder</button>`
+      : html`<label class="button">Folder<input type="file" webkitdirectory aria-label="Choose a folder" @change=${taken(gallery)}></label>`}
+    <button type="button" @click=${() => gallery.show("urls")}>Addresses</button>
+    <label class="button">Prompts from CSV<input type="file" accept=".csv,.tsv,text/csv" aria-label="Choose a CSV file with prompts" @change=${taken(gallery)}></label>
+    ${gallery.samples ? html`<button type="button" @click=${() => gallery.intake.addSamples()}>Samples</button>` : nothing}`;
+}
+
+/** @param {Gallery} gallery @returns {(event: Event) => void} */
+function taken(gallery) {
+  return ({ currentTarget }) => {
+    const input = /** @type {HTMLInputElement} */ (currentTarget);
+    gallery.intake.addFiles([...(input.files ?? [])]);
+    input.value = ""; // The same file may be chosen again.
+  };
+}
+
+/** @param {Event} event */
+export function closeAfterChoice({ target, currentTarget }) {
+  if (target instanceof Element && target.closest("div button, div input")) /** @type {HTMLDetailsElement} */ (currentTarget).open = false;
+}

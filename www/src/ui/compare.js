@@ -1,0 +1,50 @@
+// @ts-check
+// compare.js — two images side by side, and each number of both with the difference.
+
+import { html, nothing } from "lit";
+
+import { picture } from "./detail.js";
+import { icons } from "./icons.js";
+import { TASK_NAMES, number } from "./view.js";
+
+/**
+ * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
+ * @typedef {import("../gallery/types.js").Item} Item
+ * @typedef {import("../engine/protocol.js").Task} Task
+ */
+
+/** @type {{ label: string, key: string, value: (task: Task) => number | null }[]} */
+const ROWS = [
+  { label: "Score", key: "score", value: ({ score }) => score },
+  { label: "Whole image", key: "alpha*q_image", value: ({ alpha, q_image }) => (q_image === null ? null : alpha * q_image) },
+  { label: "Patches", key: "(1-alpha)*q_patches", value: ({ alpha, q_patches }) => (q_patches === null ? null : (1 - alpha) * q_patches) },
+  { label: "Words", key: "q_fine", value: ({ q_fine }) => q_fine },
+];
+
+/** @param {Gallery} gallery @param {[Item, Item]} items */
+export function comparison(gallery, [a, b]) {
+  return html`<dialog class="compare" part="compare" aria-label="Two images side by side"
+    @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.onCancel(event)}>
+    <div class="top"><h2>Side by side</h2>
+      <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.close()}>${icons.close}</button></div>
+    <div class="pair">${[a, b].map((item) => html`<figure><div class="stage">${picture(gallery, item)}</div>
+      <figcaption><b>${item.name}</b><span class="note">${item.prompt}</span></figcaption></figure>`)}</div>
+    <table>
+      <thead><tr><td></td><th scope="col">Left</th><th scope="col">Right</th><th scope="col">Right − left</th></tr></thead>
+      ${TASK_NAMES.map((task) => html`<tbody class=${task}>
+        <tr><th colspan="4" scope="rowgroup">${task === "perception" ? "Perception" : "Alignment"}</th></tr>
+        ${ROWS.map(({ label, key, value }) => {
+          const [left, right] = [a, b].map(({ result }) => (result?.[task] ? value(result[task]) : null));
+          if (left === null && right === null && key !== "score") return nothing;
+          return html`<tr class=${key === "score" ? "main" : ""}><th scope="row">${label}</th>
+            ${[left, right].map((side, index) => html`<td>${side === null ? "–" : number(side, `${index}.${task}.${key}`, key === "score" ? 2 : 3)}</td>`)}
+            <td class=${left !== null && right !== null && key === "score" ? (right > left ? "up" : "down") : ""}>${left === null || right === null ? "–" : signed(right - left, key === "score" ? 2 : 3)}</td></tr>`;
+        })}</tbody>`)}
+    </table>
+  </dialog>`;
+}
+
+/** @param {number} difference @param {number} digits */
+function signed(difference, digits) {
+  return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(digits)}`;
+}

@@ -1,0 +1,85 @@
+// @ts-check
+// header.js — what runs, and what stands in the way: the device, the tier, the model, its warning, a download.
+
+import { html, nothing } from "lit";
+
+import { duration, megabytes, sentence, timeLeft } from "./format.js";
+import { icons } from "./icons.js";
+
+/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+
+/** Patches a task looks at; the paper's is the last. */
+const TIERS = [
+  { crops: 1, name: "Fast", does: "one patch: up to 15 times as fast, a little less exact" },
+  { crops: 5, name: "Balanced", does: "five patches" },
+  { crops: 15, name: "Best", does: "15 patches, as in the paper" },
+];
+
+/** @param {Gallery} gallery */
+export function header(gallery) {
+  const { engine, collection } = gallery;
+  const info = engine.scorer?.info ?? null;
+  const { msPerImage } = collection.progress;
+  const chosen = info?.crops ?? engine.wanted.crops;
+  return html`<header part="header">
+    <div class="title">
+      <h1><slot name="title">How good are these generated images?</slot></h1>
+      <p><slot name="subtitle">How they look, and how well they show their prompts. Nothing leaves this device.</slot></p>
+    </div>
+    <div class="run">
+      <fieldset class="segments" ?disabled=${engine.state === "loading"}>
+        <legend>Scoring</legend>
+        ${TIERS.map(({ crops, name, does }) => html`<label title=${does}>
+          <input type="radio" name="crops" value=${crops} .checked=${crops === chosen} @change=${() => gallery.setCrops(crops)}>
+          <span>${name}</span></label>`)}
+      </fieldset>
+      <button type="button" class="chip ${engine.state}" part="device" title=${info ? `${info.device}, weights as ${info.dtype}` : ""} @click=${() => gallery.show("model")}>
+        <span>${info
+          ? html`<b>${info.backend === "webgpu" ? "WebGPU" : "CPU"}</b> · ${info.dtype}${msPerImage === null ? nothing : html` · ${duration(msPerImage)} an image`}`
+          : { idle: "No model", loading: "Loading …", recovering: "Starting again …", failed: "No scorer", stopped: "Not loaded", ready: "" }[engine.state]}</span>
+      </button>
+      <button type="button" class="icon plain" aria-label=${gallery.isDark() ? "Light colours" : "Dark colours"} title=${gallery.isDark() ? "Light colours" : "Dark colours"}
+        @click=${() => gallery.switchTheme()}>${gallery.isDark() ? icons.light : icons.dark}</button>
+      <button type="button" class="icon plain" aria-label="Keys" title="Keys (?)" @click=${() => gallery.show("help")}>${icons.help}</button>
+    </div>
+  </header>
+  <div class="banners">${download(gallery)}${failure(gallery)}${warning(info)}${gallery.notices.map((notice) => html`<div class="banner" part="notice">
+    <p>${sentence(notice)}</p>
+    <button type="button" class="icon" aria-label="Dismiss" @click=${() => gallery.dismiss(notice)}>${icons.close}</button></div>`)}
+    <slot name="banner"></slot>
+  </div>`;
+}
+
+/** @param {Gallery} gallery */
+function download({ engine }) {
+  const { progress, state, message } = engine;
+  if (state === "recovering") return html`<div class="banner" part="progress"><p>${sentence(message || "the scorer stopped and starts again; no image is lost")}</p></div>`;
+  if (state !== "loading" || !progress) return nothing;
+  const { loaded, total, fromCache, bytesPerSecond, secondsLeft } = progress;
+  const isWhole = loaded >= total;
+  return html`<div class="banner" part="progress">
+    <p>${fromCache ? "Opening the model from this browser's cache" : isWhole ? "Preparing the model" : "Downloading the model"}:
+      ${megabytes(loaded)} of ${megabytes(total)} MB${fromCache || isWhole || bytesPerSecond === null ? nothing : html` · ${megabytes(bytesPerSecond)} MB/s`}${
+        fromCache || isWhole || secondsLeft === null ? nothing : html` · ${timeLeft(secondsLeft)}`}</p>
+    ${isWhole ? nothing : html`<button type="button" @click=${() => engine.cancel()}>Cancel</button>`}
+    <progress max=${total} value=${loaded} aria-label="Model"></progress></div>`;
+}
+
+/** @param {Gallery} gallery */
+function failure(gallery) {
+  const { engine } = gallery;
+  if (engine.state !== "failed" && engine.state !== "stopped") return nothing;
+  return html`<div class="banner ${engine.state === "failed" ? "alarm" : ""}" role=${engine.state === "failed" ? "alert" : "status"} part="error">
+    <p>${sentence(engine.message)}</p>
+    <button type="button" @click=${() => engine.load()}>${engine.state === "failed" ? "Try again" : "Load the model"}</button>
+    <button type="button" @click=${() => gallery.show("model")}>Choose another model</button></div>`;
+}
+
+/** @param {import("../engine/protocol.js").Info | null} info */
+function warning(info) {
+  if (!info) return nothing;
+  const others = info.notes.filter((note) => note !== info.warning);
+  return html`${info.warning === null ? nothing : html`<div class="banner warn" part="warning"><p>${sentence(info.warning.startsWith("untrained")
+      ? `${info.warning}: the numbers mean nothing yet` : info.warning)}</p></div>`}${
+    others.length === 0 ? nothing : html`<div class="banner" part="notice"><p>${others.map(sentence).join(" ")}</p></div>`}`;
+}

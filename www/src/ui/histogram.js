@@ -1,0 +1,107 @@
+// @ts-check
+// histogram.js — how one score is spread, with a range that can be brushed by pointer and set by keys.
+
+import { html, svg } from "lit";
+import { style } from "./style.js";
+
+/** The scale of opinions, and how finely the range can be set. */
+const TOP = 5;
+const STEP = 0.05;
+/** How near a handle a press takes hold of it, in pixels; 24 is the smallest target that WCAG 2.2 allows. */
+const GRIP_PX = 12;
+
+/**
+ * @typedef {import("../gallery/types.js").Range} Range
+ *
+ * @typedef {object} Histogram
+ * @property {string} label
+ * @property {"perception" | "alignment"} task
+ * @property {number[]} counts  of equal bins over the scale
+ * @property {Range | null} range  as the view holds it; null: all
+ * @property {(range: Range | null) => void} onRange
+ */
+
+/** @param {Histogram} histogram */
+export function histogram({ label, task, counts, range, onRange }) {
+  const most = Math.max(1, ...counts);
+  const [low, high] = range ?? [0, TOP];
+  const width = 100 / counts.length;
+  /** @param {number} value */
+  const percent = (value) => `${(value / TOP) * 100}%`;
+  return html`<div class="histogram ${task}" role="group" aria-label="${label} filter" part="histogram">
+    <div class="head">
+      <span>${label}</span>
+      <output>${range === null ? "all" : `${low.toFixed(2)} – ${high.toFixed(2)}`}</output>
+      <button type="button" class="plain" ?hidden=${range === null} @click=${() => onRange(null)} aria-label="Show all of ${label.toLowerCase()}">reset</button>
+    </div>
+    <div class="plot" @pointerdown=${(/** @type {PointerEvent} */ event) => brush(event, [low, high], onRange)}>
+      <svg viewBox="0 0 100 40" preserveAspectRatio="none" aria-hidden="true">
+        ${counts.map((count, index) => {
+          const height = count === 0 ? 0 : Math.max(1.5, (count / most) * 38);
+          const middle = ((index + 0.5) / counts.length) * TOP;
+          return svg`<rect x=${index * width + width * 0.08} width=${width * 0.84} y=${40 - height} height=${height}
+            class=${middle >= low && middle <= high ? "in" : "out"}></rect>`;
+        })}
+      </svg>
+      <div class="range" ?hidden=${range === null} ${style({ left: percent(low), right: percent(TOP - high) })}></div>
+      ${[0, 1].map((end) => html`<div class="handle" role="slider" tabindex="0" data-end=${end}
+        aria-label="${end === 0 ? "Lowest" : "Highest"} ${label.toLowerCase()}" aria-valuemin="0" aria-valuemax=${TOP}
+        aria-valuenow=${(end === 0 ? low : high).toFixed(2)}
+        ${style({ left: percent(end === 0 ? low : high) })}
+        @keydown=${(/** @type {KeyboardEvent} */ event) => step(event, end, [low, high], onRange)}></div>`)}
+    </div>
+    <div class="axis" aria-hidden="true"><span>0</span><span>1</span><span>2</span><span>3</span><span>4</span><span>5</span></div>
+  </div>`;
+}
+
+/** @param {number} low @param {number} high @returns {Range | null} */
+function rangeOf(low, high) {
+  return low <= 0 && high >= TOP ? null : [low, high];
+}
+
+/** @param {number} value */
+function rounded(value) {
+  return Math.round(Math.min(TOP, Math.max(0, value)) / STEP) * STEP;
+}
+
+/**
+ * @param {KeyboardEvent} event
+ * @param {number} end
+ * @param {Range} range
+ * @param {Histogram["onRange"]} onRange
+ */
+function step(event, end, range, onRange) {
+  /** @type {Record<string, number>} */
+  const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, PageDown: -10 * STEP, PageUp: 10 * STEP, Home: -TOP, End: TOP };
+  if (!(event.key in steps)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const moved = rounded(range[end] + steps[event.key]);
+  onRange(end === 0 ? rangeOf(Math.min(moved, range[1]), range[1]) : rangeOf(range[0], Math.max(moved, range[0])));
+}
+
+/**
+ * @param {PointerEvent} event
+ * @param {Range} range
+ * @param {Histogram["onRange"]} onRange
+ */
+function brush(event, [low, high], onRange) {
+  if (event.button !== 0) return;
+  const plot = /** @type {HTMLElement} */ (event.currentTarget);
+  const { left, width } = plot.getBoundingClientRect();
+  /** @param {number} x */
+  const at = (x) => rounded(((x - left) / width) * TOP);
+  /** @param {number} value */
+  const near = (value) => Math.abs(left + (value / TOP) * width - event.clientX) < GRIP_PX;
+  const start = near(low) ? high : near(high) ? low : at(event.clientX);
+  /** @type {HTMLElement | null} */ (plot.querySelector(`[data-end="${near(high) ? 1 : 0}"]`))?.focus({ preventScroll: true });
+  event.preventDefault();
+  plot.setPointerCapture(event.pointerId);
+  plot.onpointermove = ({ clientX }) => {
+    const now = at(clientX);
+    if (now !== start) onRange(rangeOf(Math.min(start, now), Math.max(start, now)));
+  };
+  plot.onpointerup = plot.onpointercancel = () => {
+    plot.onpointermove = plot.onpointerup = plot.onpointercancel = null;
+  };
+}

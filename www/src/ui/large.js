@@ -1,0 +1,51 @@
+// @ts-check
+// large.js — full-size images by object URL, for the detail view and the comparison; only those in use are held.
+
+/** @typedef {{ url: string | null, error: string | null }} Large */
+
+export class LargeImages {
+  /** @type {Map<number, Large>} */ #images = new Map();
+  /** @type {import("../elements/tsp-gallery.js").TspGallery} */ #gallery;
+
+  /** @param {import("../elements/tsp-gallery.js").TspGallery} gallery */
+  constructor(gallery) {
+    this.#gallery = gallery;
+  }
+
+  /** Opens these and lets go of all others. @param {number[]} ids */
+  hold(ids) {
+    for (const [id, { url }] of this.#images) {
+      if (ids.includes(id)) continue;
+      if (url !== null) URL.revokeObjectURL(url);
+      this.#images.delete(id);
+    }
+    for (const id of ids) if (!this.#images.has(id)) this.#open(id);
+  }
+
+  /** @param {number} id */
+  get(id) {
+    return this.#images.get(id) ?? null;
+  }
+
+  /** @param {number} id */
+  async #open(id) {
+    /** @type {Large} */
+    const large = { url: null, error: null };
+    this.#images.set(id, large);
+    try {
+      const blob = await this.#gallery.collection.blob(id);
+      if (this.#images.get(id) !== large) return;
+      large.url = URL.createObjectURL(blob);
+    } catch (error) {
+      large.error = /** @type {Error} */ (error).message;
+    }
+    this.#gallery.requestUpdate();
+  }
+
+  /** The browser cannot show it; its scores may be there all the same. @param {number} id */
+  fail(id) {
+    const large = this.#images.get(id);
+    if (large) large.error = "this browser cannot show a preview of the file";
+    this.#gallery.requestUpdate();
+  }
+}

@@ -1,0 +1,57 @@
+// @ts-check
+// overlay.js — the patches' own levels over the image. Patches overlap: each spot shows the mean of those that cover it.
+
+/** @typedef {import("../engine/protocol.js").Patch} Patch */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * Draws the patches and returns the lowest and highest value drawn, on the 0–5 scale.
+ * @param {SVGSVGElement} svg
+ * @param {{ width: number, height: number }} image
+ * @param {Patch[]} patches
+ */
+export function drawPatches(svg, image, patches) {
+  svg.setAttribute("viewBox", `0 0 ${image.width} ${image.height}`);
+  const cells = cellsOf(patches);
+  const values = cells.map(({ value }) => value);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  svg.replaceChildren(...cells.map(({ x, y, width, height, value, count }) => {
+    const cell = document.createElementNS(SVG, "rect");
+    for (const [name, size] of Object.entries({ x, y, width, height })) cell.setAttribute(name, String(size));
+    // Relative to this image, as patches of one image lie close together; the legend has the numbers.
+    cell.style.setProperty("--level", `${high > low ? ((value - low) / (high - low)) * 100 : 50}%`);
+    const title = document.createElementNS(SVG, "title");
+    title.textContent = `${value.toFixed(2)} of 5, ${count === 1 ? "one patch" : `mean of ${count} patches`}`;
+    cell.append(title);
+    return cell;
+  }));
+  return { low, high };
+}
+
+/** The plane cut along all edges of the patches, where at least one patch lies. @param {Patch[]} patches */
+function cellsOf(patches) {
+  const xs = cuts(patches.flatMap(({ x, width }) => [x, x + width]));
+  const ys = cuts(patches.flatMap(({ y, height }) => [y, y + height]));
+  return ys.slice(1).flatMap((bottom, row) =>
+    xs.slice(1).flatMap((right, column) => {
+      const [x, y] = [xs[column], ys[row]];
+      const covering = patches.filter(
+        (patch) => patch.x <= x && right <= patch.x + patch.width && patch.y <= y && bottom <= patch.y + patch.height,
+      );
+      if (covering.length === 0) return [];
+      const value = covering.reduce((total, { p }) => total + quality(p), 0) / covering.length;
+      return [{ x, y, width: right - x, height: bottom - y, value, count: covering.length }];
+    }),
+  );
+}
+
+/** @param {number[]} edges */
+function cuts(edges) {
+  return [...new Set(edges)].sort((a, b) => a - b);
+}
+
+/** Eq. 5 of the paper, for a colour: the mean level on the 0–5 scale. @param {number[]} p */
+function quality(p) {
+  return (5 / (p.length - 1)) * p.reduce((total, probability, index) => total + index * probability, 0);
+}

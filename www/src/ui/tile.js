@@ -1,0 +1,90 @@
+// @ts-check
+// tile.js — one image in the grid: picture, both scores, its mark and its state.
+
+import { html, nothing } from "lit";
+import { ref } from "lit/directives/ref.js";
+import { style } from "./style.js";
+
+import { sentence } from "./format.js";
+import { icons } from "./icons.js";
+import { TASK_NAMES } from "./view.js";
+
+/**
+ * @typedef {import("../gallery/types.js").Item} Item
+ * @typedef {import("../gallery/types.js").Mark} Mark
+ */
+
+const TOP = 5;
+const TITLES = { perception: "Perception", alignment: "Alignment" };
+
+/**
+ * @param {Item} item
+ * @param {{ column: number, isSelected: boolean, isFocusable: boolean, thumbnails: import("../gallery/thumbnails.js").Thumbnails }} options
+ */
+export function tile(item, { column, isSelected, isFocusable, thumbnails }) {
+  const { id, name, status, mark } = item;
+  return html`<div class="tile ${status} ${mark === "reject" ? "rejected" : ""}" part="tile" role="gridcell" data-id=${id}
+    aria-colindex=${column} aria-selected=${isSelected} tabindex=${isFocusable ? 0 : -1} aria-label=${spoken(item)} title=${name}>
+    <div class="picture">
+      <canvas ${ref((canvas) => canvas && draw(/** @type {HTMLCanvasElement} */ (canvas), item, thumbnails))} aria-hidden="true"></canvas>
+      ${status === "failed" ? html`<p class="why">${sentence(item.error ?? "")}</p>` : nothing}
+      ${mark === null ? nothing : html`<span class="mark ${typeof mark === "number" ? "stars" : mark}" aria-hidden="true">${glyph(mark)}</span>`}
+      <span class="pick" aria-hidden="true">${icons.check}</span>
+      ${status === "working" ? html`<span class="busy"></span>` : nothing}
+    </div>
+    <div class="caption" aria-hidden="true">
+      ${status === "failed"
+        ? html`<span class="name">${name}</span>`
+        : TASK_NAMES.map((task) => {
+          const score = item.result?.[task]?.score;
+          return html`<span class="task ${task}">
+            <span class="track"><i ${style({ width: `${(Math.min(TOP, Math.max(0, score ?? 0)) / TOP) * 100}%` })}></i></span>
+            ${score === undefined
+              ? html`<span class="value">${item.result ? "–" : status === "working" ? "…" : "·"}</span>`
+              : html`<data class="value" value=${score} data-task=${task}>${score.toFixed(2)}</data>`}
+          </span>`;
+        })}
+    </div>
+  </div>`;
+}
+
+/** @param {Exclude<Mark, null>} mark */
+export function glyph(mark) {
+  return mark === "keep" ? "✓" : mark === "reject" ? "✕" : `★ ${mark}`;
+}
+
+/** @param {Mark} mark */
+export function markName(mark) {
+  return mark === null ? "no mark" : mark === "keep" ? "kept" : mark === "reject" ? "rejected" : `${mark} of 5 stars`;
+}
+
+/** @param {Item} item */
+function spoken({ name, status, result, error, mark }) {
+  const scores = result ? TASK_NAMES.flatMap((task) => {
+    const score = result[task]?.score;
+    return score === undefined ? [] : `${TITLES[task].toLowerCase()} ${score.toFixed(2)}`;
+  }) : [];
+  const state = status === "failed" ? `failed: ${error}` : status === "scored" ? scores.join(", ") : status === "working" ? "being scored" : "waiting";
+  return [name, state, ...(mark === null ? [] : [markName(mark)])].join(", ");
+}
+
+/** What a canvas shows, as lit calls a ref on every render. @type {WeakMap<HTMLCanvasElement, number>} */
+const drawn = new WeakMap();
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Item} item
+ * @param {import("../gallery/thumbnails.js").Thumbnails} thumbnails
+ */
+async function draw(canvas, item, thumbnails) {
+  if (drawn.get(canvas) === item.id) return;
+  drawn.set(canvas, item.id);
+  const context = canvas.getContext("2d");
+  context?.clearRect(0, 0, canvas.width, canvas.height);
+  const bitmap = await thumbnails.get(item.id).catch(() => null);
+  // The tile may have got another image since.
+  if (!context || !bitmap || drawn.get(canvas) !== item.id) return;
+  canvas.width = bitmap.width;
+  canvas.height = bitmap.height;
+  context.drawImage(bitmap, 0, 0);
+}

@@ -1,0 +1,210 @@
+// @ts-check
+// view.js — one result as page elements: the two scores, what they add up from, levels and words.
+// Each number shown carries its full precision in `data-value` and in `data-key` its place in the result, or how it follows from it.
+
+/**
+ * @typedef {import("../engine/protocol.js").Result} Result
+ * @typedef {import("../engine/protocol.js").Task} Task
+ * @typedef {"perception" | "alignment"} TaskName
+ */
+
+/** The opinion scale of the data sets: 0 to 5. */
+const SCALE = 5;
+
+/** @type {Record<TaskName, { title: string, asks: string }>} */
+const TASKS = {
+  perception: { title: "Perception", asks: "how good it looks" },
+  alignment: { title: "Alignment", asks: "how well it shows its prompt" },
+};
+export const TASK_NAMES = /** @type {TaskName[]} */ (Object.keys(TASKS));
+
+/**
+ * The two scores, large; before the first result as empty places.
+ * @param {Result | null} result
+ * @param {TaskName[]} inModel
+ */
+export function scores(result, inModel) {
+  return TASK_NAMES.map((name) => {
+    const { title, asks } = TASKS[name];
+    const task = result?.[name] ?? null;
+    const missing = !inModel.includes(name) ? "not in this model" : result && name === "alignment" ? "needs a prompt" : asks;
+    return element("article", { className: `score ${name}` },
+      element("h2", {}, title),
+      element("p", { className: "big" },
+        task ? number(task.score, `${name}.score`, 2) : element("span", { className: "none" }, "–"),
+        element("span", { className: "of" }, ` / ${SCALE}`)),
+      scaleBar(task),
+      element("p", { className: "note" }, task ? asks : missing));
+  });
+}
+
+/** A bar from 0 to 5, filled by the parts that add up. @param {Task | null} task */
+function scaleBar(task) {
+  const bar = element("div", { className: "scale", ariaHidden: "true" });
+  const terms = task ? termsOf(task).filter(({ value }) => value !== 0) : [];
+  // A negative part cannot be stacked; then the sum alone is drawn.
+  const shown = terms.every(({ value }) => value > 0) ? terms : [{ part: "sum", value: Math.max(0, task?.score ?? 0) }];
+  for (const { part, value } of shown) {
+    const segment = element("i", { className: part });
+    segment.style.width = `${(value / SCALE) * 100}%`;
+    bar.append(segment);
+  }
+  return bar;
+}
+
+/** How the scores come about, a card for each task. @param {Result} result */
+export function parts(result) {
+  return TASK_NAMES.flatMap((name) => {
+    const task = result[name];
+    if (!task) return [];
+    return element("article", { className: "card" },
+      element("h2", {}, `${TASKS[name].title}, part by part`),
+      sum(task, name),
+      levels(task, name),
+      words(task, name, result.prompt ?? ""));
+  });
+}
+
+/** The addends of Q, weighted. @param {Task} task */
+function termsOf({ alpha, q_image, q_patches, q_fine }) {
+  return [
+    { part: "image", label: "Whole image", key: "q_image", weightKey: "alpha", weight: alpha, q: q_image },
+    { part: "patches", label: "Patches", key: "q_patches", weightKey: "(1-alpha)", weight: 1 - alpha, q: q_patches },
+    { part: "words", label: "Words", key: "q_fine", weightKey: "", weight: null, q: q_fine },
+  ].flatMap(({ q, ...term }) => (q === null ? [] : [{ ...term, q, value: (term.weight ?? 1) * q }]));
+}
+
+/**
+ * @param {Task} task
+ * @param {TaskName} name
+ */
+function sum(task, name) {
+  return element("table", { className: "sum" },
+    element("caption", {}, "What adds up"),
+    element("tbody", {},
+      ...termsOf(task).map(({ part, label, key, weightKey, weight, q, value }) =>
+        element("tr", { className: weight === 0 ? "unused" : "" },
+          element("th", { scope: "row" }, element("i", { className: `dot ${part}` }), label),
+          weight === null
+            ? element("td", {})
+            : element("td", {}, number(weight, `${name}.${weightKey}`, 2), " × ", number(q, `${name}.${key}`, 3)),
+          element("td", {}, number(value, weight === null ? `${name}.${key}` : `${name}.${weightKey}*${key}`, 3))))),
+    element("tfoot", {},
+      element("tr", {}, element("th", { scope: "row" }, "Score"), element("td", {}), element("td", {}, number(task.score, `${name}.score`, 3)))));
+}
+
+/**
+ * @param {Task} task
+ * @param {TaskName} name
+ */
+function levels(task, name) {
+  const columns = /** @type {const} */ ([
+    { part: "image", label: "Whole image", key: "p_image", p: task.p_image },
+    { part: "patches", label: "Patches", key: "p_patches", p: task.p_patches },
+  ]);
+  const shown = columns.flatMap(({ p, ...column }) => (p ? [{ ...column, p }] : []));
+  return element("table", { className: "levels" },
+    element("caption", {}, "How likely each level is"),
+    element("thead", {},
+      element("tr", {}, element("td", {}), ...shown.map(({ label }) => element("th", { scope: "col" }, label)))),
+    element("tbody", {},
+      ...task.levels.map((level, index) =>
+        element("tr", {},
+          element("th", { scope: "row" }, level),
+          ...shown.map(({ part, key, p }) => {
+            const bar = element("i", { className: part });
+            bar.style.width = `${p[index] * 100}%`;
+            const percent = number(p[index], `${name}.${key}.${index}`, 0, 100);
+            percent.append(" %");
+            return element("td", {}, element("span", { className: "level" }, element("span", { className: "track" }, bar), percent));
+          })))));
+}
+
+/**
+ * The prompt with each word tinted by its similarity, and the numbers as a table below.
+ * @param {Task} task
+ * @param {TaskName} name
+ * @param {string} prompt
+ */
+function words(task, name, prompt) {
+  if (task.words.length === 0) return "";
+  const closeness = task.words.map(({ w_image, w_patches }) => meanOf(w_image, w_patches));
+  const [low, high] = [Math.min(...closeness), Math.max(...closeness)];
+
+  const text = element("p", { className: "prompt" });
+  let end = 0;
+  task.words.forEach((word, index) => {
+    text.append(prompt.slice(end, word.start));
+    const span = element("span", { title: `image ${fixed(word.w_image)}, patches ${fixed(word.w_patches)}` }, prompt.slice(word.start, word.end));
+    // Relative to this prompt: CLIP's cosines lie close together, so an absolute tint would be flat.
+    span.style.setProperty("--closeness", String(high > low ? (closeness[index] - low) / (high - low) : 0.5));
+    text.append(span);
+    end = word.end;
+  });
+  text.append(prompt.slice(end));
+
+  return element("div", { className: "words" },
+    element("h3", {}, "How close each word is to the image"),
+    text,
+    element("p", { className: "note legend" },
+      element("span", {}, "least ", number(low, `${name}.words.least`, 3)),
+      element("i", { className: "ramp" }),
+      element("span", {}, "most ", number(high, `${name}.words.most`, 3))),
+    element("details", {},
+      element("summary", {}, "Each word in numbers"),
+      element("table", {},
+        element("thead", {}, element("tr", {}, ...["Word", "Image", "Patches"].map((label) => element("th", { scope: "col" }, label)))),
+        element("tbody", {},
+          ...task.words.map((word, index) => similarityRow(word.text, word, `${name}.words.${index}`))),
+        element("tfoot", {}, similarityRow("Mean", task, name)))));
+}
+
+/**
+ * @param {string} label
+ * @param {{ w_image: number | null, w_patches: number | null }} similarity
+ * @param {string} key
+ */
+function similarityRow(label, { w_image, w_patches }, key) {
+  return element("tr", {},
+    element("th", { scope: "row" }, label),
+    element("td", {}, w_image === null ? "–" : number(w_image, `${key}.w_image`, 3)),
+    element("td", {}, w_patches === null ? "–" : number(w_patches, `${key}.w_patches`, 3)));
+}
+
+/**
+ * @param {number | null} a
+ * @param {number | null} b
+ */
+function meanOf(a, b) {
+  return ((a ?? b ?? 0) + (b ?? a ?? 0)) / 2;
+}
+
+/** @param {number | null} value */
+function fixed(value) {
+  return value === null ? "not used" : value.toFixed(3);
+}
+
+/**
+ * @param {number} value
+ * @param {string} key
+ * @param {number} digits
+ * @param {number} factor  100 for percent
+ */
+export function number(value, key, digits, factor = 1) {
+  const data = element("data", { value: String(value) }, (value * factor).toFixed(digits));
+  data.dataset.key = key;
+  data.dataset.value = String(value);
+  return data;
+}
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} properties
+ * @param {(Node | string)[]} children
+ */
+export function element(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
