@@ -209,12 +209,18 @@ test("a removed image is scored no more, even if it is in work", async () => {
   assert.deepEqual([collection.get(ids[0]), collection.shown], [undefined, [ids[2]]]);
 });
 
-test("a file that is there already is not taken twice", async () => {
-  const { collection } = gallery();
-  const twice = { ...entry("a/b.png"), size: 3, modified: 5 };
-  assert.equal(collection.add([twice, { ...twice }]).length, 1);
-  assert.equal(collection.add([{ ...twice }, { ...twice, size: 4 }]).length, 1);
+test("a file that is there already is not taken twice, nor one that shows so only once it is opened", async () => {
+  const { collection, scorer } = gallery();
+  const file = (size, lastModified = 5) => new File(["x".repeat(size)], "b.png", { lastModified });
+  const atHand = (file) => ({ ...entry("a/b.png"), file, blob: async () => file });
+  const notices = heard(collection, "notice");
+  assert.equal(collection.add([atHand(file(3)), atHand(file(3))]).length, 1);
+  assert.equal(collection.add([atHand(file(3)), atHand(file(4)), atHand(file(3, 6))]).length, 2);
   await done(collection);
+  const [unopened] = collection.add([{ ...entry("a/b.png"), blob: async () => file(4) }]);
+  await done(collection);
+  await until(() => notices.length === 1);
+  assert.deepEqual([collection.get(unopened), notices[0].message, scorer.seen.length], [undefined, "one image was there already, and not taken twice", 3]);
 });
 
 test("changes of one frame come as one event", async () => {

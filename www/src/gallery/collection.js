@@ -4,8 +4,10 @@
 import { toCsv, toJson } from "./export.js";
 import { Frame } from "./frame.js";
 import { matchTable } from "./prompts.js";
-import { askedOf, Queue, readPrompt, showPrompt } from "./queue.js";
+import { Queue } from "./queue.js";
 import { DEFAULT_VIEW, histogramOf, shownBy } from "./view.js";
+import { Wanted } from "./wanted.js";
+import { askedOf, isSame, readPrompt, showPrompt, workOf } from "./work.js";
 
 /**
  * @typedef {import("./types.js").Entry} Entry
@@ -33,15 +35,15 @@ const READERS = 4;
 export class Collection extends EventTarget {
   /** @type {Map<number, Work>} */ #works = new Map();
   /** In the order added. @type {Item[]} */ #items = [];
-  /** What is there already. @type {Map<string, number>} */ #known = new Map();
+  /** @type {Map<string, Work[]>} */ #byPath = new Map();
+  /** Images that were taken out, as they were there twice, and of which that is still to be said. */
+  #twice = 0;
   #lastId = 0;
   /** @type {Table[]} */ #tables = [];
   /** @type {View} */ #view = DEFAULT_VIEW;
   /** @type {number[]} */ #shown = [];
   #shownAt = 0;
-  /** @type {Set<number>} */ #visible = new Set();
-  /** @type {Set<Work>} */ #edited = new Set();
-  /** All work as it is wanted, and how many at its beginning are done; null when it must be made anew. @type {{ works: Work[], from: number } | null} */ #order = null;
+  #wanted = new Wanted(this.#works);
   /** @type {Scorer | null} */ #scorer = null;
   #readers = 0;
   /** @type {Work[]} */ #unread = [];
@@ -54,9 +56,10 @@ export class Collection extends EventTarget {
     super();
     this.#results = results ?? null;
     this.#queue = new Queue({
-      waiting: () => this.#waiting(),
+      waiting: () => this.#wanted,
       changed: (work) => this.#touch(work.item.id),
       notice: (message) => this.#dispatch("notice", { message }),
+      opened: (work) => this.#isOnce(work),
       outdated: () => this.#outdate(),
     }, this.#results);
     this.#frame = new Frame((ids, isViewNew) => this.#flush(ids, isViewNew));
@@ -80,15 +83,20 @@ export class Collection extends EventTarget {
     return work.blob ?? work.entry.blob(signal);
   }
 
-  /** Returns the new ids; a file that is there already (same path, size and time) is not taken twice. @param {Iterable<Entry>} entries */
+  /**
+   * Returns the new ids. A file that is there already (same path, size and time) is not taken twice; where that is known only
+   * once it is opened, it is taken out then.
+   * @param {Iterable<Entry>} entries
+   */
   add(entries) {
     const ids = [];
     for (const entry of entries) {
-      const known = identityOf(entry);
-      if (known !== null && this.#known.has(known)) continue;
+      const work = workOf(this.#lastId + 1, entry);
+      const same = this.#byPath.get(entry.path);
+      if (same?.some((other) => isSame(other, work))) continue;
+      if (same) same.push(work);
+      else this.#byPath.set(entry.path, [work]);
       const id = ++this.#lastId;
-      if (known !== null) this.#known.set(known, id);
-      const work = workOf(id, entry);
       this.#works.set(id, work);
       this.#items.push(work.item);
       if (entry.sidecar) this.#unread.push(work);
@@ -96,7 +104,7 @@ export class Collection extends EventTarget {
       this.#frame.touch(id);
     }
     if (ids.length > 0) for (const table of this.#tables) this.#applyTable(table);
-    this.#order = null;
+    this.#wanted.renew();
     this.#show();
     this.#readPrompts();
     this.#queue.wake();
@@ -127,9 +135,7 @@ export class Collection extends EventTarget {
     if (!isNew && (work.item.status === "scored" || work.item.status === "working")) return;
     if (work.item.status === "failed") this.#again(work);
     work.item.isHeld = false;
-    work.isEdited = true;
-    this.#edited.delete(work);
-    this.#edited.add(work);
+    this.#wanted.edit(work);
     this.#queue.wake();
   }
 
@@ -174,16 +180,23 @@ export class Collection extends EventTarget {
       if (!work) continue;
       this.#queue.drop(work);
       this.#works.delete(id);
-      this.#edited.delete(work);
-      const known = identityOf(work.entry);
-      if (known !== null) this.#known.delete(known);
+      const { path } = work.item;
+      this.#byPath.set(path, this.#byPath.get(path)?.filter((other) => other !== work) ?? []);
       this.#frame.touch(id);
     }
     this.#items = this.#items.filter(({ id }) => this.#works.has(id));
     this.#unread = this.#unread.filter(({ item }) => this.#works.has(item.id));
-    this.#order = null;
+    this.#wanted.renew();
     this.#show();
     this.#queue.wake();
+  }
+
+  /** @param {Work} work  whose file was just opened */
+  #isOnce(work) {
+    if (!this.#byPath.get(work.item.path)?.some((other) => other !== work && isSame(other, work))) return true;
+    this.#twice += 1;
+    this.remove([work.item.id]);
+    return false;
   }
 
   /** Failed ones wait again. @param {Iterable<number>} ids */
@@ -200,7 +213,7 @@ export class Collection extends EventTarget {
     this.#queue.drop(work);
     if (work.item.status === "failed") work.reading = null;
     Object.assign(work.item, { status: "waiting", error: null, fromStore: false });
-    this.#order = null;
+    this.#wanted.renew();
     this.#touch(work.item.id);
   }
 
@@ -229,7 +242,7 @@ export class Collection extends EventTarget {
     const shown = shownBy(this.#items, this.#view);
     if (shown.length === this.#shown.length && shown.every((id, index) => id === this.#shown[index])) return;
     this.#shown = shown;
-    this.#order = null;
+    this.#wanted.setShown(shown);
     this.#frame.touchView();
   }
 
@@ -240,6 +253,7 @@ export class Collection extends EventTarget {
 
   /** The scorer may come later than the images, change its crops or model, or go. @param {Scorer} scorer */
   attach(scorer) {
+    if (scorer === this.#scorer) return this.#queue.wake();
     this.detach();
     this.#scorer = scorer;
     scorer.addEventListener("state", this.#onState);
@@ -252,40 +266,16 @@ export class Collection extends EventTarget {
     this.#queue.use(null);
   }
 
-  #onState = () => this.#queue.wake();
+  /** @param {Event} event */
+  #onState = (event) => {
+    const { state } = /** @type {CustomEvent<import("../engine/protocol.js").StateEvent>} */ (event).detail;
+    this.#queue.isBroken = state === "failed";
+    this.#queue.wake();
+  };
 
   /** Those on the screen, which are scored first. @param {Iterable<number>} ids */
   setVisible(ids) {
-    this.#visible = new Set(ids);
-    this.#order = null;
-  }
-
-  /** The most wanted first: just edited (the last one before others), on the screen, in the view, the rest. */
-  * #waiting() {
-    for (const work of [...this.#edited].reverse()) {
-      if (!work.isEdited) this.#edited.delete(work);
-      else if (isWaiting(work)) yield work;
-    }
-    const order = this.#order ??= { works: this.#wanted(), from: 0 };
-    while (order.from < order.works.length && isDone(order.works[order.from])) order.from += 1;
-    for (let index = order.from; index < order.works.length; index += 1) {
-      const work = order.works[index];
-      if (isWaiting(work)) yield work;
-    }
-  }
-
-  #wanted() {
-    /** @type {Set<Work>} */
-    const wanted = new Set();
-    /** @type {(id: number) => void} */
-    const want = (id) => {
-      const work = this.#works.get(id);
-      if (work && !isDone(work)) wanted.add(work);
-    };
-    for (const id of this.#shown) if (this.#visible.has(id)) want(id);
-    for (const id of this.#shown) want(id);
-    for (const id of this.#works.keys()) want(id);
-    return [...wanted];
+    this.#wanted.setVisible(ids);
   }
 
   /** The image in work is finished. */
@@ -298,7 +288,7 @@ export class Collection extends EventTarget {
   resume() {
     this.#queue.isPaused = false;
     for (const work of this.#works.values()) if (work.item.isHeld) this.#hold(work, false);
-    this.#order = null;
+    this.#wanted.renew();
     this.#frame.ask();
     this.#queue.wake();
   }
@@ -309,7 +299,7 @@ export class Collection extends EventTarget {
       if (work.item.status === "working") this.#queue.drop(work);
       if (work.item.status === "waiting") this.#hold(work, true);
     }
-    this.#order = null;
+    this.#wanted.renew();
   }
 
   /**
@@ -394,6 +384,8 @@ export class Collection extends EventTarget {
     }
     if (isViewNew) this.#dispatch("view", null);
     this.#dispatch("progress", null);
+    if (this.#twice > 0) this.#dispatch("notice", { message: `${this.#twice === 1 ? "one image was" : `${this.#twice} images were`} there already, and not taken twice` });
+    this.#twice = 0;
   }
 
   /**
@@ -403,42 +395,6 @@ export class Collection extends EventTarget {
   #dispatch(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-/**
- * @param {number} id
- * @param {Entry} entry
- * @returns {Work}
- */
-function workOf(id, entry) {
-  /** @type {Item} */
-  const item = {
-    id, name: entry.name, path: entry.path, prompt: null, promptSource: null, status: "waiting", isHeld: false, error: null,
-    result: null, fromStore: false, width: null, height: null, mark: null, elapsed_ms: null, provenance: null,
-  };
-  /** @type {Work} */
-  const work = {
-    item, entry, typed: null, tabled: null, beside: null, reading: null, hashing: null, hash: null, hasNote: false, version: 0,
-    isEdited: false, preparing: null, isPrepared: false, key: null, blob: null,
-  };
-  showPrompt(work);
-  return work;
-}
-
-/** The same for the same file; null where that cannot be known before it is opened. @param {Entry} entry */
-function identityOf({ path, url, size, modified }) {
-  if (url) return url;
-  return size === undefined || modified === undefined ? null : JSON.stringify([path, size, modified]);
-}
-
-/** @param {Work} work */
-function isWaiting({ item }) {
-  return item.status === "waiting" && !item.isHeld;
-}
-
-/** @param {Work} work */
-function isDone({ item }) {
-  return item.status === "scored" || item.status === "failed";
 }
 
 /** Whether new scores or prompts change what is shown or its order. @param {View} view */

@@ -16,7 +16,7 @@ const LEVEL_PARTS = /** @type {const} */ (["p_image", "p_patches"]);
 
 /**
  * One row an image, after a row of names. A text that a spreadsheet would take for a formula gets an apostrophe before it,
- * which `readTable` takes off again. A score that is out of date is left out.
+ * which `readTable` takes off again. A mark at the beginning tells Excel that it is UTF-8, where that matters. A score that is out of date is left out.
  * @param {readonly Item[]} items
  */
 export function toCsv(items) {
@@ -38,7 +38,8 @@ export function toCsv(items) {
       item.width, item.height, result?.model, run?.modelHash, result?.device, run?.dtype, run?.preprocessing,
       result?.crops, item.elapsed_ms, result?.notes.join("; "), item.error];
   });
-  return writeCsv([names, ...rows]);
+  const csv = writeCsv([names, ...rows]);
+  return /^[\x00-\x7f]*$/.test(csv) ? csv : `\uFEFF${csv}`;
 }
 
 /**

@@ -1,8 +1,8 @@
 // @ts-check
 // queue.js — one image after the other, the most wanted one next: looked up in the store, else scored.
 
-import { readSidecar } from "./prompts.js";
 import { keyOf, sha256 } from "./results.js";
+import { askedOf, readPrompt, showPrompt } from "./work.js";
 
 /**
  * @typedef {import("./types.js").Work} Work
@@ -12,6 +12,7 @@ import { keyOf, sha256 } from "./results.js";
  * @property {() => Iterable<Work>} waiting  the most wanted first
  * @property {(work: Work) => void} changed
  * @property {(message: string) => void} notice
+ * @property {(work: Work) => boolean} opened  false: it is there twice, and this one goes
  * @property {() => void} outdated  the model or the crops are others than before
  */
 
@@ -34,6 +35,8 @@ export class Queue {
   #isScoring = false;
   #isLooking = false;
   isPaused = false;
+  /** The scorer says that nothing can score any more, so the images wait for another one. */
+  isBroken = false;
   #host;
   #results;
 
@@ -51,6 +54,7 @@ export class Queue {
     this.#job?.abort.abort();
     if (this.#job) this.drop(this.#job.work);
     this.#scorer = scorer;
+    this.isBroken = false;
     this.wake();
   }
 
@@ -90,7 +94,7 @@ export class Queue {
   async #score() {
     if (this.#isScoring) return;
     this.#isScoring = true;
-    for (let scorer, work; (scorer = this.#scorer) && (work = this.#next(() => true));) {
+    for (let scorer, work; !this.isBroken && (scorer = this.#scorer) && (work = this.#next(() => true));) {
       if (work.isPrepared) await this.#run(work, scorer);
       else await this.#prepare(work); // Then it is scored, or another one is wanted more by now.
       this.#compareRuns();
@@ -157,6 +161,10 @@ export class Queue {
   async #hash(work) {
     const blob = await work.entry.blob();
     if (work.entry.url) this.#keep(work, blob);
+    if (blob instanceof File && !work.file) {
+      work.file = blob;
+      if (!this.#host.opened(work)) return null;
+    }
     if (blob.size > MAX_BYTES) throw new Error(`the file has ${(blob.size / 1e6).toFixed(0)} MB, expected an image of at most ${MAX_BYTES / 1e6} MB`);
     if (!globalThis.crypto?.subtle || !this.#results) return null; // Browsers hash only for pages from https and from this machine.
     work.hash = await sha256(await blob.arrayBuffer());
@@ -240,6 +248,7 @@ export class Queue {
     if (version !== work.version) return;
     const code = error instanceof Error && "code" in error ? error.code : null;
     const message = sentenceOf(error, work);
+    if (this.isBroken) return this.drop(work);
     this.#failures = code === "device" ? this.#failures + 1 : 0;
     if (code === "closed" || code === "model" || this.#failures >= FAILURES_TO_STOP) {
       this.drop(work);
@@ -262,40 +271,6 @@ export class Queue {
     this.#failures = 0;
     this.#host.notice(`scoring has stopped: ${message}; the images wait, resume to try again`);
   }
-}
-
-/** What the scorer gets: null is "read it from the image". @param {Work} work */
-export function askedOf({ typed, tabled, entry, beside }) {
-  return typed ?? tabled ?? entry.prompt ?? beside;
-}
-
-/** The strongest prompt that is known. @param {Work} work */
-export function showPrompt(work) {
-  const { item, entry } = work;
-  const asked = askedOf(work);
-  if (asked === null) {
-    const inImage = item.status === "scored" ? item.result : null;
-    item.prompt = inImage?.prompt ?? null;
-    item.promptSource = inImage?.prompt_source ?? null;
-    return;
-  }
-  item.prompt = asked;
-  item.promptSource = work.typed !== null ? "typed" : work.tabled !== null ? "csv" : entry.prompt !== undefined ? entry.promptSource ?? "given" : "sidecar";
-}
-
-/**
- * Reads the file beside the image, once. Rejects when that cannot be read and no stronger prompt makes up for it.
- * @param {Work} work
- * @param {(work: Work) => void} changed
- */
-export async function readPrompt(work, changed) {
-  const { sidecar } = work.entry;
-  if (!sidecar || askedOf(work) !== null) return;
-  await (work.reading ??= readSidecar(sidecar).then((prompt) => {
-    work.beside = prompt;
-    showPrompt(work);
-    changed(work);
-  }));
 }
 
 /** @param {import("./types.js").ScorerInfo} info */

@@ -37,7 +37,7 @@ const PATIENCE_MS = 3_000;
 
 export class Results {
   /** @type {Database | null} */ #database = null;
-  /** What the database could not take. */
+  /** What the database has not taken yet, or could not. */
   #memory = { results: /** @type {Map<string, Stored>} */ (new Map()), notes: /** @type {Map<string, Note>} */ (new Map()) };
   #count = 0;
   #isFull = false;
@@ -69,21 +69,20 @@ export class Results {
   /** @param {string} name */
   async #open(name) {
     let isLate = false;
-    const opening = openDB(name, VERSION, {
-      upgrade(database) {
-        for (const store of [...database.objectStoreNames]) database.deleteObjectStore(store);
-        database.createObjectStore("results", { keyPath: "key" }).createIndex("at", "at");
-        database.createObjectStore("notes", { keyPath: "hash" });
-      },
-      // Another tab brings a newer version of the page: it must not wait for this one.
-      blocking: () => this.#lose("a newer version of this page is open in another tab; reload this one"),
-      terminated: () => this.#lose("the browser has closed it"),
-    });
-    opening.then((database) => isLate && database.close(), () => {});
     try {
-      const database = await inTime(/** @type {Promise<Database>} */ (opening));
-      this.#database = database;
-      const [results, notes] = await inTime(Promise.all([database.count("results"), database.count("notes")]));
+      const opening = /** @type {Promise<Database>} */ (openDB(name, VERSION, {
+        upgrade(database) {
+          for (const store of [...database.objectStoreNames]) database.deleteObjectStore(store);
+          database.createObjectStore("results", { keyPath: "key" }).createIndex("at", "at");
+          database.createObjectStore("notes", { keyPath: "hash" });
+        },
+        // Another tab brings a newer version of the page: it must not wait for this one.
+        blocking: () => this.#lose("a newer version of this page is open in another tab; reload this one"),
+        terminated: () => this.#lose("the browser has closed the database"),
+      }));
+      opening.then((database) => isLate && database.close(), () => {});
+      this.#database = await inTime(opening);
+      const [results, notes] = await inTime(Promise.all([this.#database.count("results"), this.#database.count("notes")]));
       this.#count = results;
       this.hasEarlier = results + notes > 0;
     } catch (error) {
@@ -118,8 +117,11 @@ export class Results {
    */
   async put(key, result, provenance) {
     const stored = { key, at: Date.now(), result, provenance };
-    if (await this.#write((database) => database.put("results", stored))) this.#count += 1;
-    else this.#memory.results.set(key, stored);
+    this.#memory.results.set(key, stored); // Until it is written it can be asked for already.
+    if (await this.#write((database) => database.put("results", stored))) {
+      this.#memory.results.delete(key);
+      this.#count += 1;
+    }
     if (this.#count > this.#limit) await this.#forget();
     for (const oldest of this.#memory.results.keys()) {
       if (this.#memory.results.size <= this.#limit) break;
@@ -139,7 +141,8 @@ export class Results {
    */
   async putNote(hash, mark, prompt) {
     const note = { hash, at: Date.now(), mark, prompt };
-    if (!(await this.#write((database) => database.put("notes", note)))) this.#memory.notes.set(hash, note);
+    this.#memory.notes.set(hash, note);
+    if (await this.#write((database) => database.put("notes", note)) && this.#memory.notes.get(hash) === note) this.#memory.notes.delete(hash);
   }
 
   /** Forgets all results, marks and typed prompts. */

@@ -68,20 +68,6 @@ export function fromUrls(text, base) {
   return { entries: urls.map((url) => fromUrl(url)), tables: [], notices };
 }
 
-/** The samples beside the page: `[{ "file": "cat.jpg", "prompt": "a cat" | null }, …]`. @param {string | URL} address  of samples.json @returns {Promise<Listing>} */
-export async function fromSamples(address) {
-  const base = new URL(address, globalThis.location?.href);
-  const answer = await fetch(base);
-  if (!answer.ok) throw new Error(`the list of samples ${base.pathname} could not be fetched: the server says ${answer.status}`);
-  /** @type {{ file: string, prompt: string | null }[]} */
-  const samples = await answer.json();
-  return {
-    entries: samples.map(({ file, prompt }) => ({ ...fromUrl(new URL(file, base)), path: file, ...(prompt ? { prompt } : {}) })),
-    tables: [],
-    notices: [],
-  };
-}
-
 /** @param {URL} url @returns {Entry} */
 function fromUrl(url) {
   const last = url.pathname.split("/").at(-1) ?? "";
@@ -194,9 +180,9 @@ async function assemble(found, notices) {
     if (TABLES.test(path)) tables.push({ name: nameOf(path), blob: open });
     else if (IMAGES.test(path) || (file.isNamed && !SIDECARS.test(path) && await looksLikeImage(file))) {
       const stem = path.replace(/\.[^./]*$/, "");
-      const sidecar = beside.get(sidecarKey(`${stem}.txt`)) ?? beside.get(sidecarKey(`${stem}.json`));
-      if (sidecar) used.add(sidecar);
-      images.push({ entry: entryOf(file, sidecar), key: naturalKey(path) });
+      const sidecars = [".txt", ".json"].flatMap((ending) => beside.get(sidecarKey(`${stem}${ending}`)) ?? []);
+      for (const sidecar of sidecars) used.add(sidecar);
+      images.push({ entry: entryOf(file, sidecars[0]), key: naturalKey(path) });
     } else others.push(file);
   }
   if (found.some(({ isNamed }) => !isNamed)) images.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
@@ -215,7 +201,7 @@ function entryOf({ path, open, file }, sidecar) {
     name: nameOf(path),
     path,
     blob: open,
-    ...(file ? { size: file.size, modified: file.lastModified } : {}),
+    ...(file ? { file } : {}),
     ...(sidecar ? { sidecar: { name: nameOf(sidecar.path), blob: sidecar.open } } : {}),
   };
 }
@@ -246,7 +232,7 @@ function passedOver(files) {
     const kind = /\.[^./]+$/.exec(path)?.[0].toLowerCase() ?? "without an ending";
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
-  const most = [...kinds].sort((a, b) => b[1] - a[1]);
+  const most = [...kinds].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   const told = most.slice(0, TOLD_KINDS).map(([kind, count]) => `${count} ${kind}`).join(", ");
   const more = most.length > TOLD_KINDS ? " and others" : "";
   return `${files.length === 1 ? "one file is" : `${files.length} files are`} no image that can be scored and passed over (${told}${more}); expected PNG, JPEG, WebP, GIF, BMP or TIFF`;

@@ -11,6 +11,8 @@ const BUDGET_BYTES = 96e6;
 const DECODERS = 2;
 /** A decoded pixel takes 4 bytes and the browser decodes before it makes small: beyond this, 400 MB. */
 const MAX_PIXELS = 100e6;
+/** Drawings of the page whose requests wait: in each a few tiles are new, and those before them have long left the screen. */
+const DRAWINGS = 100;
 /** Enough for the header of every format, and of a JPEG with a large preview inside. */
 const HEADER_BYTES = 256 * 1024;
 
@@ -24,7 +26,8 @@ const HEADER_BYTES = 256 * 1024;
 
 export class Thumbnails {
   /** In the order of use, the oldest first; null for what the browser cannot show. @type {Map<number, ImageBitmap | null>} */ #made = new Map();
-  /** @type {Request[]} */ #waiting = [];
+  /** What was asked for in one drawing of the page stays together. @type {Request[][]} */ #waiting = [];
+  #isDrawing = false;
   /** @type {Map<number, Promise<ImageBitmap | null>>} */ #making = new Map();
   #bytes = 0;
   #collection;
@@ -57,16 +60,31 @@ export class Thumbnails {
       return Promise.resolve(made);
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ id, signal, resolve, reject });
+      if (!this.#isDrawing) this.#draw();
+      this.#waiting.at(-1)?.push({ id, signal, resolve, reject });
+    });
+  }
+
+  /** The page begins to ask; it has asked for all when this task ends. */
+  #draw() {
+    this.#isDrawing = true;
+    const left = this.#waiting.length > DRAWINGS ? this.#waiting.shift() : undefined;
+    for (const { reject } of left ?? []) reject(new DOMException("the tile has left the screen", "AbortError"));
+    this.#waiting.push([]);
+    queueMicrotask(() => {
+      this.#isDrawing = false;
       this.#next();
     });
   }
 
+  /** The newest drawing first, as a person scrolled there last, and in it from the top. */
   #next() {
     while (this.#making.size < DECODERS) {
-      const request = this.#waiting.pop(); // The newest: what a person scrolled to last.
-      if (!request) return;
-      if (request.signal?.aborted) request.reject(request.signal.reason);
+      const request = this.#waiting.at(-1)?.shift();
+      if (!request) {
+        if (this.#waiting.length === 0) return;
+        this.#waiting.pop();
+      } else if (request.signal?.aborted) request.reject(request.signal.reason);
       else this.#serve(request);
     }
   }

@@ -13,8 +13,7 @@
  * @property {string} path  from the dropped or picked folder on; the URL for one from the network
  * @property {(signal?: AbortSignal) => Promise<Blob>} blob  opens the file or fetches the URL, at each call anew
  * @property {string} [url]  for one from the network: it is not fetched before its turn
- * @property {number} [size]  in bytes, where it is known without opening
- * @property {number} [modified]  milliseconds since 1970, where it is known without opening
+ * @property {File} [file]  where it is at hand without opening anything
  * @property {string} [prompt]  as a sample set gives it
  * @property {string} [promptSource]  "given" if absent
  * @property {Sidecar} [sidecar]  NAME.txt or NAME.json beside the image; read when it is needed
@@ -115,6 +114,7 @@
  * @typedef {object} Work
  * @property {Item} item
  * @property {Entry} entry
+ * @property {File | null} file  once it is at hand
  * @property {string | null} typed  prompts by where they come from, the strongest first
  * @property {string | null} tabled
  * @property {string | null} beside  in the sidecar file; "" says that there is none
