@@ -3,11 +3,14 @@
 
 import { toCsv, toJson } from "./export.js";
 import { Frame } from "./frame.js";
+import { Known } from "./known.js";
+import { progressOf } from "./progress.js";
 import { matchTable } from "./prompts.js";
 import { Queue } from "./queue.js";
+import { Sidecars } from "./sidecars.js";
 import { DEFAULT_VIEW, histogramOf, shownBy } from "./view.js";
 import { Wanted } from "./wanted.js";
-import { askedOf, isSame, readPrompt, showPrompt, workOf } from "./work.js";
+import { askedOf, showPrompt, workOf } from "./work.js";
 
 /**
  * @typedef {import("./types.js").Entry} Entry
@@ -22,8 +25,6 @@ import { askedOf, isSame, readPrompt, showPrompt, workOf } from "./work.js";
 
 /** So often at most the order follows new scores: tiles that jump in each frame cannot be looked at. */
 const REORDER_MS = 250;
-/** Sidecar files that are read at once in the background. */
-const READERS = 4;
 
 /**
  * Events, all CustomEvents, gathered for each frame:
@@ -35,9 +36,8 @@ const READERS = 4;
 export class Collection extends EventTarget {
   /** @type {Map<number, Work>} */ #works = new Map();
   /** In the order added. @type {Item[]} */ #items = [];
-  /** @type {Map<string, Work[]>} */ #byPath = new Map();
-  /** Images that were taken out, as they were there twice, and of which that is still to be said. */
-  #twice = 0;
+  #known = new Known();
+  /** Images that turned out to be there already; they go with the next frame. @type {Set<number>} */ #twice = new Set();
   #lastId = 0;
   /** @type {Table[]} */ #tables = [];
   /** @type {View} */ #view = DEFAULT_VIEW;
@@ -45,8 +45,7 @@ export class Collection extends EventTarget {
   #shownAt = 0;
   #wanted = new Wanted(this.#works);
   /** @type {Scorer | null} */ #scorer = null;
-  #readers = 0;
-  /** @type {Work[]} */ #unread = [];
+  #sidecars;
   #results;
   #queue;
   #frame;
@@ -55,11 +54,16 @@ export class Collection extends EventTarget {
   constructor({ scorer, results } = {}) {
     super();
     this.#results = results ?? null;
+    /** @type {(work: Work) => void} */
+    const changed = (work) => this.#touch(work.item.id);
+    this.#sidecars = new Sidecars(changed);
     this.#queue = new Queue({
       waiting: () => this.#wanted,
-      changed: (work) => this.#touch(work.item.id),
+      changed,
       notice: (message) => this.#dispatch("notice", { message }),
-      opened: (work) => this.#isOnce(work),
+      opened: (work) => {
+        if (this.#known.has(work)) this.#takeOut(work);
+      },
       outdated: () => this.#outdate(),
     }, this.#results);
     this.#frame = new Frame((ids, isViewNew) => this.#flush(ids, isViewNew));
@@ -92,21 +96,18 @@ export class Collection extends EventTarget {
     const ids = [];
     for (const entry of entries) {
       const work = workOf(this.#lastId + 1, entry);
-      const same = this.#byPath.get(entry.path);
-      if (same?.some((other) => isSame(other, work))) continue;
-      if (same) same.push(work);
-      else this.#byPath.set(entry.path, [work]);
+      if (this.#known.has(work)) continue;
+      this.#known.add(work);
       const id = ++this.#lastId;
       this.#works.set(id, work);
       this.#items.push(work.item);
-      if (entry.sidecar) this.#unread.push(work);
+      this.#sidecars.add(work);
       ids.push(id);
       this.#frame.touch(id);
     }
     if (ids.length > 0) for (const table of this.#tables) this.#applyTable(table);
     this.#wanted.renew();
     this.#show();
-    this.#readPrompts();
     this.#queue.wake();
     return ids;
   }
@@ -180,23 +181,13 @@ export class Collection extends EventTarget {
       if (!work) continue;
       this.#queue.drop(work);
       this.#works.delete(id);
-      const { path } = work.item;
-      this.#byPath.set(path, this.#byPath.get(path)?.filter((other) => other !== work) ?? []);
+      this.#known.delete(work);
       this.#frame.touch(id);
     }
     this.#items = this.#items.filter(({ id }) => this.#works.has(id));
-    this.#unread = this.#unread.filter(({ item }) => this.#works.has(item.id));
     this.#wanted.renew();
     this.#show();
     this.#queue.wake();
-  }
-
-  /** @param {Work} work  whose file was just opened */
-  #isOnce(work) {
-    if (!this.#byPath.get(work.item.path)?.some((other) => other !== work && isSame(other, work))) return true;
-    this.#twice += 1;
-    this.remove([work.item.id]);
-    return false;
   }
 
   /** Failed ones wait again. @param {Iterable<number>} ids */
@@ -314,15 +305,7 @@ export class Collection extends EventTarget {
 
   /** @returns {Progress} */
   get progress() {
-    const progress = { total: this.#items.length, scored: 0, failed: 0, waiting: 0, held: 0, fromStore: 0 };
-    for (const { status, isHeld, fromStore } of this.#items) {
-      if (status === "scored" || status === "failed") progress[status] += 1;
-      else progress[isHeld ? "held" : "waiting"] += 1;
-      if (fromStore) progress.fromStore += 1;
-    }
-    const msPerImage = this.#queue.median;
-    const secondsLeft = progress.waiting === 0 ? 0 : msPerImage && (msPerImage * progress.waiting) / 1000;
-    return { ...progress, msPerImage, secondsLeft, isPaused: this.#queue.isPaused };
+    return progressOf(this.#items, this.#queue.median, this.#queue.isPaused);
   }
 
   /** The list as shown, or only these. @param {Iterable<number>} [ids] */
@@ -349,23 +332,9 @@ export class Collection extends EventTarget {
   /** Stops the work and lets go of the scorer; the results' store stays open. */
   close() {
     this.detach();
-    this.#unread = [];
+    this.#sidecars.close();
     this.#frame.close();
   }
-
-  /** So that prompts can be searched before their images are scored. */
-  async #readPrompts() {
-    if (this.#readers >= READERS) return;
-    this.#readers += 1;
-    if (this.#unread.length > this.#readers) this.#readPrompts();
-    for (let work; (work = this.#unread.shift());) {
-      await readPrompt(work, this.#touchWork).catch(() => {}); // It is said when the image's turn comes.
-    }
-    this.#readers -= 1;
-  }
-
-  /** @param {Work} work */
-  #touchWork = (work) => this.#touch(work.item.id);
 
   /** @param {number} id */
   #touch(id) {
@@ -384,8 +353,18 @@ export class Collection extends EventTarget {
     }
     if (isViewNew) this.#dispatch("view", null);
     this.#dispatch("progress", null);
-    if (this.#twice > 0) this.#dispatch("notice", { message: `${this.#twice === 1 ? "one image was" : `${this.#twice} images were`} there already, and not taken twice` });
-    this.#twice = 0;
+    if (this.#twice.size === 0) return;
+    const twice = [...this.#twice];
+    this.#twice.clear();
+    this.remove(twice);
+    this.#dispatch("notice", { message: `${twice.length === 1 ? "one image was" : `${twice.length} images were`} there already, and not taken twice` });
+  }
+
+  /** @param {Work} work */
+  #takeOut(work) {
+    this.#queue.drop(work);
+    this.#hold(work, true);
+    this.#twice.add(work.item.id);
   }
 
   /**

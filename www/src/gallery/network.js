@@ -1,6 +1,8 @@
 // @ts-check
 // network.js — images by address: reading a list of them, fetching one.
 
+/** An image that has not come by then keeps others waiting. */
+const PATIENCE_MS = 60_000;
 /** So many lines that are no address are told one by one. */
 const TOLD_LINES = 5;
 
@@ -33,11 +35,17 @@ export function urlsIn(text, base) {
  * @returns {Promise<Blob>}  rejects with a sentence
  */
 export async function fetchImage(url, signal) {
+  const late = AbortSignal.timeout(PATIENCE_MS);
+  /** @type {(error: unknown) => void} */
+  const throwIfStopped = (error) => {
+    if (signal?.aborted) throw error;
+    if (late.aborted) throw new Error(`the image could not be fetched: ${url.host} has not sent it within ${PATIENCE_MS / 1000} s; try again`);
+  };
   let answer;
   try {
-    answer = await fetch(url, { signal });
+    answer = await fetch(url, { signal: signal ? AbortSignal.any([signal, late]) : late });
   } catch (error) {
-    if (signal?.aborted) throw error;
+    throwIfStopped(error);
     throw new Error(`the image could not be fetched: either ${url.host || "its source"} does not let other pages read its images (CORS), or the network is down; ` +
       "save the image and drop the file here");
   }
@@ -45,7 +53,7 @@ export async function fetchImage(url, signal) {
   try {
     return await answer.blob();
   } catch (error) {
-    if (signal?.aborted) throw error;
+    throwIfStopped(error);
     throw new Error(`the image could not be fetched: the connection to ${url.host} was cut; try again`);
   }
 }

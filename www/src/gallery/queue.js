@@ -12,7 +12,7 @@ import { askedOf, readPrompt, showPrompt } from "./work.js";
  * @property {() => Iterable<Work>} waiting  the most wanted first
  * @property {(work: Work) => void} changed
  * @property {(message: string) => void} notice
- * @property {(work: Work) => boolean} opened  false: it is there twice, and this one goes
+ * @property {(work: Work) => void} opened  its file is at hand now
  * @property {() => void} outdated  the model or the crops are others than before
  */
 
@@ -163,7 +163,7 @@ export class Queue {
     if (work.entry.url) this.#keep(work, blob);
     if (blob instanceof File && !work.file) {
       work.file = blob;
-      if (!this.#host.opened(work)) return null;
+      this.#host.opened(work);
     }
     if (blob.size > MAX_BYTES) throw new Error(`the file has ${(blob.size / 1e6).toFixed(0)} MB, expected an image of at most ${MAX_BYTES / 1e6} MB`);
     if (!globalThis.crypto?.subtle || !this.#results) return null; // Browsers hash only for pages from https and from this machine.

@@ -29,17 +29,6 @@ export function workOf(id, entry) {
   return work;
 }
 
-/**
- * Whether both are the same file in the same state. Not known of one that is not opened; asking costs the page 0.2 ms a file.
- * @param {Work} a
- * @param {Work} b
- */
-export function isSame(a, b) {
-  if (a.item.path !== b.item.path) return false;
-  if (a.entry.url || b.entry.url) return a.entry.url === b.entry.url;
-  return a.file !== null && b.file !== null && a.file.size === b.file.size && a.file.lastModified === b.file.lastModified;
-}
-
 /** @param {Work} work */
 export function isWaiting({ item }) {
   return item.status === "waiting" && !item.isHeld;
