@@ -19,7 +19,7 @@ export function urlsIn(text, base) {
   text.split(/\r?\n/).forEach((line, index) => {
     const address = line.trim();
     if (address === "" || address.startsWith("#")) return;
-    const url = URL.canParse(address, base) ? new URL(address, base) : null;
+    const url = parsed(address, base);
     if (url && /^(https?:|data:image\/|blob:)/.test(url.href)) urls.push(url);
     else odd.push(`line ${index + 1} (${JSON.stringify(address.slice(0, 60))})`);
   });
@@ -30,22 +30,49 @@ export function urlsIn(text, base) {
 }
 
 /**
+ * @param {string} address
+ * @param {string} [base]
+ */
+function parsed(address, base) {
+  try {
+    return new URL(address, base);
+  } catch {
+    return null;
+  }
+}
+
+/**
  * @param {URL} url
  * @param {AbortSignal} [signal]
  * @returns {Promise<Blob>}  rejects with a sentence
  */
 export async function fetchImage(url, signal) {
-  const late = AbortSignal.timeout(PATIENCE_MS);
-  /** @type {(error: unknown) => void} */
-  const throwIfStopped = (error) => {
-    if (signal?.aborted) throw error;
-    if (late.aborted) throw new Error(`the image could not be fetched: ${url.host} has not sent it within ${PATIENCE_MS / 1000} s; try again`);
-  };
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort);
+  const late = setTimeout(abort, PATIENCE_MS);
+  try {
+    return await fetched(url, stop.signal);
+  } catch (error) {
+    if (signal?.aborted || !stop.signal.aborted) throw error;
+    throw new Error(`the image could not be fetched: ${url.host} has not sent it within ${PATIENCE_MS / 1000} s; try again`);
+  } finally {
+    clearTimeout(late);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * @param {URL} url
+ * @param {AbortSignal} signal
+ */
+async function fetched(url, signal) {
   let answer;
   try {
-    answer = await fetch(url, { signal: signal ? AbortSignal.any([signal, late]) : late });
+    answer = await fetch(url, { signal });
   } catch (error) {
-    throwIfStopped(error);
+    if (signal.aborted) throw error;
     throw new Error(`the image could not be fetched: either ${url.host || "its source"} does not let other pages read its images (CORS), or the network is down; ` +
       "save the image and drop the file here");
   }
@@ -53,7 +80,7 @@ export async function fetchImage(url, signal) {
   try {
     return await answer.blob();
   } catch (error) {
-    throwIfStopped(error);
+    if (signal.aborted) throw error;
     throw new Error(`the image could not be fetched: the connection to ${url.host} was cut; try again`);
   }
 }
