@@ -162,6 +162,32 @@ test("three device failures in a row stop the queue, and no image is lost", asyn
   assert.equal(collection.progress.scored, 5);
 });
 
+test("when the scorer says that nothing can score any more, the images wait for its next start", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  collection.add(entries(3));
+  await until(() => scorer.seen.length === 1);
+  for (const name of names(3)) scorer.failing.set(name, Object.assign(new Error("the scorer could not start"), { code: "device" }));
+  scorer.tell("failed");
+  scorer.release();
+  await quiet(collection);
+  assert.deepEqual([collection.progress.waiting, collection.progress.failed, scorer.seen.length], [3, 0, 1]);
+  scorer.failing.clear();
+  scorer.tell("ready");
+  await done(collection);
+  assert.equal(collection.progress.scored, 3);
+});
+
+test("an image that does not come keeps no edited prompt waiting", async () => {
+  const { collection, scorer } = gallery();
+  const never = { ...entry("never.png"), url: "https://a.example/never.png", blob: () => new Promise(() => {}) };
+  const [, other] = collection.add([never, entry("other.png")]);
+  await quiet(collection);
+  collection.setPrompt(other, "a dog");
+  await until(() => collection.get(other).status === "scored");
+  assert.deepEqual(scorer.seen, ["other.png"]);
+});
+
 test("the scorer may come later, and go while it works", async () => {
   const collection = new Collection();
   collection.add(entries(3));

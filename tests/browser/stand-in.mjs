@@ -43,7 +43,11 @@ export class StandIn extends EventTarget {
 
   configure(changes) {
     this.info = { ...this.info, ...changes };
-    this.dispatchEvent(new CustomEvent("state", { detail: { type: "state", state: "ready", message: "" } }));
+    this.tell("ready");
+  }
+
+  tell(state) {
+    this.dispatchEvent(new CustomEvent("state", { detail: { type: "state", state, message: "" } }));
   }
 
   /** Calls wait for `release`. */

@@ -32,6 +32,7 @@ export class Queue {
   /** @type {number[]} */ #times = [];
   #runs = "";
   #failures = 0;
+  #wakeUp = () => {};
   #isScoring = false;
   #isLooking = false;
   isPaused = false;
@@ -75,6 +76,7 @@ export class Queue {
 
   /** To be called when there may be something to do. */
   wake() {
+    this.#wakeUp();
     this.#compareRuns();
     this.#score();
     this.#lookAhead();
@@ -96,10 +98,17 @@ export class Queue {
     this.#isScoring = true;
     for (let scorer, work; !this.isBroken && (scorer = this.#scorer) && (work = this.#next(() => true));) {
       if (work.isPrepared) await this.#run(work, scorer);
-      else await this.#prepare(work); // Then it is scored, or another one is wanted more by now.
+      else await Promise.race([this.#prepare(work), this.#woken()]); // Then it is scored, or another one is wanted more by now.
       this.#compareRuns();
     }
     this.#isScoring = false;
+  }
+
+  /** An image that is slow to come must not keep waiting one whose prompt was just edited. @returns {Promise<void>} */
+  #woken() {
+    return new Promise((resolve) => {
+      this.#wakeUp = resolve;
+    });
   }
 
   /** @param {(work: Work) => boolean} wanted */
