@@ -333,6 +333,23 @@ test("results in memory spare the second score of the same content, prompt, mode
   assert.equal(collection.progress.fromStore, 4);
 });
 
+test("a mark or a prompt of this visit leaves the other one of an earlier visit as it was", async () => {
+  const results = new Results(100, () => {});
+  const visit = async (change) => {
+    const collection = new Collection({ scorer: new StandIn(), results });
+    const [id] = collection.add(entries(1));
+    change(collection, id); // Before the image is opened.
+    await done(collection);
+    await quiet(collection);
+    collection.close();
+    return pick(collection.get(id), ["mark", "prompt", "promptSource"]);
+  };
+  await visit((collection, id) => collection.setMark([id], "keep"));
+  assert.deepEqual(await visit((collection, id) => collection.setPrompt(id, "a dog")), { mark: "keep", prompt: "a dog", promptSource: "typed" });
+  assert.deepEqual(await visit((collection, id) => collection.setMark([id], 3)), { mark: 3, prompt: "a dog", promptSource: "typed" });
+  assert.deepEqual(await visit(() => {}), { mark: 3, prompt: "a dog", promptSource: "typed" });
+});
+
 test("10,000 images with a scorer that answers at once stay quick and complete", async () => {
   const { collection, scorer } = gallery();
   collection.view = { sort: "mean", descending: true };

@@ -132,6 +132,7 @@ export class Collection extends EventTarget {
     const work = this.#works.get(id);
     if (!work) return;
     const isNew = this.#ask(work, "typed", text?.trim() || null);
+    work.isTyped = true;
     this.#keepNote(work);
     if (!isNew && (work.item.status === "scored" || work.item.status === "working")) return;
     if (work.item.status === "failed") this.#again(work);
@@ -157,6 +158,7 @@ export class Collection extends EventTarget {
       const work = this.#works.get(id);
       if (!work || work.item.mark === mark) continue;
       work.item.mark = mark;
+      work.isMarked = true;
       this.#keepNote(work);
       this.#touch(id);
     }
@@ -165,7 +167,6 @@ export class Collection extends EventTarget {
 
   /** @param {Work} work */
   async #keepNote(work) {
-    work.hasNote = true;
     try {
       const hash = await this.#queue.hash(work);
       if (hash !== null) await this.#results?.putNote(hash, work.item.mark, work.typed);

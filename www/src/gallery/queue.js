@@ -177,10 +177,10 @@ export class Queue {
     if (blob.size > MAX_BYTES) throw new Error(`the file has ${(blob.size / 1e6).toFixed(0)} MB, expected an image of at most ${MAX_BYTES / 1e6} MB`);
     if (!globalThis.crypto?.subtle || !this.#results) return null; // Browsers hash only for pages from https and from this machine.
     work.hash = await sha256(await blob.arrayBuffer());
-    const note = work.hasNote ? null : await this.#results.note(work.hash);
-    if (note && !work.hasNote) {
-      work.item.mark = note.mark;
-      work.typed = note.prompt;
+    const note = await this.#results.note(work.hash);
+    if (note) {
+      if (!work.isMarked) work.item.mark = note.mark;
+      if (!work.isTyped) work.typed = note.prompt;
       showPrompt(work);
       this.#host.changed(work);
     }

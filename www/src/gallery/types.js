@@ -121,7 +121,8 @@
  * @property {Promise<void> | null} reading  of the sidecar file
  * @property {Promise<string | null> | null} hashing  of the image's bytes; null where the browser cannot
  * @property {string | null} hash
- * @property {boolean} hasNote  mark or typed prompt are of this visit, so an earlier visit's do not count
+ * @property {boolean} isMarked  on this visit, so that an earlier visit's mark does not count
+ * @property {boolean} isTyped  the same for the prompt
  * @property {number} version  goes up when what is being done for it became pointless
  * @property {boolean} isEdited  the prompt was typed since it was scored: nothing goes before it
  * @property {Promise<void> | null} preparing

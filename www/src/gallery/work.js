@@ -22,7 +22,7 @@ export function workOf(id, entry) {
   };
   /** @type {Work} */
   const work = {
-    item, entry, file: entry.file ?? null, typed: null, tabled: null, beside: null, reading: null, hashing: null, hash: null, hasNote: false, version: 0,
+    item, entry, file: entry.file ?? null, typed: null, tabled: null, beside: null, reading: null, hashing: null, hash: null, isMarked: false, isTyped: false, version: 0,
     isEdited: false, preparing: null, isPrepared: false, key: null, blob: null,
   };
   showPrompt(work);
