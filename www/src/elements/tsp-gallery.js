@@ -8,6 +8,7 @@ import { Results } from "../gallery/results.js";
 import { Thumbnails } from "../gallery/thumbnails.js";
 import { clearModelCache, modelCacheBytes } from "../model/cache.js";
 import { dropZone } from "../ui/add.js";
+import { obey } from "../ui/commands.js";
 import { comparison } from "../ui/compare.js";
 import { Detail } from "../ui/detail.js";
 import * as dialogs from "../ui/dialogs.js";
@@ -16,7 +17,6 @@ import { count, sentence } from "../ui/format.js";
 import { Grid } from "../ui/grid.js";
 import { header } from "../ui/header.js";
 import { Intake } from "../ui/intake.js";
-import { commandOf } from "../ui/keyboard.js";
 import { LargeImages } from "../ui/large.js";
 import { images } from "../ui/styles-images.js";
 import { scores } from "../ui/styles-scores.js";
@@ -29,6 +29,9 @@ import { toolbar } from "../ui/toolbar.js";
  * @typedef {import("../engine/protocol.js").DeviceChoice} DeviceChoice
  */
 
+/** From such a screen on, tiles are that many pixels wide. */
+const SHARP_FROM_PX = 2500;
+const SHARP_PX = 512;
 /** Where the histograms have room beside the toolbar without being asked for. */
 const FILTERS_FROM_PX = 900;
 
@@ -94,15 +97,21 @@ export class TspGallery extends LitElement {
     const results = await Results.open({ onNotice: (message) => this.notify(message) });
     const collection = new Collection({ results });
     this.collection = collection;
-    this.thumbnails = new Thumbnails({ collection });
+    const pixels = Math.max(innerWidth, innerHeight) * devicePixelRatio;
+    this.thumbnails = new Thumbnails({ collection, side_px: pixels > SHARP_FROM_PX ? SHARP_PX : undefined });
     for (const type of ["change", "view", "progress"]) collection.addEventListener(type, () => this.requestUpdate());
     collection.addEventListener("notice", (event) => this.notify(/** @type {CustomEvent} */ (event).detail.message));
     collection.addEventListener("progress", () => this.#sayProgress());
+    /** A mark changes an item too, and is no new score. @type {WeakSet<object>} */
+    const told = new WeakSet();
     collection.addEventListener("change", (event) => {
       for (const id of /** @type {CustomEvent<{ ids: number[] }>} */ (event).detail.ids) {
         const item = collection.get(id);
         if (!item) this.grid.selected.delete(id);
-        else if (item.status === "scored") this.tell("tsp-scored", item);
+        else if (item.status === "scored" && item.result && !told.has(item.result)) {
+          told.add(item.result);
+          this.tell("tsp-scored", item);
+        }
       }
     });
     if (this.engine.scorer) collection.attach(this.engine.scorer);
@@ -163,32 +172,11 @@ export class TspGallery extends LitElement {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
-    const command = commandOf(event);
-    if (command === null) return;
-    const { window, grid } = this;
-    const open = typeof window === "object" && window !== null && "detail" in window ? window.detail : null;
-    const isOnButton = event.composedPath()[0] instanceof HTMLElement && /** @type {HTMLElement} */ (event.composedPath()[0]).matches("button, input, summary");
-    if (isOnButton && ["open", "select", "move"].includes(command.name) && !(command.name === "move" && open !== null && !/** @type {HTMLElement} */ (event.composedPath()[0]).matches("input"))) return;
-    if (command.name === "escape" && window !== null) return; // The dialog's own cancel event closes it.
-    event.preventDefault();
-    event.stopPropagation();
-    switch (command.name) {
-      case "move":
-        if (open === null) return window === null ? grid.move(command) : undefined;
-        return this.step({ left: -1, up: -1, "page-up": -1, right: 1, down: 1, "page-down": 1, first: -Infinity, last: Infinity }[command.to]);
-      case "mark": return this.mark(open === null ? grid.targets() : [open], command.mark);
-      case "help": return this.show("help");
-    }
-    if (window !== null) return;
-    switch (command.name) {
-      case "open": return grid.focused === null ? undefined : this.open(grid.focused);
-      case "select": return grid.focused === null ? undefined : grid.toggle(grid.focused);
-      case "select-all": return grid.selectAll();
-      case "compare": return this.compare();
-      case "remove": return this.takeOut(grid.targets());
-      case "search": return /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(".search"))?.focus();
-      case "escape": return grid.clearSelection();
-    }
+    obey(this, event);
+  }
+
+  focusSearch() {
+    /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(".search"))?.focus();
   }
 
   /** @param {KeyboardEvent} event */
@@ -340,28 +328,6 @@ export class TspGallery extends LitElement {
     this.saidTenths = tenths;
     if (waiting > 0) this.say(`${scored + failed} of ${count(total, "image")} scored`);
     else this.say(`All done: ${scored} scored${fromStore > 0 ? `, ${fromStore} of them on an earlier visit` : ""}${failed > 0 ? `, ${failed} failed` : ""}.`);
-  }
-
-  // What leaves.
-
-  /** @param {string} name @param {string} type @param {string} text */
-  save(name, type, text) {
-    const url = URL.createObjectURL(new Blob([text], { type }));
-    Object.assign(document.createElement("a"), { href: url, download: name }).click();
-    // The download has begun with the click; the address is not needed by it after this task.
-    setTimeout(() => URL.revokeObjectURL(url));
-    this.say(`${name} saved.`);
-  }
-
-  /** @param {string} names */
-  async copy(names) {
-    const kept = names === "" ? 0 : names.trimEnd().split("\n").length;
-    try {
-      await navigator.clipboard.writeText(names);
-      this.notify(`the names of ${count(kept, "kept image")} are in the clipboard`);
-    } catch (error) {
-      this.notify(`the browser does not allow to copy (${/** @type {Error} */ (error).message}): save the names as a file instead`);
-    }
   }
 
   async #measureCache() {

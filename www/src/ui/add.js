@@ -23,7 +23,7 @@ export function dropZone(gallery) {
 /** @param {Gallery} gallery */
 export function addMenu(gallery) {
   return html`<details class="menu left-edge" name="menu" @click=${closeAfterChoice}>
-    <summary class="button" role="button">${icons.add}<span>Add</span></summary>
+    <summary class="button" role="button" aria-label="Add images">${icons.add}<span class="wide">Add</span></summary>
     <div>${choices(gallery, "")}</div>
   </details>`;
 }

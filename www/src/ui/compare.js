@@ -23,7 +23,7 @@ const ROWS = [
 
 /** @param {Gallery} gallery @param {[Item, Item]} items */
 export function comparison(gallery, [a, b]) {
-  return html`<dialog class="compare" part="compare" aria-label="Two images side by side"
+  return html`<dialog autofocus class="compare" part="compare" aria-label="Two images side by side"
     @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.onCancel(event)}>
     <div class="top"><h2>Side by side</h2>
       <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.close()}>${icons.close}</button></div>
@@ -46,5 +46,6 @@ export function comparison(gallery, [a, b]) {
 
 /** @param {number} difference @param {number} digits */
 function signed(difference, digits) {
-  return `${difference < 0 ? "−" : "+"}${Math.abs(difference).toFixed(digits)}`;
+  const text = difference.toFixed(digits);
+  return Number(text) === 0 ? (0).toFixed(digits) : difference < 0 ? text : `+${text}`;
 }

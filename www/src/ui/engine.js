@@ -74,8 +74,6 @@ export class Engine {
       await scorer.configure(options);
       if (scorer !== this.scorer) return;
       this.#set("ready", "");
-      // What was scored in another way is out of date.
-      this.#gallery.collection.attach(scorer);
     } catch (error) {
       if (scorer === this.scorer) this.#set("failed", /** @type {Error} */ (error).message);
     }

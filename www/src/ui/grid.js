@@ -1,11 +1,11 @@
 // @ts-check
 // grid.js — the virtualised grid: which tiles exist, which one has the focus, which are selected. A tile is drawn by tile.js.
+// All rows are equally high, so where one lies is a product, and no library is needed for it.
 
-import { Virtualizer, elementScroll, observeElementOffset, observeElementRect } from "@tanstack/virtual-core";
 import { html } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { style } from "./style.js";
 
+import { style } from "./style.js";
 import { tile } from "./tile.js";
 
 /**
@@ -17,6 +17,8 @@ import { tile } from "./tile.js";
 const GAP_PX = 10;
 /** A tile's lines of scores below its picture, as in styles-images.js. */
 const CAPTION_REM = 2.75;
+/** A few images on a large screen are shown larger, up to this. */
+const MAX_GROWTH = 1.7;
 /** Rows that are ready above and below; two are enough for a fast wheel, and more cost time in every render. */
 const OVERSCAN = 2;
 
@@ -35,63 +37,44 @@ export class Grid {
   #mustFocus = false;
   #visible = "";
   /** @type {Gallery} */ #gallery;
-  /** @type {Virtualizer<HTMLElement, HTMLElement>} */ #rows;
-  /** @type {(() => void) | undefined} */ #unmount;
+  /** The rows in the page: those on the screen and some around. */
+  #first = 0;
+  #end = 0;
   /** @type {ResizeObserver | undefined} */ #resized;
 
   /** @param {Gallery} gallery */
   constructor(gallery) {
     this.#gallery = gallery;
-    this.#rows = new Virtualizer(this.#options());
   }
 
   /** Once the scroller is there. */
   mount() {
-    this.#unmount = this.#rows._didMount();
-    this.#resized = new ResizeObserver(() => {
-      const width = this.#gallery.renderRoot.querySelector(".grid")?.clientWidth ?? 0;
-      if (width !== this.#width) this.#gallery.requestUpdate();
-    });
-    const scroller = this.#scroller();
-    if (scroller) this.#resized.observe(scroller);
+    const scroller = this.#find(".scroller");
+    this.#resized = new ResizeObserver(this.#measure);
+    this.#resized.observe(scroller);
+    scroller.addEventListener("scroll", this.#measure, { passive: true });
   }
 
   unmount() {
-    this.#unmount?.();
     this.#resized?.disconnect();
+    this.#find(".scroller").removeEventListener("scroll", this.#measure);
   }
 
   get #ids() {
     return this.#gallery.collection.shown;
   }
 
-  #scroller() {
-    return /** @type {HTMLElement | null} */ (this.#gallery.renderRoot?.querySelector(".scroller") ?? null);
+  /** @param {string} selector */
+  #find(selector) {
+    return /** @type {HTMLElement} */ (this.#gallery.renderRoot.querySelector(selector));
   }
 
-  /** @returns {import("@tanstack/virtual-core").VirtualizerOptions<HTMLElement, HTMLElement>} */
-  #options() {
-    const grid = /** @type {HTMLElement | null} */ (this.#gallery.renderRoot?.querySelector(".grid") ?? null);
-    const scroller = this.#scroller();
-    const bar = /** @type {HTMLElement | null} */ (this.#gallery.renderRoot?.querySelector(".toolbar") ?? null);
-    const top = grid && scroller ? grid.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop : 0;
-    return {
-      count: Math.ceil(this.#ids.length / this.#columns),
-      getScrollElement: () => this.#scroller(),
-      estimateSize: () => this.#tileWidth() + this.#rem * CAPTION_REM + GAP_PX,
-      overscan: OVERSCAN,
-      scrollMargin: top,
-      scrollPaddingStart: (bar?.offsetHeight ?? 0) + GAP_PX,
-      scrollPaddingEnd: GAP_PX,
-      observeElementRect,
-      observeElementOffset,
-      scrollToFn: elementScroll,
-      onChange: () => this.#gallery.requestUpdate(),
-    };
+  get #rowHeight() {
+    return (this.#width - GAP_PX * (this.#columns - 1)) / this.#columns + this.#rem * CAPTION_REM + GAP_PX;
   }
 
-  #tileWidth() {
-    return Math.max(1, (this.#width - GAP_PX * (this.#columns - 1)) / this.#columns);
+  get #rowCount() {
+    return Math.ceil(this.#ids.length / this.#columns);
   }
 
   render() {
@@ -100,16 +83,15 @@ export class Grid {
     const index = this.focused === null ? -1 : ids.indexOf(this.focused);
     if (index >= 0) this.#focusedIndex = index;
     else this.focused = ids[Math.min(this.#focusedIndex, ids.length - 1)] ?? null;
-    const rows = this.#rows.getVirtualItems();
-    const margin = this.#rows.options.scrollMargin;
+    const rows = Array.from({ length: Math.max(0, this.#end - this.#first) }, (_, index) => this.#first + index);
     return html`<div class="grid" part="grid" role="grid" aria-label="Images" aria-multiselectable="true"
-      aria-rowcount=${this.#rows.options.count} aria-colcount=${this.#columns}
-      ${style({ height: `${this.#rows.getTotalSize()}px` })}
+      aria-rowcount=${this.#rowCount} aria-colcount=${this.#columns}
+      ${style({ height: `${this.#rowCount * this.#rowHeight}px` })}
       @keydown=${(/** @type {KeyboardEvent} */ event) => this.#gallery.onKey(event)}
       @focusin=${(/** @type {FocusEvent} */ event) => this.#onFocus(event)}
       @click=${(/** @type {MouseEvent} */ event) => this.#onClick(event)}>
-      ${repeat(rows, ({ index }) => index, ({ index: row, start }) => html`<div class="tiles" role="row" aria-rowindex=${row + 1}
-        ${style({ transform: `translateY(${start - margin}px)`, "grid-template-columns": `repeat(${this.#columns}, minmax(0, 1fr))`, gap: `${GAP_PX}px` })}>
+      ${repeat(rows, (row) => row, (row) => html`<div class="tiles" role="row" aria-rowindex=${row + 1}
+        ${style({ transform: `translateY(${row * this.#rowHeight}px)`, "grid-template-columns": `repeat(${this.#columns}, minmax(0, 1fr))`, gap: `${GAP_PX}px` })}>
         ${repeat(ids.slice(row * this.#columns, (row + 1) * this.#columns), (id) => id, (id, column) => {
           const item = collection.get(id);
           return item && tile(item, {
@@ -123,41 +105,45 @@ export class Grid {
     </div>`;
   }
 
-  /** After each render: measures, tells the queue what is seen, and moves the focus where it was sent. */
+  /** After each render: measures, and moves the focus where it was sent. */
   updated() {
-    const grid = /** @type {HTMLElement | null} */ (this.#gallery.renderRoot.querySelector(".grid"));
-    if (!grid) return;
-    const width = grid.clientWidth;
-    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const columns = Math.max(2, Math.floor((width + GAP_PX) / ((this.tileSize * rem) / 16 + GAP_PX)));
-    const before = this.#rows.options;
-    const hasChanged = width !== this.#width || columns !== this.#columns || rem !== this.#rem;
-    this.#rem = rem;
-    this.#width = width;
-    this.#columns = columns;
-    const options = this.#options();
-    this.#rows.setOptions(options);
-    if (hasChanged) this.#rows.measure();
-    this.#rows._willUpdate();
-    if (hasChanged || before.count !== options.count || Math.abs(before.scrollMargin - this.#rows.options.scrollMargin) > 1) this.#gallery.requestUpdate();
-    this.#tellVisible();
-    if (this.#mustFocus) {
-      const cell = /** @type {HTMLElement | null} */ (grid.querySelector('[role="gridcell"][tabindex="0"]'));
-      if (cell) {
-        this.#mustFocus = false;
-        cell.focus({ preventScroll: true });
-      }
-    }
+    this.#measure();
+    if (!this.#mustFocus) return;
+    const cell = this.#find('[role="gridcell"][tabindex="0"]');
+    if (!cell) return;
+    this.#mustFocus = false;
+    cell.focus({ preventScroll: true });
   }
 
-  #tellVisible() {
-    const rows = this.#rows.range;
-    const ids = rows ? this.#ids.slice(rows.startIndex * this.#columns, (rows.endIndex + 1) * this.#columns) : [];
+  /** Which rows are needed; draws again if they are others, and tells the queue what is seen. */
+  #measure = () => {
+    const grid = this.#find(".grid");
+    if (!grid) return;
+    const scroller = this.#find(".scroller");
+    const width = grid.clientWidth;
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const fit = (/** @type {number} */ size) => Math.max(2, Math.floor((width + GAP_PX) / ((size * rem) / 16 + GAP_PX)));
+    const columns = Math.min(fit(this.tileSize), Math.max(fit(this.tileSize * MAX_GROWTH), this.#ids.length));
+    const isResized = width !== this.#width || rem !== this.#rem || columns !== this.#columns;
+    this.#width = width;
+    this.#rem = rem;
+    this.#columns = columns;
+
+    const above = scroller.getBoundingClientRect().top - grid.getBoundingClientRect().top;
+    const seen = Math.max(0, Math.floor(above / this.#rowHeight));
+    const seenEnd = Math.min(this.#rowCount, Math.ceil((above + scroller.clientHeight) / this.#rowHeight));
+    const first = Math.max(0, seen - OVERSCAN);
+    const end = Math.min(this.#rowCount, seenEnd + OVERSCAN);
+    if (isResized || first !== this.#first || end !== this.#end) this.#gallery.requestUpdate();
+    this.#first = first;
+    this.#end = end;
+
+    const ids = this.#ids.slice(seen * columns, seenEnd * columns);
     const key = ids.join(" ");
     if (key === this.#visible) return;
     this.#visible = key;
     this.#gallery.collection.setVisible(ids);
-  }
+  };
 
   /** Puts the focus on an image and scrolls to it. @param {number} id */
   focus(id) {
@@ -166,8 +152,19 @@ export class Grid {
     this.focused = id;
     this.#focusedIndex = index;
     this.#mustFocus = true;
-    this.#rows.scrollToIndex(Math.floor(index / this.#columns), { align: "auto" });
+    this.#scrollTo(Math.floor(index / this.#columns));
     this.#gallery.requestUpdate();
+  }
+
+  /** No further than needed, and not under the toolbar. @param {number} row */
+  #scrollTo(row) {
+    const scroller = this.#find(".scroller");
+    const bar = this.#find(".toolbar");
+    const head = (getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0) + GAP_PX;
+    const top = this.#find(".grid").getBoundingClientRect().top - scroller.getBoundingClientRect().top + row * this.#rowHeight;
+    const bottom = top + this.#rowHeight;
+    if (top < head) scroller.scrollTop += top - head;
+    else if (bottom > scroller.clientHeight) scroller.scrollTop += bottom - scroller.clientHeight;
   }
 
   /** @param {Move} move */
@@ -175,7 +172,7 @@ export class Grid {
     const ids = this.#ids;
     const index = this.focused === null ? -1 : ids.indexOf(this.focused);
     if (index < 0) return;
-    const page = Math.max(1, Math.floor((this.#scroller()?.clientHeight ?? 0) / (this.#tileWidth() + this.#rem * CAPTION_REM + GAP_PX))) * this.#columns;
+    const page = Math.max(1, Math.floor(this.#find(".scroller").clientHeight / this.#rowHeight)) * this.#columns;
     const steps = { left: -1, right: 1, up: -this.#columns, down: this.#columns, first: -index, last: ids.length, "page-up": -page, "page-down": page };
     const wanted = index + steps[to];
     // Up and down stay in their column at the edges.

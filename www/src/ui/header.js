@@ -35,7 +35,7 @@ export function header(gallery) {
       </fieldset>
       <button type="button" class="chip ${engine.state}" part="device" title=${info ? `${info.device}, weights as ${info.dtype}` : ""} @click=${() => gallery.show("model")}>
         <span>${info
-          ? html`<b>${info.backend === "webgpu" ? "WebGPU" : "CPU"}</b> · ${info.dtype}${msPerImage === null ? nothing : html` · ${duration(msPerImage)} an image`}`
+          ? html`<b>${info.backend === "webgpu" ? "WebGPU" : "CPU"}</b><span class="wide"> · ${info.dtype}</span>${msPerImage === null ? nothing : html` · ${duration(msPerImage)}<span class="wide"> an image</span>`}`
           : { idle: "No model", loading: "Loading …", recovering: "Starting again …", failed: "No scorer", stopped: "Not loaded", ready: "" }[engine.state]}</span>
       </button>
       <button type="button" class="icon plain" aria-label=${gallery.isDark() ? "Light colours" : "Dark colours"} title=${gallery.isDark() ? "Light colours" : "Dark colours"}

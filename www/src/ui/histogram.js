@@ -2,6 +2,7 @@
 // histogram.js — how one score is spread, with a range that can be brushed by pointer and set by keys.
 
 import { html, svg } from "lit";
+
 import { style } from "./style.js";
 
 /** The scale of opinions, and how finely the range can be set. */

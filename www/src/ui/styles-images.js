@@ -72,21 +72,37 @@ export const images = css`
   .caption { height: 2.75rem; padding: 0.35rem 0.15rem 0; display: grid; align-content: start; gap: 0.1rem; }
   .caption .name { font-size: 0.8rem; color: var(--soft); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .task { display: grid; grid-template-columns: 1fr 2.2rem; align-items: center; gap: 0.5rem; font-size: 0.8rem; line-height: 1.2; }
-  .task .track { height: 0.25rem; border-radius: 99rem; background: color-mix(in oklab, var(--hue) 18%, var(--well)); overflow: hidden; }
+  .task .track { height: 0.25rem; border-radius: 99rem; background: color-mix(in oklab, var(--hue) 22%, var(--well)); overflow: hidden; }
   .task i { display: block; height: 100%; border-radius: 99rem; background: var(--hue); transition: width 0.3s; }
   .task .value { text-align: end; }
   .waiting .value, .working .value { color: var(--soft); }
 
   @container (max-width: 40rem) {
-    header { padding-block: 0.7rem 0.5rem; }
+    .wide { display: none; }
+    header { padding-block: 0.7rem 0.5rem; gap: 0.4rem; }
+    header .title { flex-basis: 60%; }
+    header h1 { font-size: 1rem; }
     header .title p { display: none; }
+    .run { display: contents; }
+    .run :is(.segments, .chip) { order: 1; }
+    .run .chip { flex: 1; min-width: 0; padding-inline: 0.65rem; white-space: nowrap; }
+    .run .segments span { padding-inline: 0.55rem; }
     .segments legend { position: absolute; opacity: 0; }
     .bar .size { display: none; }
-    .bar .search { flex-basis: 9rem; order: -1; }
-    .bar > .menu:last-child { margin-inline-start: auto; }
+    .bar .search { flex-basis: calc(100% - 3.25rem); max-width: none; order: -2; }
+    .bar > .left-edge { order: -1; }
+    .menu.left-edge > div { inset-inline: auto 0; }
+    .bar select { flex: 1 1 4.5rem; min-width: 0; padding-inline: 0.4rem; }
+    .bar .pair { flex: 1.4 1 6.5rem; min-width: 0; }
+    .bar > :is(button, .menu) > summary, .bar > button { padding-inline: 0.6rem; }
     .toolbar { padding-block: 0.4rem; gap: 0.35rem; }
-    .state { min-height: 1.75rem; font-size: 0.8rem; }
-    .state button { min-height: 1.75rem; }
+    .toolbar:has(.filters:not([hidden])) { position: static; }
+    .state, .state .key { font-size: 0.75rem; gap: 0.1rem 0.5rem; }
+    .state { min-height: 1.5rem; }
+    .state p { margin-inline-end: 0.25rem; }
+    .state button { min-height: 2rem; padding-inline: 0.5rem; font-size: 0.8rem; }
+    .key span::before { width: 0.7rem; margin-inline-end: 0.25rem; }
+    .banner { padding-block: 0.35rem; font-size: 0.8rem; }
     main { padding-block-start: 0.5rem; }
     .drop { border-width: 1.5px; }
   }

@@ -18,7 +18,7 @@ export const scores = css`
   .marks .on { color: light-dark(#9a6a00, #ffd266); }
   .marks .keep[aria-pressed="true"] { background: #1c7a3e; color: #fff; }
   .marks .reject[aria-pressed="true"] { background: #a3261b; color: #fff; }
-  .left .legend { justify-content: center; padding: 0 0.6rem 0.6rem; background: var(--ground); }
+  .left .legend { justify-content: center; margin: 0; padding: 0 0.6rem 0.6rem; background: var(--ground); }
   .scale-ramp { flex: 0 1 12rem; height: 0.5rem; border-radius: 99rem; background: linear-gradient(to right in oklab, var(--low), var(--high)); }
 
   .right { display: grid; align-content: start; gap: 1rem; padding: 1rem clamp(0.9rem, 1.5vw, 1.75rem) 2.5rem; overflow: auto; border-inline-start: 1px solid var(--line); container-type: inline-size; }
@@ -81,11 +81,14 @@ export const scores = css`
   .compare .stage { border-radius: var(--radius); }
   .compare figcaption { display: grid; font-size: 0.9rem; }
   .compare figcaption .note { display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
-  .compare table { max-width: 60rem; margin-inline: auto; }
+  dialog:focus-visible { outline: none; }
+  .compare table { max-width: 44rem; margin-inline: auto; }
   .compare thead th { text-align: end; color: var(--soft); font-size: 0.8rem; }
   .compare tbody th[colspan] { padding-top: 0.5rem; font-weight: 600; color: var(--ink); }
   .compare tbody th[colspan]::before { content: ""; display: inline-block; width: 0.65rem; height: 0.65rem; margin-right: 0.5rem; border-radius: 0.2rem; background: var(--hue); }
   .compare :is(th, td) { padding: 0.12rem 0.25rem; }
+  .compare tr > * { width: 18%; }
+  .compare tr > :first-child { width: auto; }
   .compare th { color: var(--soft); }
   .compare .main :is(th, td) { font-weight: 600; color: var(--ink); }
   .compare .up { color: var(--keep); }
@@ -96,7 +99,8 @@ export const scores = css`
     .detail[open] { display: block; overflow: auto; }
     .left { position: relative; grid-template-rows: 46svh auto auto; }
     .right { border: 0; padding-block-start: 0.75rem; overflow: visible; }
-    .right .top { order: -1; }
+    .top .icon { position: fixed; z-index: 3; top: 0.5rem; inset-inline-end: 0.5rem; background: var(--surface); border-color: var(--line); color: var(--ink); }
+    .compare .top .icon { position: static; }
     .tools { gap: 0.25rem 0.5rem; padding: 0.4rem; }
     .marks button { min-width: 2rem; }
   }

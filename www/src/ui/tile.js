@@ -2,11 +2,11 @@
 // tile.js — one image in the grid: picture, both scores, its mark and its state.
 
 import { html, nothing } from "lit";
-import { ref } from "lit/directives/ref.js";
-import { style } from "./style.js";
 
 import { sentence } from "./format.js";
 import { icons } from "./icons.js";
+import { style } from "./style.js";
+import { thumbnail } from "./thumbnail.js";
 import { TASK_NAMES } from "./view.js";
 
 /**
@@ -24,10 +24,11 @@ const TITLES = { perception: "Perception", alignment: "Alignment" };
 export function tile(item, { column, isSelected, isFocusable, thumbnails }) {
   const { id, name, status, mark } = item;
   return html`<div class="tile ${status} ${mark === "reject" ? "rejected" : ""}" part="tile" role="gridcell" data-id=${id}
-    aria-colindex=${column} aria-selected=${isSelected} tabindex=${isFocusable ? 0 : -1} aria-label=${spoken(item)} title=${name}>
+    aria-colindex=${column} aria-selected=${isSelected} tabindex=${isFocusable ? 0 : -1} title=${name}>
+    <span class="hidden spoken">${spoken(item)}</span>
     <div class="picture">
-      <canvas ${ref((canvas) => canvas && draw(/** @type {HTMLCanvasElement} */ (canvas), item, thumbnails))} aria-hidden="true"></canvas>
-      ${status === "failed" ? html`<p class="why">${sentence(item.error ?? "")}</p>` : nothing}
+      <canvas ${thumbnail(id, thumbnails)} aria-hidden="true"></canvas>
+      ${status === "failed" ? html`<p class="why" aria-hidden="true">${sentence(item.error ?? "")}</p>` : nothing}
       ${mark === null ? nothing : html`<span class="mark ${typeof mark === "number" ? "stars" : mark}" aria-hidden="true">${glyph(mark)}</span>`}
       <span class="pick" aria-hidden="true">${icons.check}</span>
       ${status === "working" ? html`<span class="busy"></span>` : nothing}
@@ -66,25 +67,4 @@ function spoken({ name, status, result, error, mark }) {
   }) : [];
   const state = status === "failed" ? `failed: ${error}` : status === "scored" ? scores.join(", ") : status === "working" ? "being scored" : "waiting";
   return [name, state, ...(mark === null ? [] : [markName(mark)])].join(", ");
-}
-
-/** What a canvas shows, as lit calls a ref on every render. @type {WeakMap<HTMLCanvasElement, number>} */
-const drawn = new WeakMap();
-
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {Item} item
- * @param {import("../gallery/thumbnails.js").Thumbnails} thumbnails
- */
-async function draw(canvas, item, thumbnails) {
-  if (drawn.get(canvas) === item.id) return;
-  drawn.set(canvas, item.id);
-  const context = canvas.getContext("2d");
-  context?.clearRect(0, 0, canvas.width, canvas.height);
-  const bitmap = await thumbnails.get(item.id).catch(() => null);
-  // The tile may have got another image since.
-  if (!context || !bitmap || drawn.get(canvas) !== item.id) return;
-  canvas.width = bitmap.width;
-  canvas.height = bitmap.height;
-  context.drawImage(bitmap, 0, 0);
 }

@@ -8,6 +8,7 @@ import { addMenu, closeAfterChoice } from "./add.js";
 import { count, timeLeft } from "./format.js";
 import { histogram } from "./histogram.js";
 import { icons } from "./icons.js";
+import { copyNames, save } from "./save.js";
 
 /**
  * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
@@ -18,11 +19,11 @@ import { icons } from "./icons.js";
 const BINS = 40;
 
 /** @type {[View["sort"], string][]} */
-const SORTS = [["added", "Order added"], ["name", "Name"], ["perception", "Perception"], ["alignment", "Alignment"], ["mean", "Mean of both"]];
+const SORTS = [["added", "As added"], ["name", "Name"], ["perception", "Perception"], ["alignment", "Alignment"], ["mean", "Mean of both"]];
 
 /** @type {[label: string, shows: Pick<View, "marks" | "status">][]} */
 const SHOWS = [
-  ["All images", { marks: [], status: null }],
+  ["All", { marks: [], status: null }],
   ["Kept", { marks: ["keep"], status: null }],
   ["Not rejected", { marks: ["keep", 1, 2, 3, 4, 5, null], status: null }],
   ["Rejected", { marks: ["reject"], status: null }],
@@ -49,9 +50,9 @@ export function toolbar(gallery) {
         ${SORTS.map(([sort, label]) => html`<option value=${sort} ?selected=${sort === view.sort}>${label}</option>`)}</select>
       <button type="button" class="icon" aria-label=${view.descending ? "Highest first" : "Lowest first"} title=${view.descending ? "Highest first" : "Lowest first"}
         aria-pressed=${view.descending} @click=${() => gallery.setView({ descending: !view.descending })}>${view.descending ? icons.down : icons.up}</button></span>
-      <select aria-label="Show" @change=${(/** @type {Event} */ { target }) => gallery.setView(SHOWS[/** @type {HTMLSelectElement} */ (target).selectedIndex][1])}>
+      <select class="show" aria-label="Show" @change=${(/** @type {Event} */ { target }) => gallery.setView(SHOWS[/** @type {HTMLSelectElement} */ (target).selectedIndex][1])}>
         ${SHOWS.map(([label], index) => html`<option ?selected=${index === shows}>${label}</option>`)}</select>
-      <button type="button" aria-expanded=${gallery.hasFilters} aria-controls="filters" @click=${() => gallery.toggleFilters()}>${icons.filter}<span>Scores</span></button>
+      <button type="button" aria-expanded=${gallery.hasFilters} aria-controls="filters" aria-label="Filter by scores" @click=${() => gallery.toggleFilters()}>${icons.filter}<span class="wide">Scores</span></button>
       <label class="size" title="Size of the tiles"><span class="hidden">Size of the tiles</span>
         <input type="range" min="110" max="420" step="10" .value=${live(String(grid.tileSize))}
           @input=${(/** @type {Event} */ { target }) => gallery.setTileSize(Number(/** @type {HTMLInputElement} */ (target).value))}></label>
@@ -113,13 +114,13 @@ function exportMenu(gallery) {
   const ids = () => (grid.selected.size > 0 ? collection.shown.filter((id) => grid.selected.has(id)) : undefined);
   const what = grid.selected.size > 0 ? "the selection" : "the list";
   return html`<details class="menu" name="menu" @click=${closeAfterChoice}>
-    <summary class="button" role="button">${icons.save}<span>Export</span></summary>
+    <summary class="button" role="button" aria-label="Export">${icons.save}<span class="wide">Export</span></summary>
     <div>
-      <button type="button" @click=${() => gallery.save("scores.csv", "text/csv", collection.exportCsv(ids()))}>Scores of ${what} as CSV</button>
-      <button type="button" @click=${() => gallery.save("scores.json", "application/json", collection.exportJson(ids()))}>Scores of ${what} as JSON</button>
-      <button type="button" @click=${() => gallery.copy(collection.names("keep"))}>Copy the names of kept images</button>
-      <button type="button" @click=${() => gallery.save("kept.txt", "text/plain", collection.names("keep"))}>Names of kept images as a file</button>
-      <button type="button" @click=${() => gallery.save("rejected.txt", "text/plain", collection.names("reject"))}>Names of rejected images as a file</button>
+      <button type="button" @click=${() => save(gallery, "scores.csv", "text/csv", collection.exportCsv(ids()))}>Scores of ${what} as CSV</button>
+      <button type="button" @click=${() => save(gallery, "scores.json", "application/json", collection.exportJson(ids()))}>Scores of ${what} as JSON</button>
+      <button type="button" @click=${() => copyNames(gallery, collection.names("keep"))}>Copy the names of kept images</button>
+      <button type="button" @click=${() => save(gallery, "kept.txt", "text/plain", collection.names("keep"))}>Names of kept images as a file</button>
+      <button type="button" @click=${() => save(gallery, "rejected.txt", "text/plain", collection.names("reject"))}>Names of rejected images as a file</button>
     </div>
   </details>`;
 }

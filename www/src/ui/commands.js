@@ -1,0 +1,48 @@
+// @ts-check
+// commands.js — what a command from the keyboard does, in the grid and in the windows over it.
+
+import { commandOf } from "./keyboard.js";
+
+/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+
+/** Steps through the large view. */
+const STEPS = { left: -1, up: -1, "page-up": -1, right: 1, down: 1, "page-down": 1, first: -Infinity, last: Infinity };
+
+/** @param {Gallery} gallery @param {KeyboardEvent} event */
+export function obey(gallery, event) {
+  const { window, grid } = gallery;
+  const command = commandOf(event);
+  if (command === null || isControls(event, command)) return;
+  const detail = typeof window === "object" && window !== null && "detail" in window ? window.detail : null;
+  // A dialog closes by its own cancel event.
+  if (command.name === "escape" && window !== null) return;
+  event.preventDefault();
+  event.stopPropagation();
+  switch (command.name) {
+    case "move":
+      if (detail !== null) gallery.step(STEPS[command.to]);
+      else if (window === null) grid.move(command);
+      return;
+    case "mark": return gallery.mark(detail === null ? grid.targets() : [detail], command.mark);
+    case "help": return gallery.show("help");
+  }
+  if (window !== null) return;
+  const { focused } = grid;
+  switch (command.name) {
+    case "open": return focused === null ? undefined : gallery.open(focused);
+    case "select": return focused === null ? undefined : grid.toggle(focused);
+    case "select-all": return grid.selectAll();
+    case "compare": return gallery.compare();
+    case "remove": return gallery.takeOut(grid.targets());
+    case "search": return gallery.focusSearch();
+    case "escape": return grid.clearSelection();
+  }
+}
+
+/** Whether the key is for the button or the switch that has the focus. @param {KeyboardEvent} event @param {import("./keyboard.js").Command} command */
+function isControls(event, command) {
+  const target = event.composedPath()[0];
+  if (!(target instanceof HTMLElement)) return false;
+  if (command.name === "open" || command.name === "select") return target.matches("button, input, summary");
+  return command.name === "move" && target.matches("input");
+}

@@ -1,0 +1,26 @@
+// @ts-check
+// save.js — what leaves the gallery: files and the clipboard.
+
+import { count } from "./format.js";
+
+/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+
+/** @param {Gallery} gallery @param {string} name @param {string} type @param {string} text */
+export function save(gallery, name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  Object.assign(document.createElement("a"), { href: url, download: name }).click();
+  // The download has begun with the click; the address is not needed by it after this task.
+  setTimeout(() => URL.revokeObjectURL(url));
+  gallery.say(`${name} saved.`);
+}
+
+/** @param {Gallery} gallery @param {string} names  one a line */
+export async function copyNames(gallery, names) {
+  const kept = names === "" ? 0 : names.trimEnd().split("\n").length;
+  try {
+    await navigator.clipboard.writeText(names);
+    gallery.notify(`the names of ${count(kept, "kept image")} are in the clipboard`);
+  } catch (error) {
+    gallery.notify(`the browser does not allow to copy (${/** @type {Error} */ (error).message}): save the names as a file instead`);
+  }
+}
