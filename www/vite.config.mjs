@@ -1,6 +1,7 @@
 // vite.config.mjs — what becomes of src/. `npm run build` runs it once for each mode, into dist/ or the folder in OUT:
 //
-//   library          tsp-mgs.js, the package's entry in one file, for bundlers and for plain <script type="module">
+//   library          tsp-mgs.js, the package's entry in one file, for bundlers and for plain <script type="module">, and the
+//                    licences of what is in it
 //   worker           tsp-mgs-worker.js, in one file, since bundlers of others copy it as it is
 //   page             the gallery's page, its scripts and styles beside it
 //   service-worker   service-worker.js, which is told what all the others made
@@ -34,7 +35,10 @@ export default defineConfig(({ mode }) => ({
 }));
 
 const parts = {
-  library: oneFile("src/index.js", "tsp-mgs.js"),
+  library: {
+    ...oneFile("src/index.js", "tsp-mgs.js"),
+    license: { fileName: "tsp-mgs.licenses.md" },
+  },
   worker: oneFile("src/engine/worker.js", "tsp-mgs-worker.js"),
   page: {
     rollupOptions: {

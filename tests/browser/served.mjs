@@ -26,7 +26,7 @@ export const TOLERANCE = 1e-3;
 /** SwiftShader on two cores, the model's start included. */
 export const PATIENCE_MS = 300_000;
 /** As strict as a page can be that runs wasm: the library must do with it. */
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; img-src 'self' blob:; connect-src *";
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; img-src 'self' blob:; connect-src * blob:";
 
 /** A server of the built files, which asks `answer` first: what that takes on itself returns true. */
 export class Served {

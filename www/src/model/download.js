@@ -107,7 +107,7 @@ async function request(url, from, signal) {
 /** Browsers do not tell a script which of these it was. @param {string} url */
 function whyNoAnswer(url) {
   const { protocol, origin } = new URL(url);
-  if (protocol === "blob:") return "the address is no longer valid: choose the file again";
+  if (protocol === "blob:") return "the address is no longer valid, or the page's Content-Security-Policy lacks connect-src blob:; choose the file again";
   if (origin === self.location.origin || origin === "null") return "the network or the server is down; check the connection and try again";
   return `the network is down, or ${new URL(url).host} does not allow other sites to read its files (CORS); check the connection, or download the file and choose it from your disk`;
 }

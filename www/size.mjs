@@ -1,0 +1,46 @@
+// size.mjs — gzipped sizes of what a browser loads, beside the recorded ones in size.json. Fails on growth and over the limit.
+//
+//   node size.mjs            compares; OUT names another folder than dist/
+//   node size.mjs --record   writes today's sizes down
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
+
+const www = import.meta.dirname;
+const out = resolve(www, process.env.OUT ?? "dist");
+const record = join(www, "size.json");
+
+/** wasm-bindgen's glue is made with its module and counts with it. Of the two modules a browser loads one. */
+const parts = {
+  page: ["page.js", "tsp-mgs-worker.js", "service-worker.js"],
+  library: ["tsp-mgs.js", "tsp-mgs-worker.js"],
+  "wasm cpu": ["wasm/cpu/tsp_mgs_web.js", "wasm/cpu/tsp_mgs_web_bg.wasm"],
+  "wasm webgpu": ["wasm/webgpu/tsp_mgs_web.js", "wasm/webgpu/tsp_mgs_web_bg.wasm"],
+};
+/** JavaScript without wasm, gzipped. */
+const LIMIT = { page: 60_000, library: 60_000 };
+const GROWTH = 0.05;
+
+const sizes = Object.fromEntries(Object.entries(parts).map(([name, files]) => [name, files.reduce((sum, file) => sum + gzipped(file), 0)]));
+if (process.argv.includes("--record")) writeFileSync(record, `${JSON.stringify(sizes, null, 2)}\n`);
+const recorded = existsSync(record) ? JSON.parse(readFileSync(record, "utf8")) : {};
+
+const rows = Object.entries(sizes).map(([name, size]) => {
+  const before = recorded[name];
+  const growth = before === undefined ? 0 : size / before - 1;
+  const wrong = size > LIMIT[name] ? `over the limit of ${LIMIT[name]}`
+    : growth > GROWTH ? `grew by more than ${GROWTH * 100} %: make it smaller, or record it with --record` : "";
+  return { name, size, before: before ?? "–", growth: `${(growth * 100).toFixed(1)} %`, wrong };
+});
+console.log(`${"gzipped bytes".padEnd(14)}${"now".padStart(10)}${"recorded".padStart(10)}${"growth".padStart(9)}`);
+for (const { name, size, before, growth, wrong } of rows) {
+  console.log(`${name.padEnd(14)}${String(size).padStart(10)}${String(before).padStart(10)}${growth.padStart(9)}  ${wrong}`.trimEnd());
+}
+if (rows.some(({ wrong }) => wrong)) process.exitCode = 1;
+
+function gzipped(file) {
+  const path = join(out, file);
+  if (!existsSync(path)) throw new Error(`${path} is missing: run make web`);
+  return gzipSync(readFileSync(path), { level: 9 }).length;
+}
