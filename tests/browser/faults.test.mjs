@@ -87,9 +87,14 @@ claim("a cut download goes on where it broke", async (page) => {
     begins.push(from);
     if (times > 2) return send(response, from);
     response.writeHead(from > 0 ? 206 : 200, rangeFrom(from));
-    response.write(shard.subarray(from, from + 2_000_000));
+    let sent = from;
+    const trickle = setInterval(() => response.write(shard.subarray(sent, (sent += 10_000))), 20);
     // Not before the page has read some of it: what waits in the browser is lost with the connection.
-    cut = (heard) => heard > from && response.destroy();
+    cut = (heard) => {
+      if (heard <= from) return;
+      clearInterval(trickle);
+      response.destroy();
+    };
   });
   const forShardAlone = served.answer;
   served.answer = (request, response) => {
