@@ -15,6 +15,8 @@ const axe = readFileSync(createRequire(join(www, "package.json")).resolve("axe-c
 const IMAGES = 2000;
 const ANSWER_MS = 100;
 const TAB_BYTES = 1e9;
+/** After so many images the pointer moves once. */
+const STRIDE = 10;
 
 let served, browser;
 const claim = galleryClaims(() => ({ browser, served }));
@@ -123,6 +125,9 @@ claim("a new version waits until it is asked for, and then comes whole", async (
 });
 
 claim(`${IMAGES} images go through while the page answers within ${ANSWER_MS} ms`, async (page) => {
+  // An empty page beside it has the same machine, and shows what that takes for itself while it computes.
+  const other = await browser.newPage();
+  for (const probed of [page, other]) await probed.evaluate(probe);
   await page.evaluate(async (count) => {
     const canvas = new OffscreenCanvas(48, 48);
     const context = canvas.getContext("2d");
@@ -137,41 +142,52 @@ claim(`${IMAGES} images go through while the page answers within ${ANSWER_MS} ms
     }
     const transfer = new DataTransfer();
     for (const file of files) transfer.items.add(file);
-    // What a person notices: how long a press waits for its answer, and the next frame after it.
-    window.answers = [];
-    document.addEventListener("pointermove", ({ timeStamp }) => requestAnimationFrame(() => window.answers.push(performance.now() - timeStamp)), true);
     document.querySelector("tsp-gallery").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
   }, IMAGES);
   await page.waitForFunction((count) => document.querySelector("tsp-gallery").collection.items.length === count, IMAGES);
-  const state = () => page.evaluate(() => {
-    const { scored, waiting, failed } = document.querySelector("tsp-gallery").collection.progress;
-    return { scored, waiting, failed, tiles: document.querySelector("tsp-gallery").shadowRoot.querySelectorAll('[role="gridcell"]').length };
-  });
   const memory = await browser.newBrowserCDPSession();
   let most = 0;
   let mostTiles = 0;
-  for (let turn = 0; ; turn += 1) {
-    const { scored, waiting, failed, tiles } = await state();
-    assert.equal(failed, 0);
-    mostTiles = Math.max(mostTiles, tiles);
-    await page.mouse.move(300 + (turn % 50) * 5, 500);
-    await page.mouse.wheel(0, turn % 20 < 10 ? 700 : -500);
-    await page.evaluate(() => new Promise(requestAnimationFrame));
-    if (turn % 20 === 0) most = Math.max(most, await tabBytes(memory));
-    if (waiting === 0) {
-      assert.equal(scored, IMAGES);
-      break;
-    }
+  for (let turn = 1; turn <= IMAGES / STRIDE; turn += 1) {
+    const tiles = await page.waitForFunction((done) => {
+      const { collection, shadowRoot } = document.querySelector("tsp-gallery");
+      const { scored, failed } = collection.progress;
+      return (scored + failed >= done || failed > 0) && shadowRoot.querySelectorAll('[role="gridcell"]').length;
+    }, turn * STRIDE);
+    mostTiles = Math.max(mostTiles, await tiles.jsonValue());
+    for (const probed of [page, other]) await probed.mouse.move(300 + (turn % 50) * 5, 500);
+    if (turn % 4 === 0) await page.mouse.wheel(0, turn % 40 < 24 ? 1500 : -1800);
+    if (turn % 10 === 0) most = Math.max(most, await tabBytes(memory));
   }
-  const answers = (await page.evaluate(() => window.answers)).toSorted((a, b) => a - b);
-  assert.ok(answers.length > 100, `${answers.length} presses`);
-  const at = (share) => answers[Math.floor(answers.length * share)].toFixed(0);
-  console.log(`answers: half within ${at(0.5)} ms, 95 % within ${at(0.95)} ms, 99 % within ${at(0.99)} ms, all within ${at(0.9999)} ms; at most ${(most / 1e6).toFixed(0)} MB and ${mostTiles} tiles`);
-  assert.ok(Number(at(0.95)) <= ANSWER_MS, `95 % of the answers came within ${at(0.95)} ms`);
+  await allScored(page);
+  assert.deepEqual(await page.evaluate(() => {
+    const { scored, failed } = document.querySelector("tsp-gallery").collection.progress;
+    return { scored, failed };
+  }), { scored: IMAGES, failed: 0 });
+  const answers = await answersOf(page);
+  const others = await answersOf(other);
+  await other.close();
+  assert.ok(answers.length > 100, `${answers.length} answers`);
+  console.log(`answers: half within ${at(answers, 0.5)} ms, 95 % within ${at(answers, 0.95)} ms, the empty page's within ${at(others, 0.95)} ms; at most ${(most / 1e6).toFixed(0)} MB and ${mostTiles} tiles`);
+  assert.ok(at(answers, 0.95) <= ANSWER_MS + at(others, 0.95), `95 % of the answers came within ${at(answers, 0.95)} ms, those of an empty page within ${at(others, 0.95)} ms`);
   assert.ok(most < TAB_BYTES, `the tab grew to ${most} bytes`);
   assert.ok(mostTiles < 300, `${mostTiles} tiles were in the page at once`);
   assert.equal(await page.evaluate(() => window.scoreRequests), IMAGES);
 }, { query: "?device=cpu&crops=1", isEmpty: true });
+
+/** What a person notices: how long the pointer waits for its answer, and the next frame after it. */
+function probe() {
+  window.answers = [];
+  document.addEventListener("pointermove", ({ timeStamp }) => requestAnimationFrame(() => window.answers.push(performance.now() - timeStamp)), true);
+}
+
+async function answersOf(page) {
+  return (await page.evaluate(() => window.answers)).toSorted((a, b) => a - b);
+}
+
+function at(sorted, share) {
+  return Math.round(sorted[Math.floor(sorted.length * share)]);
+}
 
 /** The memory of the tab's process, wasm and worker included. */
 async function tabBytes(session) {

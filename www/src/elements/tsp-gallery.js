@@ -29,6 +29,8 @@ import { toolbar } from "../ui/toolbar.js";
  * @typedef {import("../engine/protocol.js").DeviceChoice} DeviceChoice
  */
 
+/** Scores can come faster than anybody reads, and each drawing takes the time in which a press could be answered. */
+const FOLLOW_MS = 150;
 /** From such a screen on, tiles are that many pixels wide. */
 const SHARP_FROM_PX = 2500;
 const SHARP_PX = 512;
@@ -41,6 +43,8 @@ const FILTERS_FROM_PX = 900;
  * Attributes: `model` (address of a model.json; the one beside the library if absent), `device` (auto, webgpu, cpu), `crops` (1, 5,
  * 15), `samples` (address of a samples.json: `[{ file, prompt }]`), `show-samples` (until other images come), `theme` (light,
  * dark; the system's if absent), `files` (folder of the library's worker and wasm).
+ *
+ * Methods: `add(files)`. The images and their results: `collection` (gallery/collection.js).
  *
  * Slots: `title`, `subtitle`, `banner`.
  *
@@ -64,6 +68,10 @@ export class TspGallery extends LitElement {
     theme: { type: String, reflect: true },
   };
   static styles = [base, frame, images, scores];
+
+  #drawnAt = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #following;
+  #prefersDark = matchMedia("(prefers-color-scheme: dark)");
 
   constructor() {
     super();
@@ -99,7 +107,7 @@ export class TspGallery extends LitElement {
     this.collection = collection;
     const pixels = Math.max(innerWidth, innerHeight) * devicePixelRatio;
     this.thumbnails = new Thumbnails({ collection, side_px: pixels > SHARP_FROM_PX ? SHARP_PX : undefined });
-    for (const type of ["change", "view", "progress"]) collection.addEventListener(type, () => this.requestUpdate());
+    for (const type of ["change", "view", "progress"]) collection.addEventListener(type, () => this.#follow());
     collection.addEventListener("notice", (event) => this.notify(/** @type {CustomEvent} */ (event).detail.message));
     collection.addEventListener("progress", () => this.#sayProgress());
     /** A mark changes an item too, and is no new score. @type {WeakSet<object>} */
@@ -146,6 +154,7 @@ export class TspGallery extends LitElement {
   }
 
   updated() {
+    this.#drawnAt = performance.now();
     this.grid.updated();
     for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.renderRoot.querySelectorAll("dialog:not([open])"))) dialog.showModal();
   }
@@ -166,6 +175,11 @@ export class TspGallery extends LitElement {
       ${window === "help" ? dialogs.help(this) : window === "urls" ? dialogs.urls(this) : window === "model" ? dialogs.model(this) : nothing}
       ${this.engine.question ? dialogs.download(this, this.engine.question) : nothing}
       <p class="hidden" role="status">${this.said}</p>`;
+  }
+
+  /** For the page around: images, sidecars and CSV tables, as if they were dropped. @param {Iterable<File>} files */
+  add(files) {
+    return this.intake.addFiles(files);
   }
 
   // What a person does.
@@ -286,10 +300,18 @@ export class TspGallery extends LitElement {
     this.engine.load();
   }
 
+  /** Draws what the work brings: often enough to be read, and at once when it is done. What a person does is drawn at once. */
+  #follow() {
+    clearTimeout(this.#following);
+    const wait = this.collection.progress.waiting === 0 ? 0 : this.#drawnAt + FOLLOW_MS - performance.now();
+    if (wait <= 0) this.requestUpdate();
+    else this.#following = setTimeout(() => this.requestUpdate(), wait);
+  }
+
   // Looks and words.
 
   isDark() {
-    return this.theme ? this.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    return this.theme ? this.theme === "dark" : this.#prefersDark.matches;
   }
 
   switchTheme() {

@@ -4,6 +4,7 @@
 import { html, nothing } from "lit";
 
 import { icons } from "./icons.js";
+import { menu } from "./menu.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
 
@@ -22,10 +23,7 @@ export function dropZone(gallery) {
 
 /** @param {Gallery} gallery */
 export function addMenu(gallery) {
-  return html`<details class="menu left-edge" name="menu" @click=${closeAfterChoice}>
-    <summary class="button" role="button" aria-label="Add images">${icons.add}<span class="wide">Add</span></summary>
-    <div>${choices(gallery, "")}</div>
-  </details>`;
+  return menu("left-edge", "Add images", html`${icons.add}<span class="wide">Add</span>`, choices(gallery, ""));
 }
 
 /** @param {Gallery} gallery @param {string} first  the class of the first choice */
@@ -47,9 +45,4 @@ function taken(gallery) {
     gallery.intake.addFiles([...(input.files ?? [])]);
     input.value = ""; // The same file may be chosen again.
   };
-}
-
-/** @param {Event} event */
-export function closeAfterChoice({ target, currentTarget }) {
-  if (target instanceof Element && target.closest("div button, div input")) /** @type {HTMLDetailsElement} */ (currentTarget).open = false;
 }

@@ -53,7 +53,7 @@ export function model(gallery) {
       event.preventDefault();
       gallery.setModel(String(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)).get("url")));
     }}><div class="row"><input type="url" name="url" placeholder="https://…/model.json" aria-label="Address of a model.json" required><button>Load</button></div></form>
-    <div class="row choices">
+    <div class="row">
       <label class="button">Folder with model.json<input type="file" webkitdirectory aria-label="Choose a folder with a model" @change=${(/** @type {Event} */ { target }) =>
         gallery.setModel([...(/** @type {HTMLInputElement} */ (target).files ?? [])])}></label>
       <button type="button" @click=${() => gallery.setModel(undefined)}>The built-in one</button>

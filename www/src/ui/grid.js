@@ -57,7 +57,8 @@ export class Grid {
 
   unmount() {
     this.#resized?.disconnect();
-    this.#find(".scroller").removeEventListener("scroll", this.#measure);
+    // There is none yet if the element leaves before it was drawn.
+    this.#find(".scroller")?.removeEventListener("scroll", this.#measure);
   }
 
   get #ids() {

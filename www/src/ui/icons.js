@@ -21,6 +21,6 @@ export const icons = {
   images: icon(svg`<path d="M4 6h12v12H4zM8 6V3h12v12h-4M4 15l4-4 4 4 2-2 2 2"/>`),
   light: icon(svg`<circle cx="12" cy="12" r="4"/><path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4m0-12.8L17 7M7 17l-1.4 1.4"/>`),
   dark: icon(svg`<path d="M20 14A8.5 8.5 0 0 1 10 4a8.5 8.5 0 1 0 10 10z"/>`),
-  help: icon(svg`<path d="M9 9a3 3 0 1 1 4 2.8c-.7.3-1 .8-1 1.7v.5m0 3v.1"/>`),
+  help: icon(svg`<path d="M8.5 8.5a3.5 3.5 0 1 1 5 3.2c-1 .5-1.5 1.1-1.5 2.3m0 3.5v.1"/><circle cx="12" cy="12" r="9.5"/>`),
   check: icon(svg`<path d="m5 12 5 5 9-10"/>`),
 };

@@ -6,6 +6,9 @@ import { noChange } from "lit";
 import { Directive, directive } from "lit/directive.js";
 
 class Style extends Directive {
+  /** What is set already: setting it again costs the browser as much. @type {Record<string, string>} */
+  #set = {};
+
   /** @param {Record<string, string>} _properties  by their names in CSS; the same ones at each render */
   render(_properties) {
     return noChange;
@@ -17,7 +20,11 @@ class Style extends Directive {
    * @override
    */
   update({ element }, [properties]) {
-    for (const [name, value] of Object.entries(properties)) /** @type {HTMLElement} */ (element).style.setProperty(name, value);
+    for (const [name, value] of Object.entries(properties)) {
+      if (this.#set[name] === value) continue;
+      this.#set[name] = value;
+      /** @type {HTMLElement} */ (element).style.setProperty(name, value);
+    }
     return noChange;
   }
 }

@@ -24,7 +24,7 @@ export const images = css`
   .state progress::-webkit-progress-value, .state progress::-moz-progress-bar { border-radius: 0; }
 
   .filters { display: flex; flex-wrap: wrap; gap: 0.5rem 2rem; }
-  .histogram { flex: 1 1 14rem; max-width: 36rem; min-width: 0; padding-inline: 12px; }
+  .histogram { contain: layout style; flex: 1 1 14rem; max-width: 36rem; min-width: 0; padding-inline: 12px; }
   .histogram .head { display: flex; align-items: baseline; gap: 0.6rem; min-height: 1.6rem; font-size: 0.85rem; margin-inline: -12px; }
   .histogram .head span { font-weight: 600; }
   .histogram .head output { color: var(--soft); }
@@ -45,7 +45,7 @@ export const images = css`
   .nothing { padding: 4rem 1rem; text-align: center; color: var(--soft); }
   .grid { position: relative; }
   .tiles { position: absolute; inset: 0 0 auto; display: grid; }
-  .tile { position: relative; min-width: 0; border-radius: var(--radius); cursor: pointer; outline-offset: 3px; }
+  .tile { position: relative; contain: layout style; min-width: 0; border-radius: var(--radius); cursor: pointer; outline-offset: 3px; }
   .picture { position: relative; aspect-ratio: 1; border-radius: var(--radius); background: var(--well); overflow: hidden; }
   .picture canvas { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; transition: opacity 0.2s, scale 0.25s; }
   .tile:hover canvas { scale: 1.02; }

@@ -104,8 +104,6 @@ export const base = css`
   .menu.left-edge > div { inset-inline: 0 auto; }
   .menu > div > :is(button, label) { justify-content: start; border-color: transparent; background: none; border-radius: 0.4rem; }
   .menu > div > :is(button, label):hover { background: color-mix(in oklab, var(--ink) 7%, transparent); }
-  .menu label { position: relative; }
-  .menu label input { position: absolute; inset: 0; opacity: 0; width: 100%; cursor: pointer; }
   label.button:focus-within { outline: 3px solid var(--accent); outline-offset: 2px; }
 
   @media (prefers-reduced-motion: reduce) { *, ::before, ::after { transition: none !important; animation: none !important; } }
@@ -150,8 +148,8 @@ export const frame = css`
   .drop > p { max-width: 34rem; text-wrap: pretty; }
   .drop svg.line { width: 3rem; height: 3rem; }
   .choices { display: flex; flex-wrap: wrap; justify-content: center; gap: 0.5rem; }
-  .choices label, .menu label { position: relative; overflow: hidden; }
-  .choices input[type="file"] { position: absolute; inset: 0; opacity: 0; cursor: pointer; font-size: 0; }
+  label.button { position: relative; overflow: hidden; }
+  label.button input { position: absolute; inset: 0; opacity: 0; cursor: pointer; font-size: 0; }
 
   .dialog {
     width: min(34rem, calc(100% - 1.5rem)); max-height: calc(100% - 1.5rem); margin: auto; padding: 1.25rem; overflow: auto;
@@ -161,7 +159,6 @@ export const frame = css`
   .dialog > header { padding: 0 0 0.75rem; flex-wrap: nowrap; }
   .dialog > header h2 { flex: 1; font-size: 1.15rem; }
   .dialog form, .dialog .stack { display: grid; gap: 0.75rem; }
-  .dialog fieldset { border: 0; padding: 0; display: grid; gap: 0.5rem; }
   .dialog .row { display: flex; flex-wrap: wrap; gap: 0.5rem; align-items: center; }
   .dialog .row > input { flex: 1 1 12rem; }
   .dialog .actions { display: flex; flex-wrap: wrap; gap: 0.5rem; justify-content: end; }

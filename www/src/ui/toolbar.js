@@ -4,10 +4,11 @@
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 
-import { addMenu, closeAfterChoice } from "./add.js";
+import { addMenu } from "./add.js";
 import { count, timeLeft } from "./format.js";
 import { histogram } from "./histogram.js";
 import { icons } from "./icons.js";
+import { menu } from "./menu.js";
 import { copyNames, save } from "./save.js";
 
 /**
@@ -113,14 +114,10 @@ function exportMenu(gallery) {
   const { collection, grid } = gallery;
   const ids = () => (grid.selected.size > 0 ? collection.shown.filter((id) => grid.selected.has(id)) : undefined);
   const what = grid.selected.size > 0 ? "the selection" : "the list";
-  return html`<details class="menu" name="menu" @click=${closeAfterChoice}>
-    <summary class="button" role="button" aria-label="Export">${icons.save}<span class="wide">Export</span></summary>
-    <div>
-      <button type="button" @click=${() => save(gallery, "scores.csv", "text/csv", collection.exportCsv(ids()))}>Scores of ${what} as CSV</button>
-      <button type="button" @click=${() => save(gallery, "scores.json", "application/json", collection.exportJson(ids()))}>Scores of ${what} as JSON</button>
-      <button type="button" @click=${() => copyNames(gallery, collection.names("keep"))}>Copy the names of kept images</button>
-      <button type="button" @click=${() => save(gallery, "kept.txt", "text/plain", collection.names("keep"))}>Names of kept images as a file</button>
-      <button type="button" @click=${() => save(gallery, "rejected.txt", "text/plain", collection.names("reject"))}>Names of rejected images as a file</button>
-    </div>
-  </details>`;
+  return menu("", "Export", html`${icons.save}<span class="wide">Export</span>`, html`
+    <button type="button" @click=${() => save(gallery, "scores.csv", "text/csv", collection.exportCsv(ids()))}>Scores of ${what} as CSV</button>
+    <button type="button" @click=${() => save(gallery, "scores.json", "application/json", collection.exportJson(ids()))}>Scores of ${what} as JSON</button>
+    <button type="button" @click=${() => copyNames(gallery, collection.names("keep"))}>Copy the names of kept images</button>
+    <button type="button" @click=${() => save(gallery, "kept.txt", "text/plain", collection.names("keep"))}>Names of kept images as a file</button>
+    <button type="button" @click=${() => save(gallery, "rejected.txt", "text/plain", collection.names("reject"))}>Names of rejected images as a file</button>`);
 }
