@@ -116,15 +116,19 @@ claim("search, marks, order and a brushed range decide what is shown", async (pa
   await page.waitForFunction((first) => document.querySelector("tsp-gallery").shadowRoot.querySelector('[role="gridcell"]').title === first, sorted[0]);
   assert.deepEqual(await files(), sorted);
 
-  // From the middle of the scale to its end, by pointer.
+  // By pointer, from where the scores lie furthest apart to beyond the end of the scale.
+  const levels = scores.map(({ alignment }) => Math.min(5, Math.max(0, alignment.score))).sort((a, b) => a - b);
+  const gaps = levels.slice(1).map((level, index) => level - levels[index]);
+  const widest = gaps.indexOf(Math.max(...gaps));
+  assert.ok(gaps[widest] > 0.1, "the samples' scores must lie apart, as a range is set in steps of 0.05");
+  const from = (levels[widest] + levels[widest + 1]) / 2;
   const plot = await page.locator(".histogram.alignment .plot").boundingBox();
-  await page.mouse.move(plot.x + plot.width / 2, plot.y + 12);
+  await page.mouse.move(plot.x + (plot.width * from) / 5, plot.y + 12);
   await page.mouse.down();
   await page.mouse.move(plot.x + plot.width * 0.8, plot.y + 12);
   await page.mouse.move(plot.x + plot.width + 20, plot.y + 12);
   await page.mouse.up();
-  const above = scores.filter(({ alignment }) => alignment.score >= 2.5).map(({ file }) => file);
-  assert.ok(above.length > 0 && above.length < scores.length, "the samples must lie on both sides");
+  const above = scores.filter(({ alignment }) => alignment.score >= from).map(({ file }) => file);
   await named(page, above);
   // And by keys: the lower end moves to the start.
   await page.getByRole("slider", { name: "Lowest alignment" }).focus();
@@ -249,11 +253,13 @@ claim("after a reload nothing is scored again, and marks and typed prompts are t
   await page.keyboard.press("Enter");
   await allScored(page);
   assert.equal(await page.evaluate(() => window.scoreRequests), samples.length + 1);
-  // Results are written in the background; what counts is that they are there once the page says so.
+  // They are written down in the background.
   await page.waitForFunction(async (count) => {
-    const databases = await indexedDB.databases();
-    return databases.length > 0 && count > 0;
-  }, samples.length);
+    const database = await new Promise((resolve) => Object.assign(indexedDB.open("tsp-mgs"), { onsuccess: ({ target }) => resolve(target.result) }));
+    const { target } = await new Promise((resolve) => Object.assign(database.transaction("results").objectStore("results").count(), { onsuccess: resolve }));
+    database.close();
+    return target.result === count;
+  }, samples.length + 1);
   await page.reload();
   await allScored(page);
   assert.equal(await page.evaluate(() => window.scoreRequests), 0);
