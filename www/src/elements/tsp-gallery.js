@@ -156,7 +156,11 @@ export class TspGallery extends LitElement {
   updated() {
     this.#drawnAt = performance.now();
     this.grid.updated();
-    for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.renderRoot.querySelectorAll("dialog:not([open])"))) dialog.showModal();
+    for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.renderRoot.querySelectorAll("dialog:not([open])"))) {
+      dialog.showModal();
+      // Chromium focuses the first button, which in a window of images would wear a ring for nothing.
+      if (dialog.autofocus) dialog.focus();
+    }
   }
 
   render() {

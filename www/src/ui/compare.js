@@ -23,7 +23,7 @@ const ROWS = [
 
 /** @param {Gallery} gallery @param {[Item, Item]} items */
 export function comparison(gallery, [a, b]) {
-  return html`<dialog autofocus class="compare" part="compare" aria-label="Two images side by side"
+  return html`<dialog autofocus tabindex="-1" class="compare" part="compare" aria-label="Two images side by side"
     @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.onCancel(event)}>
     <div class="top"><h2>Side by side</h2>
       <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.close()}>${icons.close}</button></div>

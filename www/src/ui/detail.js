@@ -39,7 +39,7 @@ export class Detail {
     const place = shown.indexOf(item.id);
     const tasks = gallery.engine.scorer?.info.tasks ?? TASK_NAMES;
     const { result } = item;
-    return html`<dialog autofocus class="detail" part="detail" aria-label=${item.name}
+    return html`<dialog autofocus tabindex="-1" class="detail" part="detail" aria-label=${item.name}
       @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.onCancel(event)}>
       <div class="left">
         <div class="stage">${picture(gallery, item)}${result && this.heat && result[this.heat]?.patches.length ? guard([result, this.heat], () => overlay(result, this.heat)) : nothing}
