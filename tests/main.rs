@@ -19,6 +19,9 @@ mod cli;
 /// Tables of opinion scores, right and wrong, in every layout.
 #[path = "suite/datasets.rs"]
 mod datasets;
+/// The built-in weights: how well they rank what they never saw.
+#[path = "suite/demo.rs"]
+mod demo;
 /// `trainer evaluate`, as a user runs it: `trainer score`, and the towers alone.
 #[path = "suite/evaluate.rs"]
 mod evaluate;

@@ -58,7 +58,7 @@ pub struct Manifest {
     pub version: u32,
     /// The model's name for people.
     pub name: String,
-    /// What every result made with this model must say, such as "untrained demo weights".
+    /// What every result made with this model must say, such as "demo weights, trained on synthetic images".
     pub warning: Option<String>,
     /// The options of each task that the model scores.
     pub tasks: BTreeMap<Task, Options>,

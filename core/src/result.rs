@@ -25,7 +25,7 @@ pub struct Run {
     pub device: String,
     /// Name and hash of the weights.
     pub model: String,
-    /// What every result must say, such as "untrained demo weights".
+    /// What every result must say, such as "demo weights, trained on synthetic images".
     pub warning: Option<String>,
     crops: usize,
     has_text_tower: bool,

@@ -58,7 +58,7 @@ fn a_bundle_scores_as_its_source_within_what_it_says() {
             assert!(difference <= said + 1e-5, "{dtype} {task}: {difference}, model.json says {said}");
             assert!(said <= most, "{dtype} {task}: {said}");
         }
-        assert_eq!(found["warning"], "untrained demo weights", "{dtype} keeps the warning");
+        assert_eq!(found["warning"], "demo weights, trained on synthetic images", "{dtype} keeps the warning");
     }
 }
 

@@ -4,6 +4,7 @@ use std::process::Output;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::parity;
 use crate::support::{fixture, repository, trainer};
 
 /// Runs `trainer score` on the CPU.
@@ -47,13 +48,16 @@ fn json_has_the_documented_fields() {
     for field in fields {
         assert!(!row[field].is_null(), "{field} in {row}");
     }
+    // The built-in weights score perception by the patches alone, and alignment with all there is.
     let parts = ["score", "q_image", "q_patches", "q_fine", "p_image", "p_patches", "w_image", "w_patches"];
-    for (task, part) in ["perception", "alignment"].into_iter().flat_map(|task| parts.map(|part| (task, part))) {
-        assert!(!row[task][part].is_null(), "{task}.{part} in {row}");
+    for part in parts {
+        assert!(!row["alignment"][part].is_null(), "alignment.{part} in {row}");
+        let is_there = matches!(part, "score" | "q_patches" | "p_patches");
+        assert_eq!(!row["perception"][part].is_null(), is_there, "perception.{part} in {row}");
     }
     assert_eq!((&row["device"], &row["crops"], &row["prompt_source"]), (&"cpu".into(), &15.into(), &"sidecar".into()));
-    assert_eq!(row["warning"], "untrained demo weights");
-    assert!(stderr(&output).contains("untrained demo weights"));
+    assert_eq!(row["warning"], "demo weights, trained on synthetic images");
+    assert!(stderr(&output).contains("demo weights, trained on synthetic images"));
 }
 
 #[test]
@@ -61,7 +65,8 @@ fn a_result_adds_up() {
     let row = &rows(&score(&["--format", "jsonl", "--alpha", "0.25", &sample("coffee.jpg")]))[0];
     for task in ["perception", "alignment"] {
         let part = |name: &str| row[task][name].as_f64().expect("a number");
-        let sum = 0.25 * part("q_image") + 0.75 * part("q_patches") + part("q_fine");
+        let fine = if row[task]["q_fine"].is_null() { 0.0 } else { part("q_fine") };
+        let sum = 0.25 * part("q_image") + 0.75 * part("q_patches") + fine;
         assert!((part("score") - sum).abs() < 1e-5, "{task}: {row}");
     }
 }
@@ -154,12 +159,23 @@ fn without_a_prompt_alignment_is_not_scored_and_the_result_says_so() {
     let path = fixture("images/rgba.png");
     let row = rows(&score(&["--format", "jsonl", path.to_str().expect("Unicode")])).remove(0);
     assert!(row["alignment"].is_null() && row["prompt"].is_null());
-    assert_eq!(row["perception"]["q_fine"], 0.0);
+    assert!(row["perception"]["score"].is_number());
     assert!(row["notes"].to_string().contains("no prompt"), "{row}");
 
     let table = score(&["--task", "alignment", path.to_str().expect("Unicode")]);
     assert!(table.status.success());
     assert!(stderr(&table).contains("1 of 1 images have no prompt: alignment is not scored"), "{}", stderr(&table));
+}
+
+#[test]
+fn without_a_prompt_the_words_add_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let clip = folder.path().join("clip.safetensors");
+    fs::write(&clip, &parity::shards()[0]).expect("a file");
+    let path = fixture("images/rgba.png");
+    let arguments = ["--format", "jsonl", "--clip", clip.to_str().expect("Unicode"), path.to_str().expect("Unicode")];
+    let row = rows(&score(&arguments)).remove(0);
+    assert_eq!(row["perception"]["q_fine"], 0.0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::parity;
 use crate::support::{read, repository, trainer};
 
 /// A folder with a synthetic set in AGIQA-3K's layout, as a user has his data sets.
@@ -15,14 +16,20 @@ static ROOT: LazyLock<TempDir> = LazyLock::new(|| {
     let mut command = trainer();
     command.arg("synth").arg("--out").arg(root.path().join("AGIQA-3K")).args(["--images", "24", "--seed", "1"]);
     assert!(command.output().expect("the trainer runs").status.success());
+    // A shard of a bundle is a file of weights under OpenAI's names.
+    let [clip] = &parity::shards()[..] else { panic!("the tiny model fits one shard") };
+    fs::write(root.path().join(CLIP), clip).expect("a file");
     root
 });
+
+/// The file of CLIP weights in [`ROOT`].
+const CLIP: &str = "clip.safetensors";
 
 /// `trainer reproduce` as small as it gets: an epoch, a window.
 fn command(experiment: &str, out: &Path, repeats: &str) -> Command {
     let mut command = trainer();
     command.args(["reproduce", experiment, "--data"]).arg(ROOT.path()).arg("--out").arg(out);
-    command.arg("--clip").arg(repository("trainer/assets/tiny-clip/model.safetensors"));
+    command.arg("--clip").arg(ROOT.path().join(CLIP));
     command.args(["--device", "cpu", "--repeats", repeats, "--epochs", "1", "--batch", "8", "--train-crops", "1"]);
     command.args(["--crops", "2"]);
     command

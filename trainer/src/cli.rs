@@ -115,7 +115,7 @@ pub struct ExportArgs {
     pub options: OptionArgs,
 }
 
-/// Which weights; without a flag, the built-in untrained demonstration.
+/// Which weights; without a flag, the built-in demonstration, trained on synthetic images.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
@@ -160,9 +160,9 @@ pub struct OptionArgs {
     #[arg(long, value_name = "INPUTS", value_parser = named::<Inputs>(&["image", "patches", "both"]))]
     pub inputs: Option<Inputs>,
 
-    /// Leave out the similarity of the prompt's words
-    #[arg(long)]
-    pub no_fine: bool,
+    /// Leave out the similarity of the prompt's words: of both tasks, or of one
+    #[arg(long, value_name = "TASK", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "both")]
+    pub no_fine: Option<TaskChoice>,
 
     /// Factor before the softmax: clip (its learned scale) or none (the paper's Eq. 3 as printed)
     #[arg(long, value_name = "NAME", value_parser = named::<Temperature>(&["clip", "none"]))]
@@ -249,7 +249,7 @@ impl OptionArgs {
             options.alpha = self.alpha.map_or(options.alpha, Alpha::Fixed);
             options.crops = self.crops.unwrap_or(options.crops);
             options.inputs = self.inputs.unwrap_or(options.inputs);
-            options.fine &= !self.no_fine;
+            options.fine &= !self.no_fine.is_some_and(|choice| choice.includes(options.task()));
             options.temperature = self.temperature.unwrap_or(options.temperature);
             options.words = self.words.unwrap_or(options.words);
             options.patch_mean = self.patch_mean.unwrap_or(options.patch_mean);

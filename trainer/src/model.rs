@@ -1,5 +1,6 @@
 //! From `--clip`, `--model` or nothing to a model that scores.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
@@ -16,11 +17,11 @@ use tsp_mgs_core::weights::read_safetensors;
 use crate::cli::ModelArgs;
 use crate::pytorch;
 
-/// What results made with the built-in weights must say.
-pub const UNTRAINED: &str = "untrained demo weights";
-
-/// A tiny CLIP with seeded random weights; `tests/fixtures/generate.py` makes it.
-const TINY_CLIP: &[u8] = include_bytes!("../assets/tiny-clip/model.safetensors");
+/// The built-in demonstration, a bundle trained on synthetic images: the README's command makes it.
+const DEMO: [(&str, &[u8]); 2] = [
+    (MANIFEST, include_bytes!("../assets/demo/model.json")),
+    ("weights-01.safetensors", include_bytes!("../assets/demo/weights-01.safetensors")),
+];
 
 /// Weights in host memory with all that is known of them.
 pub struct Model {
@@ -50,7 +51,7 @@ impl Model {
             (None, Some(folder)) => {
                 Self::open_bundle(folder).with_context(|| format!("reading the model bundle {}", folder.display()))
             }
-            (None, None) => Self::built_in(),
+            (None, None) => Self::built_in().context("reading the built-in weights"),
         }
     }
 
@@ -68,14 +69,9 @@ impl Model {
     }
 
     fn built_in() -> Result<Self> {
-        let checkpoint = Checkpoint::read(read_safetensors(TINY_CLIP)?, Activation::QuickGelu)?;
-        Ok(Self {
-            checkpoint,
-            tasks: zero_shot(),
-            name: "tiny-clip".into(),
-            sha256: sha256(TINY_CLIP),
-            warning: Some(UNTRAINED.into()),
-            prompt_features: None,
+        Self::read_bundle(|name| {
+            let file = DEMO.iter().find(|(file, _)| *file == name);
+            file.map(|(_, bytes)| Cow::Borrowed(*bytes)).with_context(|| format!("{name} is not built in"))
         })
     }
 
@@ -102,10 +98,14 @@ impl Model {
     }
 
     pub(crate) fn open_bundle(folder: &Path) -> Result<Self> {
-        let json = fs::read(folder.join(MANIFEST)).with_context(|| format!("reading {MANIFEST}"))?;
+        Self::read_bundle(|name| fs::read(folder.join(name)).map(Cow::Owned).with_context(|| format!("reading {name}")))
+    }
+
+    fn read_bundle(file: impl Fn(&str) -> Result<Cow<'static, [u8]>>) -> Result<Self> {
+        let json = file(MANIFEST)?;
         let mut reader = BundleReader::new(Manifest::parse(&json)?);
         while let Some(shard) = reader.next_shard() {
-            let bytes = fs::read(folder.join(&shard.name)).with_context(|| format!("reading {}", shard.name))?;
+            let bytes = file(&shard.name)?;
             reader.add(&bytes)?;
         }
         let bundle = reader.finish()?;

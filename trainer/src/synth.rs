@@ -39,7 +39,7 @@ const SIDE: usize = 512;
 const FILE_QUALITY: u8 = 93;
 
 /// Counts up whenever the same seed would give other images, so that a folder holds one kind only.
-const GENERATION: u32 = 1;
+const GENERATION: u32 = 2;
 
 const TABLE: &str = "data.csv";
 const README: &str = "README.txt";

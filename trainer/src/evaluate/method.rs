@@ -181,7 +181,7 @@ impl Method {
             ("--alpha", flags.alpha.is_some()),
             ("--crops", flags.crops.is_some() && self != Self::Ipce),
             ("--inputs", flags.inputs.is_some()),
-            ("--no-fine", flags.no_fine),
+            ("--no-fine", flags.no_fine.is_some()),
             ("--temperature", flags.temperature.is_some()),
             ("--words", flags.words.is_some()),
             ("--patch-mean", flags.patch_mean.is_some()),

@@ -12,13 +12,13 @@ pub fn paint(background: Background, style: Style, noise: &Noise, draw: &mut Dra
     let surface = match (style, background) {
         (Style::Painting, _) => Surface::strokes(draw),
         (_, Background::Plain(_)) => Surface::draw(draw),
-        (_, Background::Grass) => Surface { pattern: Pattern::Streaks([0.0, 1.0]), depth: 0.24, roughness: 0.12 },
+        (_, Background::Grass) => Surface { pattern: Pattern::Streaks([0.0, 1.0]), depth: 0.12, roughness: 0.06 },
         (_, Background::Sand) => {
             let (slant, period) = (draw.range(-0.2, 0.2), draw.range(22.0, 34.0));
-            Surface { pattern: Pattern::Stripes([slant, 1.0], period), depth: 0.05, roughness: 0.09 }
+            Surface { pattern: Pattern::Stripes([slant, 1.0], period), depth: 0.04, roughness: 0.05 }
         }
         (_, Background::Sky) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.04 },
-        (_, Background::Night) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.24 },
+        (_, Background::Night) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.12 },
     };
     let base = match background {
         Background::Plain(colour) => colour.rgb(),

@@ -63,22 +63,22 @@ pub fn quality(degradations: &[Degradation]) -> f32 {
     SCALE * degradations.iter().map(|degradation| 1.0 - degradation.strength).product::<f32>()
 }
 
-/// Degradations, one or two, that make exactly this quality.
+/// Degradations that together make exactly this quality: what generates badly does so in several ways.
 pub fn degradations(quality: f32, draw: &mut Draw) -> Vec<Degradation> {
     let mut defects = Defect::ALL;
     draw.shuffle(&mut defects);
-    let kept = quality / SCALE;
-    if draw.chance(0.5) {
-        return vec![Degradation { defect: defects[0], strength: 1.0 - kept }];
-    }
-    // The first takes a part of the loss, the second the rest: (1 − a)(1 − b) = kept.
-    let first = draw.range(0.2, 0.8) * (1.0 - kept);
-    let mut both = [
-        Degradation { defect: defects[0], strength: first },
-        Degradation { defect: defects[1], strength: 1.0 - kept / (1.0 - first) },
-    ];
-    both.sort_by_key(|degradation| degradation.defect);
-    both.to_vec()
+    let mut kept = quality / SCALE;
+    // The first two take a part of the loss, the third the rest: Π (1 − strength) = kept.
+    let mut lose = |part: f32| {
+        let strength = part * (1.0 - kept);
+        kept = if strength < 1.0 { kept / (1.0 - strength) } else { 0.0 };
+        strength
+    };
+    let parts = [draw.range(0.15, 0.5), draw.range(0.3, 0.7), 1.0];
+    let degradation = |(defect, part)| Degradation { defect, strength: lose(part) };
+    let mut degradations: Vec<Degradation> = defects.into_iter().zip(parts).map(degradation).collect();
+    degradations.sort_by_key(|degradation| degradation.defect);
+    degradations
 }
 
 /// Applies one degradation.

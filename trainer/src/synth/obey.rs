@@ -36,11 +36,11 @@ pub const SCALE: f32 = 5.0;
 const DROP_GROUP: f32 = 0.35;
 
 impl Element {
-    /// What it counts. A wrong object or colour strikes one first, a wrong number or side last.
+    /// What it counts. A wrong colour strikes one first, a wrong number or side last.
     pub fn weight(self) -> f32 {
         match self {
-            Self::Kind(_) | Self::Colour(_) => 3.0,
-            Self::Background => 2.0,
+            Self::Colour(_) | Self::Background => 3.0,
+            Self::Kind(_) => 2.0,
             Self::Count(_) | Self::Relation => 1.0,
         }
     }
@@ -156,8 +156,8 @@ mod tests {
         for (scene, mut draw) in scenes() {
             let shown = disobey(&scene, 5.0, &mut draw);
             assert_eq!((&shown.scene, alignment(&scene, &shown.missing)), (&scene, 5.0));
-            // Two groups: 2 (3 + 3 + 1) + 1 + 2 = 17; one: 3 + 3 + 1 + 2 = 9.
-            let all = if scene.groups.len() == 2 { 17.0 } else { 9.0 };
+            // Two groups: 2 (3 + 2 + 1) + 1 + 3 = 16; one: 3 + 2 + 1 + 3 = 9.
+            let all = if scene.groups.len() == 2 { 16.0 } else { 9.0 };
             for element in Element::all(&scene) {
                 let cost = 5.0 - alignment(&scene, &[element]);
                 assert!((cost - 5.0 * element.weight() / all).abs() < 1e-5, "{element:?} costs {cost}");

@@ -78,7 +78,7 @@ pub struct Scene {
 pub const MAX_COUNT: usize = 3;
 
 /// Share of prompts with two groups; the others are easier.
-const TWO_GROUPS: f32 = 0.6;
+const TWO_GROUPS: f32 = 0.4;
 
 impl Kind {
     /// All kinds.

@@ -117,13 +117,13 @@ impl Surface {
             5 => Pattern::Weave(draw.range(4.0, 9.0)),
             _ => Pattern::Bricks(draw.range(10.0, 20.0)),
         };
-        Self { pattern, depth: draw.range(0.06, 0.18), roughness: 0.03 + 0.12 * draw.unit().powi(2) }
+        Self { pattern, depth: draw.range(0.03, 0.1), roughness: 0.02 + 0.05 * draw.unit().powi(2) }
     }
 
     /// Brush strokes.
     pub fn strokes(draw: &mut Draw) -> Self {
         let pattern = Pattern::Streaks(direction(draw));
-        Self { pattern, depth: draw.range(0.14, 0.24), roughness: draw.range(0.03, 0.07) }
+        Self { pattern, depth: draw.range(0.08, 0.14), roughness: draw.range(0.02, 0.05) }
     }
 
     /// How much lighter the surface is here than its base colour, as a share.

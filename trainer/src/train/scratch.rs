@@ -1,8 +1,11 @@
-//! New weights, drawn as OpenAI draws CLIP's before training (`model.py`, `initialize_parameters`).
+//! New weights, drawn as OpenAI draws CLIP's before training (`model.py`, `initialize_parameters`), but for
+//! what lets a small model learn from thousands of images instead of millions:
 //!
-//! Two things differ, as a data set of thousands of images is no data set of millions: the patch embedding
-//! starts from cosine waves ([`cosine_filters`]) instead of noise, and attention starts strong
-//! ([`ATTENTION_GAIN`]). With CLIP's own start, hundreds of steps pass before a tiny model learns anything.
+//! - the patch embedding starts from cosine waves ([`cosine_filters`]) instead of noise, and turns slowly
+//!   ([`EMBEDDING_GAIN`]);
+//! - the first layer's MLP starts as rectifiers ([`rectifiers`]): how strong a wave is says more of quality
+//!   than its sign;
+//! - the similarity scale is small ([`LOGIT_SCALE`]), and words start apart ([`TOKEN_DEVIATION`]).
 
 use std::f64::consts::{PI, TAU};
 
@@ -21,11 +24,21 @@ pub enum Scratch {
     Tiny,
 }
 
-/// The similarity scale, which is not trained (SPEC §6): what CLIP's comes to, ln 100.
-const LOGIT_SCALE: f32 = 4.605_170_2;
-/// How much stronger than CLIP's the output of attention starts: the class token and the end token are
-/// the same in every image and text, and have to hear of the others.
-const ATTENTION_GAIN: f64 = 4.0;
+/// The similarity scale, which is not trained (SPEC §6): ln 10. At CLIP's ln 100 the levels' softmax of
+/// untrained features is all or nothing, and its gradients vanish.
+const LOGIT_SCALE: f32 = std::f32::consts::LN_10;
+/// Standard deviation of token embeddings; CLIP's 0.02 leaves all texts alike for hundreds of steps.
+const TOKEN_DEVIATION: f64 = 0.3;
+/// How much larger than its use the patch embedding starts, and the class and positional embeddings with it.
+///
+/// `ln_pre` takes the factor away again. Adam's steps do not depend on it: a filter of 16 × 16 pixels in three
+/// colours, all moved alike, answers to flat areas so much more after a few steps that its wave is lost.
+/// Filters this much larger turn this much more slowly.
+const EMBEDDING_GAIN: f64 = 100.0;
+/// What `ln_pre` multiplies by at the start: small enough for the layers to add to.
+const PRE_GAIN: f32 = 0.5;
+/// A rectifier's slope, in deviations of its input.
+const RECTIFIER_GAIN: f32 = 2.0;
 
 impl Scratch {
     /// For people and for the record of a run.
@@ -41,7 +54,7 @@ impl Scratch {
             Self::Tiny => ClipConfig {
                 embed_dim: 64,
                 activation: Activation::QuickGelu,
-                vision: VisionConfig { image_size: 64, patch_size: 8, width: 128, mlp_width: 512, layers: 2 },
+                vision: VisionConfig { image_size: 128, patch_size: 16, width: 128, mlp_width: 512, layers: 2 },
                 text: Some(TextConfig {
                     context_length: 77,
                     vocab_size: VOCAB_SIZE,
@@ -71,6 +84,9 @@ fn draw(name: &str, shape: &[usize], config: &ClipConfig, random: &mut ChaCha8Rn
     if name == "logit_scale" {
         return vec![LOGIT_SCALE];
     }
+    if name == "visual.ln_pre.weight" {
+        return vec![PRE_GAIN; count];
+    }
     if name.contains(".ln_") || name.starts_with("ln_") {
         return vec![if name.ends_with("weight") { 1.0 } else { 0.0 }; count];
     }
@@ -79,6 +95,9 @@ fn draw(name: &str, shape: &[usize], config: &ClipConfig, random: &mut ChaCha8Rn
     }
     if name == "visual.conv1.weight" {
         return cosine_filters(config.vision.width, config.vision.patch_size);
+    }
+    if name == "visual.transformer.resblocks.0.mlp.c_fc.weight" {
+        return rectifiers(config.vision.mlp_width, config.vision.width);
     }
     let deviation = deviation(name, config);
     (0..count).map(|_| (deviation * normal(random)) as f32).collect()
@@ -90,27 +109,37 @@ fn deviation(name: &str, config: &ClipConfig) -> f64 {
     let (width, layers) = if name.starts_with("visual.") { (config.vision.width, config.vision.layers) } else { text };
     let (width, layers) = (width as f64, layers as f64);
     match name {
-        "token_embedding.weight" => 0.02,
+        "token_embedding.weight" => TOKEN_DEVIATION,
         "positional_embedding" => 0.01,
-        _ if name.ends_with("out_proj.weight") => ATTENTION_GAIN * (width * 2.0 * layers).sqrt().recip(),
-        _ if name.ends_with("c_proj.weight") => (width * 2.0 * layers).sqrt().recip(),
+        "visual.class_embedding" | "visual.positional_embedding" => EMBEDDING_GAIN * width.sqrt().recip(),
+        _ if name.ends_with("out_proj.weight") || name.ends_with("c_proj.weight") => {
+            (width * 2.0 * layers).sqrt().recip()
+        }
         _ if name.ends_with("c_fc.weight") => (2.0 * width).sqrt().recip(),
         _ => width.sqrt().recip(),
     }
 }
 
+/// The first MLP's weights `[mlp_width, width]`: each row looks at one channel, up or down.
+fn rectifiers(mlp_width: usize, width: usize) -> Vec<f32> {
+    let row = |i: usize| {
+        let slope = if (i / width).is_multiple_of(2) { RECTIFIER_GAIN } else { -RECTIFIER_GAIN };
+        (0..width).map(move |channel| if channel == i % width { slope } else { 0.0 })
+    };
+    (0..mlp_width).flat_map(row).collect()
+}
+
 /// A patch embedding `[width, 3, side, side]` of two-dimensional cosine waves (DCT-II).
 ///
-/// Half of the filters see lightness, the rest two opponent colours, red–green and yellow–blue, at low
-/// frequencies. Natural images hold less of a wave the finer it is, about as
-/// 1 / frequency: each filter is multiplied by its frequency, so that all answer about equally.
+/// Three quarters of the filters see lightness, at all frequencies alike; the rest see two opponent colours,
+/// red–green and yellow–blue, at the lowest frequencies.
 fn cosine_filters(width: usize, side: usize) -> Vec<f32> {
     let mut waves: Vec<(usize, usize)> = (0..side * side).map(|i| (i / side, i % side)).collect();
     waves.sort_by_key(|&(u, v)| (u * u + v * v, u));
-    let n_colour = (width / 4).min(waves.len());
+    let n_colour = width / 8;
     let n_light = width - 2 * n_colour;
     assert!(n_light <= waves.len(), "{width} filters of {side} pixels a side: there are not so many waves");
-    let light = waves[..n_light].iter().map(|&wave| (wave, [1.0 / 3.0; 3]));
+    let light = (0..n_light).map(|i| (waves[i * waves.len() / n_light], [1.0 / 3.0; 3]));
     let red_green = waves[..n_colour].iter().map(|&wave| (wave, [0.5, -0.5, 0.0]));
     let yellow_blue = waves[..n_colour].iter().map(|&wave| (wave, [-0.25, -0.25, 0.5]));
     let filters = light.chain(red_green).chain(yellow_blue);
@@ -118,22 +147,30 @@ fn cosine_filters(width: usize, side: usize) -> Vec<f32> {
 }
 
 /// One wave in one colour, `[3, side, side]`.
+///
+/// Natural images hold less of a wave the finer it is, about as 1 / frequency: each filter is multiplied by
+/// its frequency, so that all answer about equally.
 fn filter((u, v): (usize, usize), colour: [f64; 3], side: usize) -> Vec<f32> {
-    /// For every wave but the flat one, times its frequency in cycles a pixel.
+    /// Times the frequency in half cycles a pixel.
     const WAVE_GAIN: f64 = 4.0;
-    /// For the flat ones, over the side: lightness alone says little of quality, colour much of content.
-    const FLAT_LIGHT_GAIN: f64 = 0.2;
-    const FLAT_COLOUR_GAIN: f64 = 1.0;
+    /// The least for a wave of colour: coarse colour says what an image shows.
+    const COLOUR_GAIN: f64 = 1.5;
+    /// For the flat ones, over the side.
+    const FLAT_LIGHT_GAIN: f64 = 0.7;
+    const FLAT_COLOUR_GAIN: f64 = 3.0;
     let cosine = |frequency: usize, x: usize| {
         let norm = if frequency == 0 { 1.0 } else { 2.0 };
         (norm / side as f64).sqrt() * (PI * (x as f64 + 0.5) * frequency as f64 / side as f64).cos()
     };
     let is_light = colour[0] == colour[1] && colour[1] == colour[2];
+    let by_frequency = WAVE_GAIN * ((u * u + v * v) as f64).sqrt() / side as f64;
     let gain = match (u, v) {
         (0, 0) if is_light => FLAT_LIGHT_GAIN / side as f64,
         (0, 0) => FLAT_COLOUR_GAIN / side as f64,
-        _ => WAVE_GAIN * ((u * u + v * v) as f64).sqrt() / side as f64,
+        _ if is_light => by_frequency,
+        _ => by_frequency.max(COLOUR_GAIN),
     };
+    let gain = EMBEDDING_GAIN * gain;
     let pixels = (0..side * side).map(|i| gain * cosine(u, i / side) * cosine(v, i % side));
     let pixels: Vec<f64> = pixels.collect();
     colour.iter().flat_map(|share| pixels.iter().map(move |pixel| (share * pixel) as f32)).collect()
