@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help score gallery web model test format lint test-native test-wasm test-page bench bench-cuda fixtures picture apt wasm-target
+.PHONY: help score gallery web model test format lint test-native test-wasm test-page size bench bench-cuda fixtures picture apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -27,8 +27,8 @@ gallery: web ## Build the page, serve it and print its address
 
 web: model wasm-target $(TOOLS)/wasm-bindgen www/node_modules/.package-lock.json ## Build the page into www/dist
 	for backend in webgpu cpu; do \
-	  cargo build $(WASM) --features $$backend && \
-	  $(TOOLS)/wasm-bindgen --target web --out-dir $(DIST)/wasm/$$backend \
+	  cargo rustc $(WASM) --features $$backend --lib --crate-type cdylib -- -C lto=fat -C embed-bitcode=yes && \
+	  $(TOOLS)/wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir $(DIST)/wasm/$$backend \
 	    $(TARGET)/wasm32-unknown-unknown/web/tsp_mgs_web.wasm || exit 1; \
 	done
 	cd www && npm run --silent build
@@ -38,7 +38,7 @@ model: $(TRAINER) ## Put a model beside the page: MODEL=FOLDER, or the built-in 
 	$(if $(MODEL),rm -rf $(DIST)/model && mkdir -p $(DIST) && cp -r $(MODEL) $(DIST)/model,\
 	  $(TRAINER) export --dtype f16 --overwrite --out $(DIST)/model)
 
-test: format lint test-native test-wasm test-page ## Install what is needed and run every test
+test: format lint test-native test-wasm test-page size ## Install what is needed and run every test
 
 format: ## Check the formatting
 	cargo fmt --all --check
@@ -60,8 +60,11 @@ test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in C
 	  cargo test $(WASM) --features $$backend --test browser || exit 1; \
 	done
 
-test-page: apt web ## Test the page as built in Chromium against the command line
+test-page: apt web ## Test package and gallery as built in Chromium against the command line
 	cd www && TRAINER=$(TRAINER) npm test --silent
+
+size: web ## Print what a browser downloads; an error when it grew
+	cd www && npm run --silent size
 
 bench: $(TRAINER) $(VENV)/ready ## Time a score at real model size side by side with PyTorch
 	$(VENV)/bin/python tests/bench/score.py $(TRAINER) $(TARGET)/bench
@@ -74,7 +77,7 @@ bench-cuda: $(VENV)/ready ## Time a training step on CUDA side by side with PyTo
 fixtures: $(VENV)/ready ## Make the fixtures anew from PyTorch, transformers, open_clip and Pillow
 	$(VENV)/bin/python tests/fixtures/generate.py
 
-picture: apt web ## Take the README's picture of the page
+picture: apt web ## Take the README's pictures of the gallery
 	cd www && node picture.mjs
 
 # Set-up: each line does nothing where its work is done.

@@ -1,13 +1,13 @@
-// build.mjs — copies the page to dist/ and lists the samples. `make web` puts wasm/ and model/ beside them.
+// build.mjs — copies the icon, the examples and the samples to dist/, and lists the samples. Vite puts the code beside them,
+// `make web` the wasm modules and the model.
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, parse } from "node:path";
 
 const www = import.meta.dirname;
 const dist = join(www, "dist");
-const page = readdirSync(www).filter((name) => /\.(html|css|js|svg)$/.test(name));
 mkdirSync(dist, { recursive: true });
-for (const name of page) cpSync(join(www, name), join(dist, name));
+for (const name of ["icon.svg", "examples"]) cpSync(join(www, name), join(dist, name), { recursive: true });
 
 const samples = join(www, "samples");
 rmSync(join(dist, "samples"), { recursive: true, force: true });

@@ -9,7 +9,7 @@
 // wasm/, model/ and samples/ lie in the same folder and are left alone.
 
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { defineConfig } from "vite";
 
@@ -42,7 +42,7 @@ const parts = {
   worker: oneFile("src/engine/worker.js", "tsp-mgs-worker.js"),
   page: {
     rollupOptions: {
-      input: join(www, existsSync(join(www, "gallery.html")) ? "gallery.html" : "index.html"),
+      input: join(www, "index.html"),
       // The engine finds its worker beside the script that it is part of. The service worker knows versions, so names need none.
       output: { entryFileNames: "page.js", chunkFileNames: "page-[name].js", assetFileNames: "[name][extname]" },
     },

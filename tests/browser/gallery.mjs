@@ -1,12 +1,10 @@
 // gallery.mjs — for the tests of the gallery: opens it, waits for it, reads the numbers on its screen.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
-import { dist, PATIENCE_MS } from "./served.mjs";
+import { PATIENCE_MS } from "./served.mjs";
 
-export const PAGE = existsSync(join(dist, "gallery.html")) ? "gallery.html" : "index.html";
+export const PAGE = "index.html";
 /** The CPU kernels differ from the native ones in the order of sums; the GPU also in its exp and division. */
 const TOLERANCE = { cpu: 1e-3, webgpu: 2e-3 };
 /** A tile shows two digits. */

@@ -55,9 +55,11 @@ claim("a Blob, an address and an ImageBitmap score as the command line does", as
   });
   for (const score of scores.slice(0, 4)) assertSame(score, cat());
   for (const score of scores.slice(4, 6)) assertSame(score, commandLine("rocket.png", "a rocket"));
-  // The prompt is the image's own.
-  for (const score of scores.slice(6)) assertSame(score, commandLine("rocket.png", null));
+  // The prompt is the image's own; a blank one says that there is none.
+  assertSame(scores[6], commandLine("rocket.png", null));
   assert.ok(scores[6].prompt);
+  assertSame(scores[7], commandLine("rocket.png", "  "));
+  assert.equal(scores[7].alignment, null);
   for (const { elapsed_ms } of scores) assert.ok(elapsed_ms > 0);
 
   const manifest = readFileSync(join(dist, "model/model.json"));

@@ -83,7 +83,7 @@ export class Scorer extends EventTarget {
   /**
    * Scores an image.
    * @param {import("./protocol.js").ImageSource} image
-   * @param {string | null} [prompt]  the text it was made from; null or blank: what the image's own metadata says
+   * @param {string | null} [prompt]  the text it was made from; null: what the image's own metadata says; blank: none
    * @param {import("./protocol.js").ScoreOptions} [options]
    * @returns {Promise<Result>} rejects with a {@link ScoreError}
    */
@@ -93,7 +93,7 @@ export class Scorer extends EventTarget {
     if (signal?.aborted) throw new ScoreError("aborted", "scoring was aborted", { cause: signal.reason });
     if (this.#end) throw this.#end;
     this.#ids += 1;
-    const pending = new Pending(this.#ids, given, prompt?.trim() ? prompt : null, options, () => {
+    const pending = new Pending(this.#ids, given, prompt, options, () => {
       this.#queue.delete(pending);
       this.#host.abort(pending);
     });

@@ -10,7 +10,7 @@
  * @property {"webgpu" | "cpu"} backend
  * @property {string} device  e.g. the graphics card's name
  * @property {string} model  name and short hash
- * @property {string | null} warning  e.g. "untrained demo weights"
+ * @property {string | null} warning  e.g. "demo weights, trained on synthetic images"
  * @property {string[]} notes  what every result must say, the warning among it
  * @property {TaskName[]} tasks
  * @property {number} crops

@@ -193,6 +193,7 @@ export class Results {
       if (this.#database) await write(this.#database);
       return this.#database !== null;
     } catch {
+      if (this.#isFull) return false; // Another write found out meanwhile, and said so.
       this.#isFull = true;
       this.#tell("the browser's storage is full: results from now on last until this page is closed; free some disk space to keep them");
       return false;

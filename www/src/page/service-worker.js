@@ -17,7 +17,7 @@ const NAME = PREFIX + Object.values(FILES).map((hash) => hash.slice(0, 6)).join(
 /** Images to try, whatever the version. */
 const SAMPLES = "tsp-mgs-samples";
 /** Old pages' names for the page itself. */
-const PAGE = ["index.html", "gallery.html"].find((path) => path in FILES) ?? "index.html";
+const PAGE = "index.html";
 
 worker.addEventListener("install", (event) => {
   // The wasm modules are megabytes each: the one in use is kept, on the page's word.

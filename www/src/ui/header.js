@@ -79,7 +79,6 @@ function failure(gallery) {
 function warning(info) {
   if (!info) return nothing;
   const others = info.notes.filter((note) => note !== info.warning);
-  return html`${info.warning === null ? nothing : html`<div class="banner warn" part="warning"><p>${sentence(info.warning.startsWith("untrained")
-      ? `${info.warning}: the numbers mean nothing yet` : info.warning)}</p></div>`}${
+  return html`${info.warning === null ? nothing : html`<div class="banner warn" part="warning"><p>${sentence(info.warning)}</p></div>`}${
     others.length === 0 ? nothing : html`<div class="banner" part="notice"><p>${others.map(sentence).join(" ")}</p></div>`}`;
 }
