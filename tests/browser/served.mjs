@@ -174,3 +174,30 @@ function shardOf(tensors, atLeast) {
   length.writeBigUInt64LE(BigInt(padded.length));
   return Buffer.concat([length, Buffer.from(padded), ...tensors.map(({ data }) => data)]);
 }
+
+/** What the browser itself says of each request that fails. */
+export const FAILED_REQUEST = [/Failed to load resource/];
+/** Makes the waits of the worker short, in which nothing happens. */
+export const IMPATIENT = "const patient = self.setTimeout; self.setTimeout = (work, ms) => patient(work, ms / 20);";
+
+/** Loads a scorer in the page; what happened, and the score of a sample or the error. */
+export function load(page, { scores = ["cat.jpg"], ...options } = {}) {
+  return page.evaluate(async ([options, scores]) => {
+    const { createScorer } = await import("/tsp-mgs.js");
+    const events = [];
+    try {
+      const onEvent = (event) => {
+        events.push(event);
+        if (event.type === "progress") fetch(`/heard/${event.loaded}`); // For a server that waits for it.
+      };
+      const scorer = await createScorer({ device: "cpu", onEvent, ...options });
+      const results = await Promise.all(scores.map((file) =>
+        scorer.score(`/samples/${file}`, "a cat").catch(({ code, message }) => ({ code, message }))));
+      const { info } = scorer;
+      scorer.close();
+      return { info, results, events };
+    } catch ({ code, message }) {
+      return { code, message, events, results: [{ code, message }] };
+    }
+  }, [options, scores]);
+}
