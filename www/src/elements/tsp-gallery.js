@@ -228,8 +228,7 @@ export class TspGallery extends LitElement {
 
   /** Two images: the selected ones, or the selected one and that with the focus. */
   compare() {
-    const { selected, focused } = this.grid;
-    const ids = this.collection.shown.filter((id) => selected.has(id));
+    const { chosen: ids, focused } = this.grid;
     if (ids.length === 1 && focused !== null && focused !== ids[0]) ids.push(focused);
     if (ids.length !== 2) return this.notify("to compare, select two images: Space selects the one with the focus, or click the tick in a tile's corner");
     this.window = { compare: [ids[0], ids[1]] };

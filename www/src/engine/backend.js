@@ -21,8 +21,7 @@ const SIMD_PROBE = Uint8Array.of(
   3, 2, 1, 0, // one function of it
   10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b); // i32.const 0; i8x16.splat; end
 
-/** Ends the work in progress with a {@link Fault}. A panic inside wasm never settles its promise, so the events that follow it must. */
-/** @type {(message: string) => void} */
+/** Ends the work in progress with a {@link Fault}. A panic inside wasm never settles its promise, so the events that follow it must. @type {(message: string) => void} */
 let fail = () => {};
 self.addEventListener("error", (event) => {
   event.preventDefault();
@@ -67,21 +66,25 @@ function hasSimd() {
  */
 async function open({ modules, crops }, backend, card, reason, bundle, tell) {
   tell({ type: "starting", backend });
+  /** @type {(fault: Fault) => void} */
+  let interrupt = () => {};
   /** @type {Promise<never>} */
   const fault = new Promise((_, reject) => {
-    fail = (message) => reject(new Fault(message));
+    fail = (message) => {
+      const error = new Fault(message);
+      interrupt(error);
+      reject(error);
+    };
   });
   fault.catch(() => {}); // Whoever works when it comes hears it; while nobody does, the worker itself.
   if (backend === "webgpu") watchGpu(fail);
 
+  // Promise.race with the fault would hold on to every result for as long as the worker lives.
   /** @type {<T>(work: () => Promise<T>) => Promise<T>} */
-  const guarded = async (work) => {
-    try {
-      return await Promise.race([work(), fault]);
-    } catch (error) {
-      throw isFault(error) ? new Fault(messageOf(error)) : error;
-    }
-  };
+  const guarded = (work) => new Promise((resolve, reject) => {
+    interrupt = reject;
+    work().then(resolve, (error) => reject(isFault(error) ? new Fault(messageOf(error)) : error));
+  });
   const { preprocess, hash, fromCache, scorer } = await guarded(async () => {
     /** @type {import("./protocol.js").ScorerModule} */
     const module = await import(/* @vite-ignore */ modules[backend].glue);

@@ -10,6 +10,7 @@ export class Frame {
   #isAsked = false;
   #isClosed = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;
+  #stop = () => {};
   #tell;
 
   /** @param {(ids: number[], isViewNew: boolean) => void} tell  items that changed; whether their order did */
@@ -32,15 +33,18 @@ export class Frame {
   ask() {
     if (this.#isAsked || this.#isClosed) return;
     this.#isAsked = true;
-    const timer = setTimeout(() => this.#flush(), PATIENCE_MS);
-    globalThis.requestAnimationFrame?.(() => {
+    const flush = () => this.#flush();
+    const timer = setTimeout(flush, PATIENCE_MS);
+    const frame = globalThis.requestAnimationFrame?.(flush);
+    // Of a tab in the background no frame comes for hours: those that were asked for would pile up.
+    this.#stop = () => {
       clearTimeout(timer);
-      this.#flush();
-    });
+      globalThis.cancelAnimationFrame?.(frame);
+    };
   }
 
   #flush() {
-    if (!this.#isAsked || this.#isClosed) return;
+    this.#stop();
     this.#isAsked = false;
     const [ids, isViewNew] = [[...this.#ids], this.#isViewNew];
     this.#ids.clear();
@@ -58,6 +62,7 @@ export class Frame {
 
   close() {
     this.#isClosed = true;
+    this.#stop();
     clearTimeout(this.#timer);
   }
 }

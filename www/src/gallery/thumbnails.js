@@ -91,14 +91,16 @@ export class Thumbnails {
 
   /** @param {Request} request */
   async #serve({ id, signal, resolve, reject }) {
+    // Another tile's request for the same picture may end with that tile, so it is not shared, but found when it is done.
+    await this.#making.get(id)?.catch(() => {});
+    const making = this.#make(id, signal);
+    this.#making.set(id, making);
     try {
-      const making = this.#making.get(id) ?? this.#make(id, signal);
-      this.#making.set(id, making);
       resolve(await making);
     } catch (error) {
       reject(error);
     } finally {
-      this.#making.delete(id);
+      if (this.#making.get(id) === making) this.#making.delete(id);
       this.#next();
     }
   }

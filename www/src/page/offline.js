@@ -4,16 +4,20 @@
 /** @param {HTMLElement} gallery  its `banner` slot gets the offer */
 export async function keepOffline(gallery) {
   if (!("serviceWorker" in navigator)) return;
-  // Without a network the gallery still works until it is closed; a worker that cannot be had is no reason to complain.
-  const registration = await navigator.serviceWorker.register("service-worker.js", { type: "module", updateViaCache: "none" }).catch(() => null);
-  if (!registration) return;
+  // The scorer may be ready before the service worker is.
   gallery.addEventListener("tsp-ready", async (event) => {
     const { backend } = /** @type {CustomEvent<{ backend: string }>} */ (event).detail;
     (await navigator.serviceWorker.ready).active?.postMessage({ type: "keep", backend });
   });
+  // Without a network the gallery still works until it is closed; a worker that cannot be had is no reason to complain.
+  const registration = await navigator.serviceWorker.register("service-worker.js", { type: "module", updateViaCache: "none" }).catch(() => null);
+  if (!registration) return;
   const offer = () => {
     // Without a controller it is the first visit: nothing old is running.
-    if (registration.waiting && navigator.serviceWorker.controller) gallery.append(banner(registration.waiting));
+    if (registration.waiting && navigator.serviceWorker.controller) {
+      gallery.querySelector(".update")?.remove();
+      gallery.append(banner(registration.waiting));
+    }
   };
   offer();
   registration.addEventListener("updatefound", () => {

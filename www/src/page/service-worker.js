@@ -41,13 +41,13 @@ worker.addEventListener("message", (event) => {
 });
 
 worker.addEventListener("fetch", (event) => {
-  const { request, respondWith } = /** @type {FetchEvent} */ (event);
+  const { request } = /** @type {FetchEvent} */ (event);
   const { scope } = worker.registration;
   const url = new URL(request.url);
   if (request.method !== "GET" || !(url.origin + url.pathname).startsWith(scope)) return;
   const path = (url.origin + url.pathname).slice(scope.length) || PAGE;
-  if (path in FILES) respondWith.call(event, kept(request, path));
-  else if (path.startsWith("samples/")) respondWith.call(event, fresh(request));
+  if (path in FILES) /** @type {FetchEvent} */ (event).respondWith(kept(request, path));
+  else if (path.startsWith("samples/")) /** @type {FetchEvent} */ (event).respondWith(fresh(request));
 });
 
 /** @param {Request} request @param {string} path */
@@ -76,8 +76,10 @@ async function fill(paths) {
   await Promise.all(paths.map(async (path) => {
     if (await cache.match(path)) return;
     const response = await fetch(path, { cache: "no-cache" });
-    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
+    const bytes = await response.arrayBuffer();
+    const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     if (hash.reduce((text, byte) => text + byte.toString(16).padStart(2, "0"), "") !== FILES[path]) throw new Error(`${path} is of another version`);
-    await cache.put(path, response);
+    // A copy, since hosts that redirect `index.html` to `/` would have it refused: no page may come from a redirected answer.
+    await cache.put(path, new Response(bytes, { headers: response.headers }));
   }));
 }

@@ -23,7 +23,10 @@ export function obey(gallery, event) {
       if (detail !== null) gallery.step(STEPS[command.to]);
       else if (window === null) grid.move(command);
       return;
-    case "mark": return gallery.mark(detail === null ? grid.targets() : [detail], command.mark);
+    case "mark":
+      // Side by side it would not be clear which one is meant.
+      if (detail !== null || window === null) gallery.mark(detail === null ? grid.targets() : [detail], command.mark);
+      return;
     case "help": return gallery.show("help");
   }
   if (window !== null) return;

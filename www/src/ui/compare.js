@@ -38,14 +38,16 @@ export function comparison(gallery, [a, b]) {
           if (left === null && right === null && key !== "score") return nothing;
           return html`<tr class=${key === "score" ? "main" : ""}><th scope="row">${label}</th>
             ${[left, right].map((side, index) => html`<td>${side === null ? "–" : number(side, `${index}.${task}.${key}`, key === "score" ? 2 : 3)}</td>`)}
-            <td class=${left !== null && right !== null && key === "score" ? (right > left ? "up" : "down") : ""}>${left === null || right === null ? "–" : signed(right - left, key === "score" ? 2 : 3)}</td></tr>`;
+            ${difference(left, right, key === "score" ? 2 : 3)}</tr>`;
         })}</tbody>`)}
     </table>
   </dialog>`;
 }
 
-/** @param {number} difference @param {number} digits */
-function signed(difference, digits) {
-  const text = difference.toFixed(digits);
-  return Number(text) === 0 ? (0).toFixed(digits) : difference < 0 ? text : `+${text}`;
+/** @param {number | null} left @param {number | null} right @param {number} digits */
+function difference(left, right, digits) {
+  if (left === null || right === null) return html`<td>–</td>`;
+  const text = (right - left).toFixed(digits);
+  if (Number(text) === 0) return html`<td>${(0).toFixed(digits)}</td>`; // Never -0.00.
+  return right > left ? html`<td class="up">+${text}</td>` : html`<td class="down">${text}</td>`;
 }

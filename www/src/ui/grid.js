@@ -202,11 +202,15 @@ export class Grid {
     this.#gallery.requestUpdate();
   }
 
+  /** The selection as a person sees it: what a filter hides now is not meant. */
+  get chosen() {
+    return this.selected.size === 0 ? [] : this.#ids.filter((id) => this.selected.has(id));
+  }
+
   /** What a command is for: the selection, or the image with the focus where it lies outside. */
   targets() {
     const { focused } = this;
-    if (focused !== null && !this.selected.has(focused)) return [focused];
-    return this.#ids.filter((id) => this.selected.has(id));
+    return focused !== null && !this.selected.has(focused) ? [focused] : this.chosen;
   }
 
   /** @param {number} id */

@@ -2,6 +2,7 @@
 // header.js — what runs, and what stands in the way: the device, the tier, the model, its warning, a download.
 
 import { html, nothing } from "lit";
+import { live } from "lit/directives/live.js";
 
 import { duration, megabytes, sentence, timeLeft } from "./format.js";
 import { icons } from "./icons.js";
@@ -20,7 +21,7 @@ export function header(gallery) {
   const { engine, collection } = gallery;
   const info = engine.scorer?.info ?? null;
   const { msPerImage } = collection.progress;
-  const chosen = info?.crops ?? engine.wanted.crops;
+  const chosen = engine.wanted.crops ?? info?.crops;
   return html`<header part="header">
     <div class="title">
       <h1><slot name="title">How good are these generated images?</slot></h1>
@@ -30,7 +31,7 @@ export function header(gallery) {
       <fieldset class="segments" ?disabled=${engine.state === "loading"}>
         <legend>Scoring</legend>
         ${TIERS.map(({ crops, name, does }) => html`<label title=${does}>
-          <input type="radio" name="crops" value=${crops} .checked=${crops === chosen} @change=${() => gallery.setCrops(crops)}>
+          <input type="radio" name="crops" value=${crops} .checked=${live(crops === chosen)} @change=${() => gallery.setCrops(crops)}>
           <span>${name}</span></label>`)}
       </fieldset>
       <button type="button" class="chip ${engine.state}" part="device" title=${info ? `${info.device}, weights as ${info.dtype}` : ""} @click=${() => gallery.show("model")}>

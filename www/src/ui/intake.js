@@ -45,8 +45,10 @@ export class Intake {
     /** @type {FileSystemDirectoryHandle} */ let folder;
     try {
       folder = await /** @type {any} */ (window).showDirectoryPicker();
-    } catch {
-      return; // Nothing was picked.
+    } catch (error) {
+      // Nothing was picked, or a frame from another site may not ask.
+      if (/** @type {Error} */ (error).name !== "AbortError") this.#gallery.notify(`the folder cannot be opened (${/** @type {Error} */ (error).message}): drop it here instead`);
+      return;
     }
     await this.#take(fromFolder(folder, { onFound: (images) => this.#gallery.say(`${count(images, "image")} found …`) }));
   }
@@ -63,7 +65,7 @@ export class Intake {
       const { collection } = this.#gallery;
       const isFirst = collection.items.length === 0;
       const ids = collection.add(listed.flatMap(({ file, prompt }) =>
-        fromUrls(encodeURIComponent(file), address).entries.map((entry) => ({ ...entry, prompt: prompt ?? undefined }))));
+        fromUrls(file.split("/").map(encodeURIComponent).join("/"), address).entries.map((entry) => ({ ...entry, prompt: prompt ?? undefined }))));
       if (isFirst) this.#samples = new Set(ids);
     } catch (error) {
       this.#gallery.notify(`the samples could not be loaded from ${address}: ${/** @type {Error} */ (error).message}`);

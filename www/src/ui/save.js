@@ -5,12 +5,14 @@ import { count } from "./format.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
 
+/** Safari reads the address of a download only after the click's task, and large files take a while. */
+const DOWNLOAD_MS = 60_000;
+
 /** @param {Gallery} gallery @param {string} name @param {string} type @param {string} text */
 export function save(gallery, name, type, text) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   Object.assign(document.createElement("a"), { href: url, download: name }).click();
-  // The download has begun with the click; the address is not needed by it after this task.
-  setTimeout(() => URL.revokeObjectURL(url));
+  setTimeout(() => URL.revokeObjectURL(url), DOWNLOAD_MS);
   gallery.say(`${name} saved.`);
 }
 
@@ -20,7 +22,7 @@ export async function copyNames(gallery, names) {
   try {
     await navigator.clipboard.writeText(names);
     gallery.notify(`the names of ${count(kept, "kept image")} are in the clipboard`);
-  } catch (error) {
-    gallery.notify(`the browser does not allow to copy (${/** @type {Error} */ (error).message}): save the names as a file instead`);
+  } catch {
+    gallery.notify("the browser does not let this page copy: save the names as a file instead");
   }
 }

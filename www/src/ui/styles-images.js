@@ -54,7 +54,7 @@ export const images = css`
   .failed .picture { background: var(--alarm-ground); }
   .failed canvas { opacity: 0.15; }
   .why { position: absolute; inset: 0; display: grid; align-content: center; padding: 0.75rem; font-size: 0.8rem; line-height: 1.35; color: var(--alarm); overflow: hidden; overflow-wrap: anywhere; }
-  [aria-selected="true"] .picture { box-shadow: 0 0 0 3px var(--ground), 0 0 0 6px var(--accent); }
+  [aria-selected="true"] .picture { box-shadow: 0 0 0 1px var(--ground), 0 0 0 4px var(--accent); }
   .pick { position: absolute; top: 0.4rem; inset-inline-end: 0.4rem; width: 1.75rem; height: 1.75rem; display: grid; place-content: center; border-radius: 99rem; background: #0008; color: #fff; opacity: 0; transition: opacity 0.12s; }
   .pick svg { width: 1rem; height: 1rem; stroke-width: 3; }
   .tile:is(:hover, :focus-visible) .pick { opacity: 0.85; }
@@ -87,12 +87,12 @@ export const images = css`
     .run :is(.segments, .chip) { order: 1; }
     .run .chip { flex: 1; min-width: 0; padding-inline: 0.65rem; white-space: nowrap; }
     .run .segments span { padding-inline: 0.55rem; }
-    .segments legend { position: absolute; opacity: 0; }
+    .run .segments legend { position: absolute; opacity: 0; }
     .bar .size { display: none; }
     .bar .search { flex-basis: calc(100% - 3.25rem); max-width: none; order: -2; }
     .bar > .left-edge { order: -1; }
     .menu.left-edge > div { inset-inline: auto 0; }
-    .bar select { flex: 1 1 4.5rem; min-width: 0; padding-inline: 0.4rem; }
+    .bar select { flex: 1 1 4.5rem; min-width: 0; padding-inline: 0.4rem; font-size: 0.8rem; text-overflow: ellipsis; }
     .bar .pair { flex: 1.4 1 6.5rem; min-width: 0; }
     .bar > :is(button, .menu) > summary, .bar > button { padding-inline: 0.6rem; }
     .toolbar { padding-block: 0.4rem; gap: 0.35rem; }

@@ -75,12 +75,12 @@ export const scores = css`
   .words thead th { color: var(--soft); }
   .words tfoot :is(th, td) { border-top: 1px solid var(--line); }
 
-  .compare[open] { display: grid; grid-template-rows: auto minmax(12rem, 1fr) auto; gap: 0.75rem; padding: 1rem var(--pad); }
+  .compare[open] { display: grid; grid-template: auto minmax(12rem, 1fr) auto / minmax(0, 1fr); gap: 0.75rem; padding: 1rem var(--pad); }
   .compare .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.75rem; min-height: 0; }
-  .compare figure { display: grid; grid-template-rows: minmax(0, 1fr) auto; gap: 0.4rem; min-height: 0; min-width: 0; }
+  .compare figure { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 0.4rem; min-height: 0; min-width: 0; }
   .compare .stage { border-radius: var(--radius); }
-  .compare figcaption { display: grid; font-size: 0.9rem; }
-  .compare figcaption .note { display: -webkit-box; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
+  .compare figcaption { font-size: 0.9rem; overflow-wrap: anywhere; }
+  .compare figcaption .note { display: -webkit-box; min-height: 2lh; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
   dialog:focus-visible { outline: none; }
   .compare table { max-width: 44rem; margin-inline: auto; }
   .compare thead th { text-align: end; color: var(--soft); font-size: 0.8rem; }
@@ -91,8 +91,8 @@ export const scores = css`
   .compare tr > :first-child { width: auto; }
   .compare th { color: var(--soft); }
   .compare .main :is(th, td) { font-weight: 600; color: var(--ink); }
-  .compare .up { color: var(--keep); }
-  .compare .down { color: var(--alarm); }
+  .compare .main .up { color: var(--keep); }
+  .compare .main .down { color: var(--alarm); }
 
   /* On a phone the scores come right after the image. */
   @media (max-width: 56em) {

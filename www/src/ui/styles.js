@@ -1,6 +1,6 @@
 // @ts-check
-// styles.js — colours, controls and the frame of the gallery. Calm, image first; three hues carry meaning everywhere: whole
-// image, patches, words. A page changes any `--tsp-*` property on the element.
+// styles.js — colours, controls and the frame of the gallery. Calm, image first; a hue means one thing everywhere:
+// perception, alignment, whole image, patches, words. A page changes any `--tsp-*` property on the element.
 
 import { css } from "lit";
 
@@ -18,8 +18,8 @@ export const base = css`
     --on-accent: var(--tsp-on-accent, light-dark(#ffffff, #14162b));
     --perception: var(--tsp-perception, light-dark(#4f62d6, #8f9fff));
     --alignment: var(--tsp-alignment, light-dark(#12897c, #4cc3b4));
-    --image: light-dark(#4f62d6, #8f9fff);
-    --patches: light-dark(#12897c, #4cc3b4);
+    --image: light-dark(#8a4bb8, #c99cf2);
+    --patches: light-dark(#b8457e, #f08fbc);
     --words: light-dark(#c27c12, #e6b450);
     --alarm: light-dark(#a3261b, #ff9d92);
     --alarm-ground: light-dark(#fdecea, #3a1a18);

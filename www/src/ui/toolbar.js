@@ -38,7 +38,7 @@ const SHOWS = [
 
 /** @param {Gallery} gallery */
 export function toolbar(gallery) {
-  const { collection, grid } = gallery;
+  const { collection, grid: { chosen, tileSize } } = gallery;
   const { view } = collection;
   const shows = SHOWS.findIndex(([, { marks, status }]) => status === view.status && String(marks) === String(view.marks));
   return html`<div class="toolbar" part="toolbar" role="region" aria-label="Order and filters">
@@ -48,16 +48,16 @@ export function toolbar(gallery) {
         @input=${(/** @type {Event} */ { target }) => gallery.setView({ search: /** @type {HTMLInputElement} */ (target).value })}
         @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onSearchKey(event)}>
       <span class="pair"><select aria-label="Sort by" @change=${(/** @type {Event} */ { target }) => sortBy(gallery, /** @type {HTMLSelectElement} */ (target).value)}>
-        ${SORTS.map(([sort, label]) => html`<option value=${sort} ?selected=${sort === view.sort}>${label}</option>`)}</select>
+        ${SORTS.map(([sort, label]) => html`<option value=${sort} .selected=${live(sort === view.sort)}>${label}</option>`)}</select>
       <button type="button" class="icon" aria-label=${view.descending ? "Highest first" : "Lowest first"} title=${view.descending ? "Highest first" : "Lowest first"}
         aria-pressed=${view.descending} @click=${() => gallery.setView({ descending: !view.descending })}>${view.descending ? icons.down : icons.up}</button></span>
       <select class="show" aria-label="Show" @change=${(/** @type {Event} */ { target }) => gallery.setView(SHOWS[/** @type {HTMLSelectElement} */ (target).selectedIndex][1])}>
-        ${SHOWS.map(([label], index) => html`<option ?selected=${index === shows}>${label}</option>`)}</select>
+        ${SHOWS.map(([label], index) => html`<option .selected=${live(index === Math.max(0, shows))}>${label}</option>`)}</select>
       <button type="button" aria-expanded=${gallery.hasFilters} aria-controls="filters" aria-label="Filter by scores" @click=${() => gallery.toggleFilters()}>${icons.filter}<span class="wide">Scores</span></button>
       <label class="size" title="Size of the tiles"><span class="hidden">Size of the tiles</span>
-        <input type="range" min="110" max="420" step="10" .value=${live(String(grid.tileSize))}
+        <input type="range" min="110" max="420" step="10" .value=${live(String(tileSize))}
           @input=${(/** @type {Event} */ { target }) => gallery.setTileSize(Number(/** @type {HTMLInputElement} */ (target).value))}></label>
-      ${exportMenu(gallery)}
+      ${exportMenu(gallery, chosen)}
     </div>
     <div class="filters" id="filters" ?hidden=${!gallery.hasFilters}>
       ${(/** @type {const} */ (["perception", "alignment"])).map((task) => histogram({
@@ -68,7 +68,7 @@ export function toolbar(gallery) {
         onRange: (range) => gallery.setView({ [task]: range }),
       }))}
     </div>
-    ${grid.selected.size > 0 ? selection(gallery) : state(gallery)}
+    ${chosen.length > 0 ? selection(gallery, chosen) : state(gallery)}
   </div>`;
 }
 
@@ -96,9 +96,8 @@ function state({ collection }) {
   </div>`;
 }
 
-/** @param {Gallery} gallery */
-function selection(gallery) {
-  const ids = [...gallery.grid.selected];
+/** @param {Gallery} gallery @param {number[]} ids */
+function selection(gallery, ids) {
   return html`<div class="state selection" role="group" aria-label="Selection">
     <p><b>${count(ids.length, "image")} selected</b></p>
     <button type="button" @click=${() => gallery.mark(ids, "keep")}>Keep</button>
@@ -109,14 +108,13 @@ function selection(gallery) {
   </div>`;
 }
 
-/** @param {Gallery} gallery */
-function exportMenu(gallery) {
-  const { collection, grid } = gallery;
-  const ids = () => (grid.selected.size > 0 ? collection.shown.filter((id) => grid.selected.has(id)) : undefined);
-  const what = grid.selected.size > 0 ? "the selection" : "the list";
+/** @param {Gallery} gallery @param {number[]} chosen */
+function exportMenu(gallery, chosen) {
+  const { collection } = gallery;
+  const [what, ids] = chosen.length > 0 ? ["the selection", chosen] : ["the list"];
   return menu("", "Export", html`${icons.save}<span class="wide">Export</span>`, html`
-    <button type="button" @click=${() => save(gallery, "scores.csv", "text/csv", collection.exportCsv(ids()))}>Scores of ${what} as CSV</button>
-    <button type="button" @click=${() => save(gallery, "scores.json", "application/json", collection.exportJson(ids()))}>Scores of ${what} as JSON</button>
+    <button type="button" @click=${() => save(gallery, "scores.csv", "text/csv", collection.exportCsv(ids))}>Scores of ${what} as CSV</button>
+    <button type="button" @click=${() => save(gallery, "scores.json", "application/json", collection.exportJson(ids))}>Scores of ${what} as JSON</button>
     <button type="button" @click=${() => copyNames(gallery, collection.names("keep"))}>Copy the names of kept images</button>
     <button type="button" @click=${() => save(gallery, "kept.txt", "text/plain", collection.names("keep"))}>Names of kept images as a file</button>
     <button type="button" @click=${() => save(gallery, "rejected.txt", "text/plain", collection.names("reject"))}>Names of rejected images as a file</button>`);
