@@ -178,14 +178,42 @@ test("when the scorer says that nothing can score any more, the images wait for 
   assert.equal(collection.progress.scored, 3);
 });
 
-test("an image that does not come keeps no edited prompt waiting", async () => {
+test("images that do not come keep no other waiting, be it a file, an edited prompt or another server's", async () => {
   const { collection, scorer } = gallery();
-  const never = { ...entry("never.png"), url: "https://a.example/never.png", blob: () => new Promise(() => {}) };
-  const [, other] = collection.add([never, entry("other.png")]);
+  let asked = 0;
+  const remote = (server, name, blob) => ({ ...entry(name), url: `https://${server}/${name}`, server, blob });
+  const never = Array.from({ length: 20 }, (_, index) => remote("a.example", `never-${index}.png`, () => {
+    asked += 1;
+    return new Promise(() => {});
+  }));
+  const [edited] = collection.add([entry("edited.png")]);
   await quiet(collection);
-  collection.setPrompt(other, "a dog");
-  await until(() => collection.get(other).status === "scored");
-  assert.deepEqual(scorer.seen, ["other.png"]);
+  collection.add([...never, remote("b.example", "far.png", async () => new Blob(["far.png"])), entry("other.png")]);
+  collection.setPrompt(edited, "a dog");
+  await until(() => collection.progress.scored === 3 && collection.get(edited).prompt === "a dog");
+  assert.deepEqual(scorer.seen.toSorted(), ["edited.png", "edited.png", "far.png", "other.png"]);
+  assert.equal(asked, 4, "no more of one server at once");
+});
+
+test("images from the network are scored in the order added, each fetched once and few in advance", async () => {
+  const { collection, scorer } = gallery();
+  scorer.hold();
+  const fetched = [];
+  const entries = Array.from({ length: 30 }, (_, index) => ({
+    ...entry(`${index}.png`), url: `https://a.example/${index}.png`, server: "a.example",
+    blob: async () => {
+      fetched.push(`${index}.png`);
+      return new Blob([`${index}.png`]);
+    },
+  }));
+  collection.add(entries);
+  await until(() => scorer.seen.length === 1 && fetched.length === 5);
+  await quiet(collection);
+  assert.equal(fetched.length, 5, "the one in work and four in advance");
+  scorer.release();
+  await until(() => collection.progress.scored === 30);
+  const names = entries.map(({ name }) => name);
+  assert.deepEqual([scorer.seen, fetched], [names, names]);
 });
 
 test("the scorer may come later, and go while it works", async () => {

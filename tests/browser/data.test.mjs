@@ -287,9 +287,9 @@ claim("an image from the network is fetched at its turn; one that is refused, mi
   }, { origin, elsewhere });
   assert.deepEqual(told.names, ["image.png", "image.png", "missing.png", "cut.png", "shared.png"]);
   assert.deepEqual([told.errors[0], told.errors[4], told.seen], [null, null, ["/image.png", "/shared.png"]]);
-  assert.match(told.errors[1], /either localhost:\d+ does not let other pages read its images \(CORS\), or the network is down; save the image and drop the file here/);
-  assert.match(told.errors[2], /127\.0\.0\.1:\d+ answers 404 Not Found; check the address/);
-  assert.match(told.errors[3], /the connection to 127\.0\.0\.1:\d+ was cut; try again/);
+  assert.match(told.errors[1], /the network is down, or localhost:\d+ does not allow other sites to read its files \(CORS\); check the connection, or download the file and choose it from your disk/);
+  assert.match(told.errors[2], /127\.0\.0\.1:\d+\/missing\.png: the server answered 404 Not Found; check the address/);
+  assert.match(told.errors[3], /cut\.png: the connection was cut/);
 });
 
 // Thumbnails.

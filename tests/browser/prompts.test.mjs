@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { parseCsv, refuse, writeCsv } from "../../www/src/gallery/csv.js";
 import { toCsv, toJson } from "../../www/src/gallery/export.js";
-import { urlsIn } from "../../www/src/gallery/network.js";
+import { urlsIn } from "../../www/src/gallery/urls.js";
 import { matchTable, readSidecar, readTable } from "../../www/src/gallery/prompts.js";
 import { StandIn } from "./stand-in.mjs";
 

@@ -9,6 +9,7 @@
 import { css, html, LitElement, nothing } from "lit";
 import { ScoreError } from "../engine/errors.js";
 import { createScorer } from "../engine/client.js";
+import { sentence } from "../ui/format.js";
 
 /**
  * @typedef {import("../engine/client.js").Scorer} Scorer
@@ -101,13 +102,20 @@ export class TspScore extends LitElement {
     }
   }
 
-  /** The page's scorer with these settings. One that could not be loaded is forgotten, so that the next element tries again. */
+  /** The page's scorer with these settings. One that failed is forgotten, so that the next element tries again. */
   #shared() {
     const { model, device, crops } = this;
     const key = JSON.stringify([model, device, crops]);
     const known = scorers.get(key);
     if (known) return known;
-    const made = createScorer({ model: model ?? undefined, device: device ?? undefined, crops: crops ?? undefined });
+    const made = createScorer({
+      model: model ?? undefined,
+      device: device ?? undefined,
+      crops: crops ?? undefined,
+      onEvent: (event) => {
+        if (event.type === "state" && event.state === "failed") scorers.delete(key);
+      },
+    });
     scorers.set(key, made);
     made.catch(() => scorers.delete(key));
     return made;
@@ -144,7 +152,3 @@ export class TspScore extends LitElement {
   }
 }
 
-/** @param {string} message */
-function sentence(message) {
-  return `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
-}

@@ -14,6 +14,8 @@ import { Pending, Queue } from "./queue.js";
  * @typedef {import("./protocol.js").ScorerEvent} ScorerEvent
  */
 
+const DEVICES = ["auto", "webgpu", "cpu"];
+
 /**
  * Loads a model and settles when it can score. What happens until then is heard by `onEvent`.
  * @param {ScorerOptions} [options]
@@ -42,8 +44,7 @@ export async function createScorer(options = {}) {
  */
 export class Scorer extends EventTarget {
   #host;
-  #queue = new Queue();
-  #onEvent;
+  #queue = new Queue(() => this.#next());
   #ids = 0;
   /** @type {Info | null} */ #info = null;
   /** Why nothing can be scored any more. @type {ScoreError | null} */ #end = null;
@@ -54,7 +55,11 @@ export class Scorer extends EventTarget {
   /** @param {ScorerOptions} options */
   constructor({ model, device = "auto", crops, confirmDownload, onEvent, files }) {
     super();
-    this.#onEvent = onEvent;
+    check({ device, crops });
+    // As a listener, so that one that throws stops nothing.
+    for (const type of onEvent ? ["progress", "state", "notice", "scored"] : []) {
+      this.addEventListener(type, (event) => onEvent?.(/** @type {CustomEvent<ScorerEvent>} */ (event).detail));
+    }
     this.#host = new WorkerHost({
       model: modelOf(model ?? modelBesideLibrary(files)),
       device,
@@ -93,10 +98,7 @@ export class Scorer extends EventTarget {
     if (signal?.aborted) throw new ScoreError("aborted", "scoring was aborted", { cause: signal.reason });
     if (this.#end) throw this.#end;
     this.#ids += 1;
-    const pending = new Pending(this.#ids, given, prompt, options, () => {
-      this.#queue.delete(pending);
-      this.#host.abort(pending);
-    });
+    const pending = new Pending(this.#ids, given, prompt, options, () => this.#queue.delete(pending));
     this.#queue.add(pending);
     this.#next();
     const result = await pending.promise;
@@ -110,6 +112,7 @@ export class Scorer extends EventTarget {
    */
   async configure(changes) {
     if (this.#end?.code === "closed") throw this.#end;
+    check(changes);
     this.#end = null;
     this.#start(changes);
     await this.ready;
@@ -117,6 +120,7 @@ export class Scorer extends EventTarget {
 
   /** Ends the worker and frees the model's memory; what waits is rejected. @param {ScoreError} [why] */
   close(why = new ScoreError("closed", "the scorer was closed")) {
+    this.#end = null; // Closed is closed, even after a failure.
     this.#host.stop();
     this.#stop(why);
   }
@@ -148,9 +152,14 @@ export class Scorer extends EventTarget {
 
   /** @param {ScorerEvent} event */
   #tell(event) {
-    this.#onEvent?.(event);
     this.dispatchEvent(new CustomEvent(event.type, { detail: event }));
   }
+}
+
+/** What TypeScript would refuse and an attribute in HTML may say. @param {{ device?: string, crops?: number }} settings */
+function check({ device = "auto", crops = 1 }) {
+  if (!DEVICES.includes(device)) throw new ScoreError("device", `unknown device ${JSON.stringify(device)}: expected ${DEVICES.join(", ")}`);
+  if (!Number.isInteger(crops) || crops < 1) throw new ScoreError("model", `${crops} crops: expected a whole number from 1, such as 1, 5 or 15`);
 }
 
 /**
@@ -158,7 +167,10 @@ export class Scorer extends EventTarget {
  * @returns {string | File[] | FileSystemDirectoryHandle}
  */
 function modelOf(model) {
-  if (typeof model === "string" || model instanceof URL) return new URL(String(model), document.baseURI).href;
+  if (typeof model === "string" || model instanceof URL) {
+    if (!URL.canParse(String(model), document.baseURI)) throw new ScoreError("model", `${JSON.stringify(model)} is no address of a model.json`);
+    return new URL(String(model), document.baseURI).href;
+  }
   return Array.isArray(model) || (typeof FileList !== "undefined" && model instanceof FileList)
     ? [...model]
     : /** @type {FileSystemDirectoryHandle} */ (model);

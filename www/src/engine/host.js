@@ -79,19 +79,14 @@ export class WorkerHost {
     this.#listener.onAgain(working);
   }
 
-  /** @param {Pending} pending  only while {@link isFree} */
+  /** @param {Pending} pending  whose image is here; only while {@link isFree} */
   score(pending) {
     this.#working = pending;
     const { id, image, prompt } = pending;
-    this.#post({ type: "score", id, image, prompt });
+    this.#post({ type: "score", id, image: /** @type {Blob} */ (image), prompt });
     if (this.#backend === "webgpu") {
       this.#deadline = setTimeout(() => this.#crashed("device", `the graphics card did not answer for ${GPU_DEADLINE_MS / 1000} s`), GPU_DEADLINE_MS);
     }
-  }
-
-  /** @param {Pending} pending */
-  abort(pending) {
-    if (this.#working === pending) this.#post({ type: "abort", id: pending.id });
   }
 
   /**

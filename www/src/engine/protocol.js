@@ -114,11 +114,10 @@
  * @property {Map<string, Blob>} kept  shards by hash that an earlier worker could not put into the cache
  * @property {boolean} mayAsk  the page answers {@link Confirm}; if not, nothing is asked
  *
- * @typedef {{ type: "score", id: number, image: Blob | string, prompt: string | null }} ScoreRequest
- *   `image`: a file's bytes, or an absolute address. `prompt` null: the image's own metadata is read
- * @typedef {{ type: "abort", id: number }} AbortRequest  stops a fetch; what computes is left to end unheard
+ * @typedef {{ type: "score", id: number, image: Blob, prompt: string | null }} ScoreRequest
+ *   `prompt` null: the image's own metadata is read
  * @typedef {{ type: "confirmed", isWanted: boolean }} Confirmed
- * @typedef {StartRequest | ScoreRequest | AbortRequest | Confirmed} Request
+ * @typedef {StartRequest | ScoreRequest | Confirmed} Request
  */
 
 /**

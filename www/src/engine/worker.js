@@ -2,15 +2,12 @@
 // worker.js — owns the model, the wasm module and the GPU, and scores one image at a time.
 
 import { openBundle } from "../model/bundle.js";
-import { downloadSmall } from "../model/download.js";
 import { Fault, openScorer } from "./backend.js";
 import { messageOf, ScoreError } from "./errors.js";
 
 /** @type {Awaited<ReturnType<typeof openScorer>>} */
 let scorer;
 let queue = Promise.resolve();
-/** The image in work, whose fetch may be given up. @type {{ id: number, controller: AbortController } | null} */
-let current = null;
 /** @type {(isWanted: boolean) => void} */
 let confirmed = () => {};
 
@@ -22,9 +19,6 @@ self.onmessage = ({ data: request }) => {
       break;
     case "score":
       queue = queue.then(() => score(request));
-      break;
-    case "abort":
-      if (current?.id === request.id) current.controller.abort();
       break;
     case "confirmed":
       confirmed(request.isWanted);
@@ -60,10 +54,8 @@ function ask(bytes) {
 
 /** @param {import("./protocol.js").ScoreRequest} request */
 async function score({ id, image, prompt }) {
-  const controller = new AbortController();
-  current = { id, controller };
   try {
-    const bytes = await bytesOf(image, controller.signal);
+    const bytes = await bytesOf(image);
     const begin = performance.now();
     const result = await scorer.score(bytes, prompt);
     answer({ type: "result", id, result: { ...result, elapsed_ms: performance.now() - begin } });
@@ -71,15 +63,10 @@ async function score({ id, image, prompt }) {
     if (error instanceof Fault) fatal(error);
     else answer({ type: "error", id, code: error instanceof ScoreError ? error.code : "image", message: messageOf(error) });
   }
-  current = null;
 }
 
-/**
- * @param {Blob | string} image
- * @param {AbortSignal} signal
- */
-async function bytesOf(image, signal) {
-  if (typeof image === "string") return downloadSmall(image, { tries: 1, signal });
+/** @param {Blob} image */
+async function bytesOf(image) {
   try {
     return new Uint8Array(await image.arrayBuffer());
   } catch (error) {

@@ -1,12 +1,23 @@
 // @ts-check
 // dimensions.js — an image's size from the first bytes of its file, so that a huge one is known before it is decoded.
 
+/** Enough for the header of every format, and of a JPEG with a large preview inside. */
+const HEADER_BYTES = 256 * 1024;
+/** A decoded pixel takes 4 bytes, and the browser decodes before it makes small: beyond this, 400 MB. */
+const MAX_PIXELS = 100e6;
+
+/** Showing it could cost the tab. @param {{ width: number, height: number }} size */
+export function isTooLarge({ width, height }) {
+  return width * height > MAX_PIXELS;
+}
+
 /**
  * Of a PNG, GIF, BMP, WebP or JPEG, as stored: a camera's turn is not applied.
- * @param {Uint8Array<ArrayBuffer>} bytes
- * @returns {{ width: number, height: number } | null}  null: not known
+ * @param {Blob} blob
+ * @returns {Promise<{ width: number, height: number } | null>}  null: not known
  */
-export function sizeOf(bytes) {
+export async function sizeOf(blob) {
+  const bytes = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
     if (startsWith(bytes, "\x89PNG")) return { width: view.getUint32(16), height: view.getUint32(20) };

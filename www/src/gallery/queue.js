@@ -1,7 +1,10 @@
 // @ts-check
-// queue.js — one image after the other, the most wanted one next: looked up in the store, else scored.
+// queue.js — one image after the other, the most wanted one next: looked up in the store, else scored. Images from the network
+// are fetched meanwhile, several at once, so that one that does not come keeps no other waiting.
 
-import { keyOf, sha256 } from "./results.js";
+import { MAX_IMAGE_BYTES } from "../model/download.js";
+import { sha256 } from "../model/hash.js";
+import { keyOf } from "./results.js";
 import { askedOf, readPrompt, showPrompt } from "./work.js";
 
 /**
@@ -18,12 +21,12 @@ import { askedOf, readPrompt, showPrompt } from "./work.js";
 
 /** Of so many images the median time is taken: it follows a change of device soon, and one slow image does not move it. */
 const WINDOW = 15;
-/** Larger files are no images; reading one would cost the page its memory. */
-const MAX_BYTES = 512e6;
 /** So many images in a row whose device failed, and the device is to blame, not the images. */
 const FAILURES_TO_STOP = 3;
-/** Images from the network that are fetched in advance: the next one, and one that lost its place to another. */
-const FETCHED = 2;
+/** Images of one server that are fetched in advance. A browser opens six connections to it; thumbnails need some, too. */
+const FETCHED = 4;
+/** The same of all servers: fetched images are held until they are scored. */
+const FETCHED_IN_ALL = 12;
 
 export class Queue {
   /** @type {Scorer | null} */ #scorer = null;
@@ -80,6 +83,7 @@ export class Queue {
     this.#compareRuns();
     this.#score();
     this.#lookAhead();
+    this.#fetchAhead();
   }
 
   /** A scorer can be told to use other crops, and then says so here. */
@@ -96,7 +100,7 @@ export class Queue {
   async #score() {
     if (this.#isScoring) return;
     this.#isScoring = true;
-    for (let scorer, work; !this.isBroken && (scorer = this.#scorer) && (work = this.#next(() => true));) {
+    for (let scorer, work; !this.isBroken && (scorer = this.#scorer) && (work = this.#next((work) => !work.entry.url || work.isPrepared));) {
       if (work.isPrepared) await this.#run(work, scorer);
       else await Promise.race([this.#prepare(work), this.#woken()]); // Then it is scored, or another one is wanted more by now.
       this.#compareRuns();
@@ -129,9 +133,26 @@ export class Queue {
   #nextToPrepare() {
     const hasEarlier = this.#results !== null && this.#results.hasEarlier;
     if (!this.#scorer) return this.#next((work) => hasEarlier && !work.hashing && !work.entry.url);
-    const next = this.#next(() => true);
+    const next = this.#next((work) => !work.entry.url);
     if (next && !next.isPrepared && !next.preparing) return next;
     return this.#next((work) => (work.hash !== null || hasEarlier) && !work.isPrepared && !work.preparing && !work.entry.url);
+  }
+
+  #fetchAhead() {
+    if (!this.#scorer || this.isBroken) return;
+    /** @type {Map<string, number>} */
+    const ahead = new Map();
+    let inAll = 0;
+    for (const work of this.#host.waiting()) {
+      if (inAll === FETCHED_IN_ALL) return;
+      if (!work.entry.url || (this.isPaused && !work.isEdited)) continue;
+      const { server = "" } = work.entry;
+      const count = ahead.get(server) ?? 0;
+      if (count === FETCHED) continue;
+      ahead.set(server, count + 1);
+      inAll += 1;
+      if (!work.isPrepared && !work.preparing) this.#prepare(work).then(() => this.wake());
+    }
   }
 
   /** @param {Work} work */
@@ -174,9 +195,10 @@ export class Queue {
       work.file = blob;
       this.#host.opened(work);
     }
-    if (blob.size > MAX_BYTES) throw new Error(`the file has ${(blob.size / 1e6).toFixed(0)} MB, expected an image of at most ${MAX_BYTES / 1e6} MB`);
-    if (!globalThis.crypto?.subtle || !this.#results) return null; // Browsers hash only for pages from https and from this machine.
+    if (blob.size > MAX_IMAGE_BYTES) throw new Error(`the file has ${(blob.size / 1e6).toFixed(0)} MB, expected an image of at most ${MAX_IMAGE_BYTES / 1e6} MB`);
+    if (!this.#results) return null;
     work.hash = await sha256(await blob.arrayBuffer());
+    if (work.hash === null) return null;
     const note = await this.#results.note(work.hash);
     if (note) {
       if (!work.isMarked) work.item.mark = note.mark;
@@ -194,7 +216,7 @@ export class Queue {
   #keep(work, blob) {
     work.blob = blob;
     this.#fetched = [...this.#fetched.filter((other) => other !== work), work];
-    while (this.#fetched.length > FETCHED) /** @type {Work} */ (this.#fetched.shift()).blob = null;
+    while (this.#fetched.length > FETCHED_IN_ALL) /** @type {Work} */ (this.#fetched.shift()).blob = null;
   }
 
   /**
@@ -209,6 +231,7 @@ export class Queue {
     work.item.status = "working";
     this.#host.changed(work);
     this.#lookAhead();
+    this.#fetchAhead();
     try {
       const begin = performance.now();
       const blob = work.blob ?? await work.entry.blob(abort.signal);

@@ -3,6 +3,8 @@
 
 import { openDB } from "idb";
 
+import { sha256 } from "../model/hash.js";
+
 /**
  * @typedef {import("./types.js").Result} Result
  * @typedef {import("./types.js").Provenance} Provenance
@@ -224,12 +226,6 @@ export class Results {
  */
 export function keyOf(hash, prompt, { modelHash, crops, preprocessing }) {
   return sha256(new TextEncoder().encode(JSON.stringify([hash, prompt, modelHash, crops, preprocessing])));
-}
-
-/** In hex. @param {BufferSource} bytes */
-export async function sha256(bytes) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** @template T @param {Promise<T>} answer @returns {Promise<T>} */

@@ -1,7 +1,8 @@
 // @ts-check
 // sources.js — images as a person brings them: dropped, pasted, picked, or named by URL. Files are listed, not opened.
 
-import { fetchImage, urlsIn } from "./network.js";
+import { downloadImage } from "../model/download.js";
+import { urlsIn } from "./urls.js";
 import { naturalKey } from "./view.js";
 
 /**
@@ -72,7 +73,7 @@ export function fromUrls(text, base) {
 function fromUrl(url) {
   const last = url.pathname.split("/").at(-1) ?? "";
   const name = url.protocol === "data:" ? "image in the address" : safelyDecoded(last) || url.host;
-  return { name, path: url.protocol === "data:" ? name : url.href, url: url.href, blob: (signal) => fetchImage(url, signal) };
+  return { name, path: url.protocol === "data:" ? name : url.href, url: url.href, server: url.host, blob: (signal) => downloadImage(url.href, { signal }) };
 }
 
 /** @param {string} text */

@@ -1,7 +1,7 @@
 // @ts-check
 // thumbnails.js — small pictures on demand, within a budget of memory.
 
-import { sizeOf } from "./dimensions.js";
+import { isTooLarge, sizeOf } from "./dimensions.js";
 
 /** What a grid's tile shows on a screen of double density. */
 const SIDE_PX = 320;
@@ -9,12 +9,10 @@ const SIDE_PX = 320;
 const BUDGET_BYTES = 96e6;
 /** Decoders at work at once; scoring needs a core too. */
 const DECODERS = 2;
-/** A decoded pixel takes 4 bytes and the browser decodes before it makes small: beyond this, 400 MB. */
-const MAX_PIXELS = 100e6;
+/** Files being opened at once: one from the network may be slow to come, or never come, and the others must not wait for it. */
+const OPENED = 8;
 /** Drawings of the page whose requests wait: in each a few tiles are new, and those before them have long left the screen. */
 const DRAWINGS = 100;
-/** Enough for the header of every format, and of a JPEG with a large preview inside. */
-const HEADER_BYTES = 256 * 1024;
 
 /**
  * @typedef {object} Request
@@ -29,6 +27,8 @@ export class Thumbnails {
   /** What was asked for in one drawing of the page stays together. @type {Request[][]} */ #waiting = [];
   #isDrawing = false;
   /** @type {Map<number, Promise<ImageBitmap | null>>} */ #making = new Map();
+  /** The last work of each decoder. */
+  #decoders = Array.from({ length: DECODERS }, () => Promise.resolve());
   #bytes = 0;
   #collection;
   #side_px;
@@ -79,7 +79,7 @@ export class Thumbnails {
 
   /** The newest drawing first, as a person scrolled there last, and in it from the top. */
   #next() {
-    while (this.#making.size < DECODERS) {
+    while (this.#making.size < OPENED) {
       const request = this.#waiting.at(-1)?.shift();
       if (!request) {
         if (this.#waiting.length === 0) return;
@@ -91,9 +91,7 @@ export class Thumbnails {
 
   /** @param {Request} request */
   async #serve({ id, signal, resolve, reject }) {
-    // Another tile's request for the same picture may end with that tile, so it is not shared, but found when it is done.
-    await this.#making.get(id)?.catch(() => {});
-    const making = this.#make(id, signal);
+    const making = this.#make(id, signal, this.#making.get(id));
     this.#making.set(id, making);
     try {
       resolve(await making);
@@ -108,10 +106,16 @@ export class Thumbnails {
   /**
    * @param {number} id
    * @param {AbortSignal | undefined} signal
+   * @param {Promise<unknown> | undefined} before  the same for another tile: it may end with that tile, or bring what is wanted
    */
-  async #make(id, signal) {
+  async #make(id, signal, before) {
+    await before?.catch(() => {});
     if (this.#made.has(id)) return this.#made.get(id) ?? null;
-    const bitmap = await small(await this.#collection.blob(id, signal), this.#side_px);
+    const blob = await this.#collection.blob(id, signal);
+    const bitmap = await this.#decoded(async () => {
+      signal?.throwIfAborted();
+      return small(blob, this.#side_px);
+    });
     this.#made.set(id, bitmap);
     this.#bytes += bytesOf(bitmap);
     for (const [oldest, old] of this.#made) {
@@ -119,6 +123,13 @@ export class Thumbnails {
       this.#drop(oldest, old);
     }
     return bitmap;
+  }
+
+  /** By the decoder that has rested longest. @param {() => Promise<ImageBitmap | null>} work */
+  #decoded(work) {
+    const done = /** @type {Promise<void>} */ (this.#decoders.shift()).then(work);
+    this.#decoders.push(done.then(() => {}, () => {}));
+    return done;
   }
 
   /**
@@ -146,8 +157,8 @@ export class Thumbnails {
  * @param {number} side_px
  */
 async function small(blob, side_px) {
-  const size = sizeOf(new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer()));
-  if (size && size.width * size.height > MAX_PIXELS) return null;
+  const size = await sizeOf(blob);
+  if (size && isTooLarge(size)) return null;
   // The side that is left out follows; which one is longer is not known where the header is not.
   const isTall = size !== null && size.height > size.width;
   const resize = size && Math.max(size.width, size.height) <= side_px ? {} : isTall ? { resizeHeight: side_px } : { resizeWidth: side_px };

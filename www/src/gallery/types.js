@@ -12,7 +12,8 @@
  * @property {string} name  file name
  * @property {string} path  from the dropped or picked folder on; the URL for one from the network
  * @property {(signal?: AbortSignal) => Promise<Blob>} blob  opens the file or fetches the URL, at each call anew
- * @property {string} [url]  for one from the network: it is not fetched before its turn
+ * @property {string} [url]  for one from the network: it is fetched when its turn is near
+ * @property {string} [server]  of the `url`
  * @property {File} [file]  where it is at hand without opening anything
  * @property {string} [prompt]  as a sample set gives it
  * @property {string} [promptSource]  "given" if absent

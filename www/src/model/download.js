@@ -7,6 +7,10 @@ import { megabytes, messageOf, ScoreError } from "../engine/errors.js";
 const WAITS_MS = [500, 1000, 2000, 4000];
 /** A connection without a byte for so long is taken for dead. */
 const SILENCE_MS = 30_000;
+/** Larger files are no images; reading one would cost the page its memory. */
+export const MAX_IMAGE_BYTES = 512e6;
+/** A `data:` address holds a whole file, and no message should. */
+const TOLD_CHARACTERS = 200;
 
 /** It may work the next time. */
 class Passing extends Error {}
@@ -29,7 +33,7 @@ export async function download(url, size, report) {
       /** @type {number} */
       const from = mayResume ? have : 0;
       mayResume = from === 0;
-      const { response, silence } = await request(url, from);
+      const { response, silence } = await request(url, { from });
       mayResume = true;
       have = response.status === 206 ? startOf(response, from) : 0;
       report(have);
@@ -47,7 +51,7 @@ export async function download(url, size, report) {
       if (have > farthest) tries = 0;
       farthest = Math.max(farthest, have);
       if (tries === WAITS_MS.length) {
-        throw new ScoreError("network", `could not download ${url}, of which ${megabytes(have)} of ${megabytes(size)} came: ${error.message}; check the connection and try again`);
+        throw new ScoreError("network", `could not download ${told(url)}, of which ${megabytes(have)} of ${megabytes(size)} came: ${error.message}; check the connection and try again`);
       }
       await delay(WAITS_MS[tries]);
     }
@@ -57,38 +61,73 @@ export async function download(url, size, report) {
 /**
  * Downloads a small file of unknown size.
  * @param {string} url
- * @param {{ tries?: number, signal?: AbortSignal }} options
+ * @param {{ tries?: number }} options
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function downloadSmall(url, { tries = WAITS_MS.length + 1, signal } = {}) {
+export async function downloadSmall(url, { tries = WAITS_MS.length + 1 } = {}) {
   for (let again = 1; ; again += 1) {
     try {
-      const { response, silence } = await request(url, 0, signal);
-      const parts = [];
-      for await (const chunk of chunksOf(response, silence)) parts.push(chunk);
-      return new Uint8Array(await new Blob(parts).arrayBuffer());
+      return new Uint8Array(await (await whole(url, {})).arrayBuffer());
     } catch (error) {
-      if (signal?.aborted) throw new ScoreError("aborted", "the request was aborted", { cause: signal.reason });
-      if (!(error instanceof Passing)) throw error;
-      if (again >= tries) throw new ScoreError("network", `could not download ${url}: ${error.message}`);
+      if (!(error instanceof Passing) || again >= tries) throw lasting(url, error);
       await delay(WAITS_MS[again - 1]);
     }
   }
 }
 
 /**
+ * Downloads an image. It is tried once: a person sees what failed, and tries again.
  * @param {string} url
- * @param {number} from
- * @param {AbortSignal} [signal]
+ * @param {{ signal?: AbortSignal, cache?: RequestCache }} options
+ * @returns {Promise<Blob>}
  */
-async function request(url, from, signal) {
+export async function downloadImage(url, { signal, cache = "default" }) {
+  try {
+    return await whole(url, { signal, cache });
+  } catch (error) {
+    if (signal?.aborted) throw new ScoreError("aborted", "the download was aborted", { cause: signal.reason });
+    throw lasting(url, error);
+  }
+}
+
+/** @param {string} url @param {unknown} error */
+function lasting(url, error) {
+  return error instanceof Passing ? new ScoreError("network", `could not download ${told(url)}: ${error.message}`) : error;
+}
+
+/** @param {string} url */
+function told(url) {
+  return url.length > TOLD_CHARACTERS ? `${url.slice(0, TOLD_CHARACTERS)}…` : url;
+}
+
+/**
+ * @param {string} url
+ * @param {{ signal?: AbortSignal, cache?: RequestCache }} options
+ */
+async function whole(url, options) {
+  const { response, silence } = await request(url, options);
+  const parts = [];
+  let size = 0;
+  for await (const chunk of chunksOf(response, silence)) {
+    parts.push(chunk);
+    size += chunk.length;
+    if (size > MAX_IMAGE_BYTES) throw new ScoreError("image", `${told(url)} is longer than ${megabytes(MAX_IMAGE_BYTES)}: no image`);
+  }
+  return new Blob(parts, { type: response.headers.get("content-type") ?? "" });
+}
+
+/**
+ * @param {string} url
+ * @param {{ from?: number, signal?: AbortSignal, cache?: RequestCache }} options
+ */
+async function request(url, { from = 0, signal, cache = "no-store" }) {
   const silence = new Silence(signal);
   /** @type {Response} */
   let response;
   try {
     response = await fetch(url, {
       // Weights are kept by hash in our own cache: the browser's would hold them twice, or half.
-      cache: "no-store",
+      cache,
       headers: from > 0 ? { range: `bytes=${from}-` } : {},
       signal: silence.signal,
     });
@@ -101,7 +140,7 @@ async function request(url, from, signal) {
   const said = `the server answered ${response.status} ${response.statusText}`.trim();
   // A busy or a failing server may recover, and so may one that dislikes the range; a file that is not there stays away.
   if (response.status >= 500 || [408, 416, 429].includes(response.status)) throw new Passing(said);
-  throw new ScoreError("network", `could not download ${url}: ${said}; check the address`);
+  throw new ScoreError("network", `could not download ${told(url)}: ${said}; check the address`);
 }
 
 /** Browsers do not tell a script which of these it was. @param {string} url */
@@ -152,6 +191,7 @@ class Silence {
   /** @param {AbortSignal} [outer] */
   constructor(outer) {
     this.#outer = outer;
+    if (outer?.aborted) this.#abort();
     outer?.addEventListener("abort", this.#abort);
     this.begin();
   }

@@ -2,8 +2,8 @@
 // hash.js — SHA-256, where the browser has it.
 
 /**
- * In hex; null on a page without https, where browsers have no cryptography. The wasm module checks the shards there too.
- * @param {Uint8Array<ArrayBuffer>} bytes
+ * In hex; null on a page without https, where browsers have no cryptography. The wasm module checks a model's shards there too.
+ * @param {BufferSource} bytes
  */
 export async function sha256(bytes) {
   if (!globalThis.crypto?.subtle) return null;

@@ -5,16 +5,14 @@ import { TspGallery } from "../elements/tsp-gallery.js";
 import { keepOffline } from "./offline.js";
 
 const THEME = "tsp-mgs-theme";
-const DEVICES = /** @type {const} */ (["auto", "webgpu", "cpu"]);
 
 const gallery = document.querySelector("tsp-gallery");
 if (!(gallery instanceof HTMLElement)) throw new Error("the page has no <tsp-gallery>");
 const asked = new URLSearchParams(location.search);
-const device = DEVICES.find((known) => known === asked.get("device"));
-const crops = Number(asked.get("crops"));
-if (device) gallery.setAttribute("device", device);
-if (Number.isInteger(crops) && crops > 0) gallery.setAttribute("crops", String(crops));
-if (asked.has("model")) gallery.setAttribute("model", asked.get("model") ?? "");
+for (const name of ["device", "crops", "model"]) {
+  const value = asked.get(name);
+  if (value) gallery.setAttribute(name, value);
+}
 
 /** @param {string | null} theme */
 function show(theme) {
@@ -32,6 +30,11 @@ gallery.addEventListener("tsp-theme", (event) => {
   try {
     localStorage.setItem(THEME, theme);
   } catch {}
+});
+
+// While nothing has the focus, the page's keys are the gallery's.
+document.addEventListener("keydown", (event) => {
+  if (event.target === document.body && gallery instanceof TspGallery) gallery.onKey(event);
 });
 
 customElements.define("tsp-gallery", TspGallery);

@@ -4,7 +4,7 @@
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 
-import { megabytes } from "./format.js";
+import { megabytes } from "../engine/errors.js";
 import { icons } from "./icons.js";
 import { KEYS } from "./keyboard.js";
 
@@ -60,7 +60,7 @@ export function model(gallery) {
       <button type="button" @click=${() => gallery.setModel(undefined)}>The built-in one</button>
     </div>
     <p class="note">From a folder, nothing is downloaded. Before a download of more than 20 MB you are asked; what was downloaded is checked and kept in this browser.</p>
-    <div class="row"><span class="note">Kept in this browser: ${cacheBytes === null ? "…" : `${megabytes(cacheBytes)} MB of models`}</span>
+    <div class="row"><span class="note">Kept in this browser: ${cacheBytes === null ? "…" : `${megabytes(cacheBytes)} of models`}</span>
       <button type="button" ?disabled=${!cacheBytes} @click=${() => gallery.deleteModels()}>Delete</button></div></div>`);
 }
 
@@ -70,7 +70,7 @@ export function download(gallery, { bytes, answer }) {
     event.preventDefault();
     answer(false);
   }}>
-    <header><h2>Download ${megabytes(bytes)} MB?</h2></header>
+    <header><h2>Download ${megabytes(bytes)}?</h2></header>
     <div class="stack"><p>The model is that big. It is downloaded once, checked, and kept in this browser; you can delete it at any time. ${gallery.collection.items.length > 0 ? "The images wait." : ""}</p>
       <div class="actions"><button type="button" @click=${() => answer(false)}>Not now</button><button type="button" class="primary" autofocus @click=${() => answer(true)}>Download</button></div></div>
   </dialog>`;

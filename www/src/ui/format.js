@@ -6,12 +6,6 @@ export function sentence(message) {
   return message === "" ? "" : `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
 }
 
-/** @param {number} bytes */
-export function megabytes(bytes) {
-  const size = bytes / 1e6;
-  return size.toFixed(size < 10 ? 1 : 0);
-}
-
 /** Whole steps that get coarser with the time that is left, so that the text does not flicker. @param {number} seconds */
 export function timeLeft(seconds) {
   if (seconds < 10) return "a few seconds left";

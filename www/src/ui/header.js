@@ -4,7 +4,8 @@
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 
-import { duration, megabytes, sentence, timeLeft } from "./format.js";
+import { megabytes } from "../engine/errors.js";
+import { duration, sentence, timeLeft } from "./format.js";
 import { icons } from "./icons.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
@@ -60,7 +61,7 @@ function download({ engine }) {
   const isWhole = loaded >= total;
   return html`<div class="banner" part="progress">
     <p>${fromCache ? "Opening the model from this browser's cache" : isWhole ? "Preparing the model" : "Downloading the model"}:
-      ${megabytes(loaded)} of ${megabytes(total)} MB${fromCache || isWhole || bytesPerSecond === null ? nothing : html` · ${megabytes(bytesPerSecond)} MB/s`}${
+      ${(loaded / 1e6).toFixed(1)} of ${megabytes(total)}${fromCache || isWhole || bytesPerSecond === null ? nothing : html` · ${megabytes(bytesPerSecond)}/s`}${
         fromCache || isWhole || secondsLeft === null ? nothing : html` · ${timeLeft(secondsLeft)}`}</p>
     ${isWhole ? nothing : html`<button type="button" @click=${() => engine.cancel()}>Cancel</button>`}
     <progress max=${total} value=${loaded} aria-label="Model"></progress></div>`;

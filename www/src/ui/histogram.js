@@ -3,10 +3,10 @@
 
 import { html, svg } from "lit";
 
+import { SCALE } from "../gallery/view.js";
 import { style } from "./style.js";
 
-/** The scale of opinions, and how finely the range can be set. */
-const TOP = 5;
+/** How finely the range can be set. */
 const STEP = 0.05;
 /** How near a handle a press takes hold of it, in pixels; 24 is the smallest target that WCAG 2.2 allows. */
 const GRIP_PX = 12;
@@ -25,10 +25,10 @@ const GRIP_PX = 12;
 /** @param {Histogram} histogram */
 export function histogram({ label, task, counts, range, onRange }) {
   const most = Math.max(1, ...counts);
-  const [low, high] = range ?? [0, TOP];
+  const [low, high] = range ?? [0, SCALE];
   const width = 100 / counts.length;
   /** @param {number} value */
-  const percent = (value) => `${(value / TOP) * 100}%`;
+  const percent = (value) => `${(value / SCALE) * 100}%`;
   return html`<div class="histogram ${task}" role="group" aria-label="${label} filter" part="histogram">
     <div class="head">
       <span>${label}</span>
@@ -39,14 +39,14 @@ export function histogram({ label, task, counts, range, onRange }) {
       <svg viewBox="0 0 100 40" preserveAspectRatio="none" aria-hidden="true">
         ${counts.map((count, index) => {
           const height = count === 0 ? 0 : Math.max(1.5, (count / most) * 38);
-          const middle = ((index + 0.5) / counts.length) * TOP;
+          const middle = ((index + 0.5) / counts.length) * SCALE;
           return svg`<rect x=${index * width + width * 0.08} width=${width * 0.84} y=${40 - height} height=${height}
             class=${middle >= low && middle <= high ? "in" : "out"}></rect>`;
         })}
       </svg>
-      <div class="range" ?hidden=${range === null} ${style({ left: percent(low), right: percent(TOP - high) })}></div>
+      <div class="range" ?hidden=${range === null} ${style({ left: percent(low), right: percent(SCALE - high) })}></div>
       ${[0, 1].map((end) => html`<div class="handle" role="slider" tabindex="0" data-end=${end}
-        aria-label="${end === 0 ? "Lowest" : "Highest"} ${label.toLowerCase()}" aria-valuemin="0" aria-valuemax=${TOP}
+        aria-label="${end === 0 ? "Lowest" : "Highest"} ${label.toLowerCase()}" aria-valuemin="0" aria-valuemax=${SCALE}
         aria-valuenow=${(end === 0 ? low : high).toFixed(2)}
         ${style({ left: percent(end === 0 ? low : high) })}
         @keydown=${(/** @type {KeyboardEvent} */ event) => step(event, end, [low, high], onRange)}></div>`)}
@@ -57,12 +57,12 @@ export function histogram({ label, task, counts, range, onRange }) {
 
 /** @param {number} low @param {number} high @returns {Range | null} */
 function rangeOf(low, high) {
-  return low <= 0 && high >= TOP ? null : [low, high];
+  return low <= 0 && high >= SCALE ? null : [low, high];
 }
 
 /** @param {number} value */
 function rounded(value) {
-  return Math.round(Math.min(TOP, Math.max(0, value)) / STEP) * STEP;
+  return Math.round(Math.min(SCALE, Math.max(0, value)) / STEP) * STEP;
 }
 
 /**
@@ -73,7 +73,7 @@ function rounded(value) {
  */
 function step(event, end, range, onRange) {
   /** @type {Record<string, number>} */
-  const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, PageDown: -10 * STEP, PageUp: 10 * STEP, Home: -TOP, End: TOP };
+  const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, PageDown: -10 * STEP, PageUp: 10 * STEP, Home: -SCALE, End: SCALE };
   if (!(event.key in steps)) return;
   event.preventDefault();
   event.stopPropagation();
@@ -91,9 +91,9 @@ function brush(event, [low, high], onRange) {
   const plot = /** @type {HTMLElement} */ (event.currentTarget);
   const { left, width } = plot.getBoundingClientRect();
   /** @param {number} x */
-  const at = (x) => rounded(((x - left) / width) * TOP);
+  const at = (x) => rounded(((x - left) / width) * SCALE);
   /** @param {number} value */
-  const near = (value) => Math.abs(left + (value / TOP) * width - event.clientX) < GRIP_PX;
+  const near = (value) => Math.abs(left + (value / SCALE) * width - event.clientX) < GRIP_PX;
   const start = near(low) ? high : near(high) ? low : at(event.clientX);
   /** @type {HTMLElement | null} */ (plot.querySelector(`[data-end="${near(high) ? 1 : 0}"]`))?.focus({ preventScroll: true });
   event.preventDefault();

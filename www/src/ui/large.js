@@ -1,6 +1,8 @@
 // @ts-check
 // large.js — full-size images by object URL, for the detail view and the comparison; only those in use are held.
 
+import { isTooLarge, sizeOf } from "../gallery/dimensions.js";
+
 /** @typedef {{ url: string | null, error: string | null }} Large */
 
 export class LargeImages {
@@ -34,6 +36,8 @@ export class LargeImages {
     this.#images.set(id, large);
     try {
       const blob = await this.#gallery.collection.blob(id);
+      const size = await sizeOf(blob);
+      if (size && isTooLarge(size)) throw new Error(`the image has ${size.width} × ${size.height} pixels, too many to be shown: open the file in another program`);
       if (this.#images.get(id) !== large) return;
       large.url = URL.createObjectURL(blob);
     } catch (error) {

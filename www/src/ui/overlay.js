@@ -1,6 +1,8 @@
 // @ts-check
 // overlay.js — the patches' own levels over the image. Patches overlap: each spot shows the mean of those that cover it.
 
+import { SCALE } from "../gallery/view.js";
+
 /** @typedef {import("../engine/protocol.js").Patch} Patch */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -53,5 +55,5 @@ function cuts(edges) {
 
 /** Eq. 5 of the paper, for a colour: the mean level on the 0–5 scale. @param {number[]} p */
 function quality(p) {
-  return (5 / (p.length - 1)) * p.reduce((total, probability, index) => total + index * probability, 0);
+  return (SCALE / (p.length - 1)) * p.reduce((total, probability, index) => total + index * probability, 0);
 }

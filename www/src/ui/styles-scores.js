@@ -79,7 +79,8 @@ export const scores = css`
   .compare .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 0.75rem; min-height: 0; }
   .compare figure { display: grid; grid-template: minmax(0, 1fr) auto / minmax(0, 1fr); gap: 0.4rem; min-height: 0; min-width: 0; }
   .compare .stage { border-radius: var(--radius); }
-  .compare figcaption { font-size: 0.9rem; overflow-wrap: anywhere; }
+  .compare figcaption { font-size: 0.9rem; }
+  .compare figcaption b { display: block; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
   .compare figcaption .note { display: -webkit-box; min-height: 2lh; -webkit-line-clamp: 2; -webkit-box-orient: vertical; overflow: hidden; }
   dialog:focus-visible { outline: none; }
   .compare table { max-width: 44rem; margin-inline: auto; }

@@ -4,37 +4,47 @@
 import { noChange } from "lit";
 import { AsyncDirective, directive } from "lit/async-directive.js";
 
-/** @typedef {import("../gallery/thumbnails.js").Thumbnails} Thumbnails */
+/**
+ * @typedef {import("../gallery/thumbnails.js").Thumbnails} Thumbnails
+ * @typedef {import("../gallery/types.js").Item} Item
+ * @typedef {import("../gallery/types.js").Status} Status
+ */
 
 class Thumbnail extends AsyncDirective {
   /** The item on the canvas, or on its way there. */
   #id = -1;
+  /** Where the image could not be opened: when the item is further, it is tried again. @type {Status | null} */ #failed = null;
   #asked = new AbortController();
 
-  /** @param {number} _id @param {Thumbnails} _thumbnails */
-  render(_id, _thumbnails) {
+  /** @param {Item} _item @param {Thumbnails} _thumbnails */
+  render(_item, _thumbnails) {
     return noChange;
   }
 
   /**
    * @param {import("lit/directive.js").ElementPart} part
-   * @param {[number, Thumbnails]} asked
+   * @param {[Item, Thumbnails]} asked
    * @override
    */
-  update({ element }, [id, thumbnails]) {
-    if (id !== this.#id) this.#draw(/** @type {HTMLCanvasElement} */ (element), id, thumbnails);
+  update({ element }, [item, thumbnails]) {
+    const isFurther = this.#failed !== null && this.#failed !== item.status;
+    if (item.id !== this.#id || isFurther) this.#draw(/** @type {HTMLCanvasElement} */ (element), item, thumbnails);
     return noChange;
   }
 
-  /** @param {HTMLCanvasElement} canvas @param {number} id @param {Thumbnails} thumbnails */
-  async #draw(canvas, id, thumbnails) {
+  /** @param {HTMLCanvasElement} canvas @param {Item} item @param {Thumbnails} thumbnails */
+  async #draw(canvas, { id, status }, thumbnails) {
     this.#asked.abort();
     const asked = (this.#asked = new AbortController());
     this.#id = id;
+    this.#failed = null;
     const context = canvas.getContext("2d");
     context?.clearRect(0, 0, canvas.width, canvas.height);
     // An image that cannot be opened says so on its tile when its turn to be scored comes.
-    const bitmap = await thumbnails.get(id, { signal: asked.signal }).catch(() => null);
+    const bitmap = await thumbnails.get(id, { signal: asked.signal }).catch(() => {
+      if (asked === this.#asked) this.#failed = status;
+      return null;
+    });
     if (!context || !bitmap || asked.signal.aborted) return;
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;

@@ -3,6 +3,7 @@
 
 import { html, nothing } from "lit";
 
+import { SCALE } from "../gallery/view.js";
 import { sentence } from "./format.js";
 import { icons } from "./icons.js";
 import { style } from "./style.js";
@@ -14,7 +15,6 @@ import { TASK_NAMES } from "./view.js";
  * @typedef {import("../gallery/types.js").Mark} Mark
  */
 
-const TOP = 5;
 const TITLES = { perception: "Perception", alignment: "Alignment" };
 
 /**
@@ -27,7 +27,7 @@ export function tile(item, { column, isSelected, isFocusable, thumbnails }) {
     aria-colindex=${column} aria-selected=${isSelected} tabindex=${isFocusable ? 0 : -1} title=${name}>
     <span class="hidden spoken">${spoken(item)}</span>
     <div class="picture">
-      <canvas ${thumbnail(id, thumbnails)} aria-hidden="true"></canvas>
+      <canvas ${thumbnail(item, thumbnails)} aria-hidden="true"></canvas>
       ${status === "failed" ? html`<p class="why" aria-hidden="true">${sentence(item.error ?? "")}</p>` : nothing}
       ${mark === null ? nothing : html`<span class="mark ${typeof mark === "number" ? "stars" : mark}" aria-hidden="true">${glyph(mark)}</span>`}
       <span class="pick" aria-hidden="true">${icons.check}</span>
@@ -39,7 +39,7 @@ export function tile(item, { column, isSelected, isFocusable, thumbnails }) {
         : TASK_NAMES.map((task) => {
           const score = item.result?.[task]?.score;
           return html`<span class="task ${task}">
-            <span class="track"><i ${style({ width: `${(Math.min(TOP, Math.max(0, score ?? 0)) / TOP) * 100}%` })}></i></span>
+            <span class="track"><i ${style({ width: `${(Math.min(SCALE, Math.max(0, score ?? 0)) / SCALE) * 100}%` })}></i></span>
             ${score === undefined
               ? html`<span class="value">${item.result ? "–" : status === "working" ? "…" : "·"}</span>`
               : html`<data class="value" value=${score} data-task=${task}>${score.toFixed(2)}</data>`}

@@ -2,14 +2,13 @@
 // view.js — one result as page elements: the two scores, what they add up from, levels and words.
 // Each number shown carries its full precision in `data-value` and in `data-key` its place in the result, or how it follows from it.
 
+import { SCALE } from "../gallery/view.js";
+
 /**
  * @typedef {import("../engine/protocol.js").Result} Result
  * @typedef {import("../engine/protocol.js").Task} Task
  * @typedef {"perception" | "alignment"} TaskName
  */
-
-/** The opinion scale of the data sets: 0 to 5. */
-const SCALE = 5;
 
 /** @type {Record<TaskName, { title: string, asks: string }>} */
 const TASKS = {
