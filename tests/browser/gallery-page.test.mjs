@@ -6,9 +6,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { after, before } from "node:test";
 import { allScored, galleryClaims, PAGE, shownScores, tile } from "./gallery.mjs";
-import { commandLine, dist, needBuilt, openChromium, Served, www } from "./served.mjs";
+import { commandLine, dist, opening, www } from "./served.mjs";
 
 const axe = readFileSync(createRequire(join(www, "package.json")).resolve("axe-core/axe.min.js"), "utf8");
 /** Issue 4's bounds for a gallery that scores. */
@@ -18,19 +17,8 @@ const TAB_BYTES = 1e9;
 /** After so many images the pointer moves once. */
 const STRIDE = 10;
 
-let served, browser;
-const claim = galleryClaims(() => ({ browser, served }));
-
-before(async () => {
-  needBuilt();
-  served = await Served.open();
-  browser = await openChromium();
-});
-
-after(async () => {
-  await browser?.close();
-  served?.close();
-});
+const opened = opening();
+const claim = galleryClaims(opened);
 
 for (const colorScheme of ["light", "dark"]) {
   claim(`axe finds nothing serious in ${colorScheme} colours`, async (page) => {
@@ -107,7 +95,7 @@ claim("a new version waits until it is asked for, and then comes whole", async (
   await allScored(page);
   await page.waitForFunction(() => navigator.serviceWorker.controller);
   const marked = (text) => text.replace("<title>", "<title>New: ");
-  served.answer = (request, response) => {
+  opened.served.answer = (request, response) => {
     const path = request.url.slice(1).split("?")[0];
     if (path !== PAGE && path !== "service-worker.js") return false;
     const text = readFileSync(join(dist, path), "utf8");
@@ -126,7 +114,7 @@ claim("a new version waits until it is asked for, and then comes whole", async (
 
 claim(`${IMAGES} images go through while the page answers within ${ANSWER_MS} ms`, async (page) => {
   // An empty page beside it has the same machine, and shows what that takes for itself while it computes.
-  const other = await browser.newPage();
+  const other = await opened.browser.newPage();
   for (const probed of [page, other]) await probed.evaluate(probe);
   await page.evaluate(async (count) => {
     const canvas = new OffscreenCanvas(48, 48);
@@ -145,7 +133,7 @@ claim(`${IMAGES} images go through while the page answers within ${ANSWER_MS} ms
     document.querySelector("tsp-gallery").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
   }, IMAGES);
   await page.waitForFunction((count) => document.querySelector("tsp-gallery").collection.items.length === count, IMAGES);
-  const memory = await browser.newBrowserCDPSession();
+  const memory = await opened.browser.newBrowserCDPSession();
   let most = 0;
   let mostTiles = 0;
   for (let turn = 1; turn <= IMAGES / STRIDE; turn += 1) {

@@ -12,12 +12,13 @@ const ROUNDING = 0.005;
 
 /**
  * A test on a gallery of its own, in a browser profile of its own. Warnings and errors on the console fail it, but for those
- * that it says it provokes, and so do requests to any other server.
+ * that it says it provokes, and so do requests to any other server. `before` runs before the page opens; what it returns reaches
+ * the test.
  */
 export function galleryClaims(opened) {
   return (name, body, { query = "?device=cpu", isEmpty = false, before = async () => {}, provoked = [], context: options = {} } = {}) =>
     test(name, { timeout: 2 * PATIENCE_MS }, async () => {
-      const { browser, served } = opened();
+      const { browser, served } = opened;
       served.forget();
       const context = await browser.newContext(options);
       const page = await context.newPage();
@@ -28,10 +29,10 @@ export function galleryClaims(opened) {
       await page.addInitScript(countScores);
       try {
         if (isEmpty) await page.route("**/samples/samples.json", (route) => route.fulfill({ json: [] }));
-        await before(page);
+        const prepared = await before(page);
         await page.goto(`${served.origin}/${PAGE}${query}`);
-        await page.locator("tsp-gallery header").waitFor();
-        await body(page, context);
+        await page.locator("tsp-gallery [part=header]").waitFor();
+        await body(page, context, prepared);
       } finally {
         await context.close();
       }
@@ -47,6 +48,16 @@ function countScores() {
     if (message?.type === "score") window.scoreRequests += 1;
     return postMessage.call(this, message, ...more);
   };
+}
+
+/** Drops files on the gallery: an event with a real DataTransfer. */
+export async function drop(page, files) {
+  const dataTransfer = await page.evaluateHandle((files) => {
+    const transfer = new DataTransfer();
+    for (const { name, base64 } of files) transfer.items.add(new File([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))], name));
+    return transfer;
+  }, files.map(({ name, bytes }) => ({ name, base64: bytes.toString("base64") })));
+  await page.dispatchEvent("tsp-gallery", "drop", { dataTransfer });
 }
 
 export function tile(page, file) {

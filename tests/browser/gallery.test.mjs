@@ -1,32 +1,18 @@
 // gallery.test.mjs — the gallery in Chromium, used as a person uses it: what is on the screen is compared with the command line.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before } from "node:test";
-import { allScored, compareShown, galleryClaims, named, shownScores, spoken, tile } from "./gallery.mjs";
-import { commandLine, dist, needBuilt, openChromium, rebuilt, Served } from "./served.mjs";
+import { before } from "node:test";
+import { allScored, compareShown, drop, galleryClaims, named, shownScores, spoken, tile } from "./gallery.mjs";
+import { bytesOf, commandLine, dist, opening } from "./served.mjs";
 
-let served, browser, samples, folder;
-const claim = galleryClaims(() => ({ browser, served }));
+const claim = galleryClaims(opening());
+let samples;
 
-before(async () => {
-  needBuilt();
+before(() => {
   samples = JSON.parse(readFileSync(join(dist, "samples/samples.json")));
-  served = await Served.open();
-  browser = await openChromium();
-  folder = mkdtempSync(join(tmpdir(), "tsp-mgs-"));
 });
-
-after(async () => {
-  await browser?.close();
-  served?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-const bytesOf = (file) => readFileSync(join(dist, "samples", file));
 
 claim("the samples are scored as the command line scores them, and the first within 10 s", async (page) => {
   const begin = Date.now();
@@ -51,60 +37,6 @@ for (const device of ["cpu", "webgpu"]) {
     assert.match(await page.locator(".detail").textContent(), /Typed here/);
   }, { query: `?device=${device}`, isEmpty: true });
 }
-
-claim("a dropped CSV table and dropped sidecars give prompts, and metadata does without them", async (page) => {
-  const [a, b] = samples.filter(({ prompt }) => prompt);
-  const own = samples.find(({ prompt }) => prompt === null);
-  await drop(page, [
-    { name: a.file, bytes: bytesOf(a.file) },
-    { name: b.file, bytes: bytesOf(b.file) },
-    { name: own.file, bytes: bytesOf(own.file) },
-    { name: a.file.replace(/\.\w+$/, ".txt"), bytes: Buffer.from("a knight, at dusk\n") },
-    { name: "prompts.csv", bytes: Buffer.from(`file,prompt\n${b.file},"red, ""very"" red"\nmissing.png,nothing\n`) },
-  ]);
-  await allScored(page);
-  await shownScores(page, a.file, commandLine(a.file, "a knight, at dusk"));
-  await shownScores(page, b.file, commandLine(b.file, 'red, "very" red'));
-  await shownScores(page, own.file, commandLine(own.file, null));
-  assert.match(await page.locator(".banners").textContent(), /missing\.png/);
-}, { isEmpty: true });
-
-claim("a picked folder is scored with the prompts that lie in it", async (page) => {
-  const picked = join(folder, "picked");
-  mkdirSync(join(picked, "deep"), { recursive: true });
-  cpSync(join(dist, "samples", "cat.jpg"), join(picked, "deep", "one.jpg"));
-  writeFileSync(join(picked, "deep", "one.txt"), "a tiger");
-  await page.locator('input[aria-label="Choose a folder"]').setInputFiles(picked);
-  await allScored(page);
-  await shownScores(page, "one.jpg", commandLine("cat.jpg", "a tiger"));
-}, { isEmpty: true, before: (page) => page.addInitScript(() => delete Window.prototype.showDirectoryPicker && delete window.showDirectoryPicker) });
-
-claim("a pasted image is scored", async (page) => {
-  await page.evaluate(([base64]) => {
-    const clipboardData = new DataTransfer();
-    clipboardData.items.add(new File([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))], "pasted.png", { type: "image/png" }));
-    document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-  }, [bytesOf("rocket.png").toString("base64")]);
-  await allScored(page);
-  await shownScores(page, "pasted.png", commandLine("rocket.png", null));
-}, { isEmpty: true });
-
-claim("addresses are fetched, and one that another server refuses says so on its tile while the rest goes on", async (page) => {
-  await page.getByRole("button", { name: "Addresses" }).click();
-  await page.getByLabel("Addresses, one a line").fill(`${served.elsewhere}/samples/coffee.jpg\n${served.origin}/samples/cat.jpg`);
-  await page.getByRole("button", { name: "Add", exact: true }).click();
-  await allScored(page);
-  await shownScores(page, "cat.jpg", commandLine("cat.jpg", null));
-  const why = await tile(page, "coffee.jpg").locator(".why").textContent();
-  assert.match(why, /CORS|does not allow|allow/i);
-}, { isEmpty: true, provoked: [/CORS policy/, /Failed to load resource/] });
-
-claim("a text file named .png says so on its tile, and the next image is scored", async (page) => {
-  await drop(page, [{ name: "text.png", bytes: Buffer.from("This is no picture.\n") }, { name: "cat.jpg", bytes: bytesOf("cat.jpg") }]);
-  await allScored(page);
-  assert.match(await tile(page, "text.png").locator(".why").textContent(), /image|format|decode/i);
-  await shownScores(page, "cat.jpg", commandLine("cat.jpg", null));
-}, { isEmpty: true });
 
 claim("search, marks, order and a brushed range decide what is shown", async (page) => {
   await allScored(page);
@@ -267,58 +199,3 @@ claim("after a reload nothing is scored again, and marks and typed prompts are t
   assert.match(await spoken(page, "cat.jpg"), /kept$/);
   assert.match(await page.locator(".state").textContent(), new RegExp(`${samples.length} from an earlier visit`));
 });
-
-claim("another tier scores all images again with as many patches", async (page) => {
-  await allScored(page);
-  await page.getByRole("radio", { name: "Fast" }).check();
-  await page.waitForFunction(() => document.querySelector("tsp-gallery").collection.items.every(({ status, result }) => status === "scored" && result.crops === 1));
-  const { file, prompt } = samples[0];
-  await shownScores(page, file, commandLine(file, prompt, "--crops", "1"));
-});
-
-claim("a big model is asked for with its size, can be refused, and is loaded later", async (page) => {
-  await page.getByRole("dialog", { name: "Download the model?" }).waitFor();
-  assert.match(await page.getByRole("dialog", { name: "Download the model?" }).textContent(), /Download 2\d MB\?/);
-  await page.keyboard.press("Escape");
-  await page.getByText(/The model is not loaded/).waitFor();
-  assert.equal(await page.locator("data.value").count(), 0);
-  await page.getByRole("button", { name: "Load the model" }).click();
-  await page.getByRole("button", { name: "Download", exact: true }).click();
-  await allScored(page);
-  const { file, prompt } = samples[0];
-  await shownScores(page, file, commandLine(file, prompt));
-
-  await page.reload();
-  await page.locator(".chip.ready").click();
-  const model = page.getByRole("dialog", { name: "Model and device" });
-  assert.match(await model.textContent(), /from this browser's cache/);
-  await model.getByText(/2\d MB of models/).waitFor();
-  await model.getByRole("button", { name: "Delete" }).click();
-  await model.getByText(/0\.0 MB of models/).waitFor();
-}, { before: async (page) => {
-  const files = rebuilt({ bytes: 22e6 });
-  await page.route("**/model/*", (route) => route.fulfill({ body: files[route.request().url().split("/").at(-1)] }));
-} });
-
-claim("a model from a local folder scores, and says what it lacks", async (page) => {
-  await allScored(page);
-  const model = join(folder, "vision-only");
-  if (!existsSync(model)) execFileSync(process.env.TRAINER, ["export", "--vision-only", "--out", model], { stdio: "pipe" });
-  await page.locator(".chip.ready").click();
-  await page.getByLabel("Choose a folder with a model").setInputFiles(model);
-  await page.getByText(/no text tower/i).first().waitFor();
-  await allScored(page);
-  const { file, prompt } = samples[0];
-  const args = ["score", "--format", "jsonl", "--model", model, "--prompt", prompt, join(dist, "samples", file)];
-  await shownScores(page, file, JSON.parse(execFileSync(process.env.TRAINER, args, { encoding: "utf8", stdio: "pipe" })));
-});
-
-/** Drops files on the gallery: an event with a real DataTransfer. */
-async function drop(page, files) {
-  const dataTransfer = await page.evaluateHandle((files) => {
-    const transfer = new DataTransfer();
-    for (const { name, base64 } of files) transfer.items.add(new File([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))], name));
-    return transfer;
-  }, files.map(({ name, bytes }) => ({ name, base64: bytes.toString("base64") })));
-  await page.dispatchEvent("tsp-gallery", "drop", { dataTransfer });
-}

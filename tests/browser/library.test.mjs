@@ -8,25 +8,18 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { after, before, test } from "node:test";
-import { assertSame, claims, commandLine, dist, inWorker, needBuilt, openChromium, PATIENCE_MS, rebuilt, Served, sha256, TOLERANCE, www } from "./served.mjs";
+import { before, test } from "node:test";
+import { assertSame, claims, commandLine, dist, inWorker, opening, PATIENCE_MS, rebuilt, Served, sha256, TOLERANCE, www } from "./served.mjs";
 
 const packages = createRequire(join(www, "package.json"));
 const bin = (name) => join(www, "node_modules/.bin", name);
 
-let served, browser, sample;
-const claim = claims(() => ({ browser, served }));
+const opened = opening();
+let sample;
+const claim = claims(opened);
 
 before(async () => {
-  needBuilt();
   sample = JSON.parse(readFileSync(join(dist, "samples/samples.json"))).find(({ prompt }) => prompt);
-  served = await Served.open();
-  browser = await openChromium();
-});
-
-after(async () => {
-  await browser?.close();
-  served?.close();
 });
 
 const cat = (...more) => commandLine("cat.jpg", "a cat", ...more);
@@ -97,7 +90,8 @@ claim("priority is asked when the worker is free, and aborted requests are not s
     const changed = { a: 0, b: 1, c: 2 };
     const inWork = new AbortController();
     const waiting = new AbortController();
-    const score = (prompt, options) => scorer.score("/samples/cat.jpg", prompt, options).then(() => "scored", ({ code }) => code);
+    const image = await (await fetch("/samples/cat.jpg")).blob();
+    const score = (prompt, options) => scorer.score(image, prompt, options).then(() => "scored", ({ code }) => code);
     const asked = [
       score("in work", { signal: inWork.signal }),
       score("a", { priority: () => changed.a }), score("b", { priority: () => changed.b }), score("c", { priority: () => changed.c }),
@@ -128,7 +122,7 @@ claim("a closed scorer rejects what waits and what comes", async (page) => {
 
 claim("a bundle from the disk scores, as files and as a folder, and says what is wrong with it", async (page) => {
   const files = rebuilt({ count: 2 });
-  served.answer = (request, response) => {
+  opened.served.answer = (request, response) => {
     const file = files[request.url.slice("/disk/".length)];
     return file && response.end(file);
   };
@@ -237,14 +231,14 @@ for (const [name, isDone] of [["scorer", () => /^looks -?\d/.test(document.getEl
   ["element", () => [...document.querySelectorAll("tsp-score")].every(({ result }) => result)],
   ["gallery", null]]) {
   claim(`the example ${name}.html scores`, async (page) => {
-    served.answer = (request, response) => {
+    opened.served.answer = (request, response) => {
       if (request.url !== `/examples/${name}.html`) return false;
       response.setHeader("content-type", "text/html").end(readFileSync(join(www, "examples", `${name}.html`)));
       return true;
     };
     const logged = [];
     page.on("console", (message) => logged.push(message.text()));
-    await page.goto(`${served.origin}/examples/${name}.html`);
+    await page.goto(`${opened.served.origin}/examples/${name}.html`);
     if (isDone) await page.waitForFunction(isDone);
     if (name === "scorer") {
       const { perception, alignment } = commandLine("cat.jpg", "close-up photo of a ginger tabby cat");

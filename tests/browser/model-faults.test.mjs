@@ -4,36 +4,29 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before } from "node:test";
-import { assertSame, claims, commandLine, dist, FAILED_REQUEST, IMPATIENT, inWorker, load, needBuilt, openChromium, rebuilt, Served, sha256 } from "./served.mjs";
+import { before } from "node:test";
+import { assertSame, claims, commandLine, dist, FAILED_REQUEST, IMPATIENT, inWorker, load, opening, rebuilt, sha256 } from "./served.mjs";
 
 const SHARD = "weights-01.safetensors";
 
-let served, browser, shard;
-const claim = claims(() => ({ browser, served }));
+const opened = opening();
+let shard;
+const claim = claims(opened);
 
 before(async () => {
-  needBuilt();
   const { shards } = JSON.parse(readFileSync(join(dist, "model/model.json")));
   assert.deepEqual(shards.map(({ name }) => name), [SHARD], "these tests count the requests for the built-in model's one shard");
   shard = readFileSync(join(dist, "model", SHARD));
-  served = await Served.open();
-  browser = await openChromium();
-});
-
-after(async () => {
-  await browser?.close();
-  served?.close();
 });
 
 const cat = () => commandLine("cat.jpg", "a cat");
 const ofType = (events, type) => events.filter((event) => event.type === type);
-const shardsAsked = () => served.asked.filter((path) => path.endsWith(".safetensors")).length;
+const shardsAsked = () => opened.served.asked.filter((path) => path.endsWith(".safetensors")).length;
 
 /** Answers requests for the shard; `answer` gets the how many-eth it is and where it shall begin. */
 function forShard(answer) {
   let times = 0;
-  served.answer = (request, response) => {
+  opened.served.answer = (request, response) => {
     if (!request.url.endsWith(SHARD)) return false;
     times += 1;
     const from = Number(request.headers.range?.match(/^bytes=(\d+)-$/)?.[1] ?? 0);
@@ -71,8 +64,8 @@ claim("a cut download goes on where it broke", async (page) => {
       response.destroy();
     };
   });
-  const forShardAlone = served.answer;
-  served.answer = (request, response) => {
+  const forShardAlone = opened.served.answer;
+  opened.served.answer = (request, response) => {
     const [, heard] = request.url.match(/^\/heard\/(\d+)$/) ?? [];
     if (heard) cut(Number(heard));
     return forShardAlone(request, response);
@@ -164,7 +157,7 @@ claim("a shard with the wrong hash is named, and nothing of it is kept", async (
   assert.equal(code, "model");
   assert.match(message, new RegExp(`${SHARD} has SHA-256 [0-9a-f]{64}, expected ${sha256(shard)}, twice: .*upload the model again`));
   assert.equal(shardsAsked(), 2);
-  served.forget();
+  opened.served.forget();
   assertSame((await load(page)).results[0], cat());
 });
 
@@ -183,13 +176,13 @@ claim("what is no model is told by its first words", async (page) => {
   const { code, message } = await load(page, { model: "/empty.html" });
   assert.equal(code, "model");
   assert.match(message, /empty\.html is no model\.json: it begins with "<!doctype html>/);
-  served.answer = (request, response) => request.url.endsWith("model.json") && response.end('{"name":"another"}');
+  opened.served.answer = (request, response) => request.url.endsWith("model.json") && response.end('{"name":"another"}');
   assert.match((await load(page)).message, /describes no tsp-mgs model/);
 });
 
 claim("a big download is asked for, and not again once it is there", async (page) => {
   const files = rebuilt({ bytes: 21e6 });
-  served.answer = (request, response) => {
+  opened.served.answer = (request, response) => {
     const file = files[request.url.slice("/big/".length)];
     return file && response.end(file);
   };
@@ -232,10 +225,10 @@ claim("a second visit loads from the cache, even without a network, until the ca
   assert.ok(ofType(second.events, "progress").every(({ fromCache }) => fromCache));
   assert.equal(shardsAsked(), 1);
 
-  served.answer = (request, response) => request.url.startsWith("/model/") && response.destroy();
+  opened.served.answer = (request, response) => request.url.startsWith("/model/") && response.destroy();
   assertSame((await load(page)).results[0], cat());
   await page.evaluate(async () => (await import("/tsp-mgs.js")).clearModelCache());
-  served.forget();
+  opened.served.forget();
   assert.equal((await load(page)).info.fromCache, false);
   assert.equal(shardsAsked(), 1);
 }, { provoked: FAILED_REQUEST });
@@ -250,7 +243,7 @@ claim("a shard that was damaged in the cache is fetched again", async (page) => 
       }
     }
   }, shard.length);
-  served.forget();
+  opened.served.forget();
   assertSame((await load(page)).results[0], cat());
   assert.equal(shardsAsked(), 1);
 });
@@ -260,7 +253,7 @@ claim("a loading that was given up keeps the shards that had come", async (page)
   let isFirst = true;
   let secondAsked;
   const second = new Promise((resolve) => { secondAsked = resolve; });
-  served.answer = (request, response) => {
+  opened.served.answer = (request, response) => {
     const name = request.url.slice("/two/".length);
     if (!files[name]) return false;
     // The second shard never comes, so the person gives up.
@@ -280,14 +273,14 @@ claim("a loading that was given up keeps the shards that had come", async (page)
   await second;
   await giveUp.evaluate((giveUp) => giveUp.abort());
   assert.equal(await outcome, "aborted");
-  served.asked = [];
+  opened.served.asked = [];
   assertSame((await load(page, { model: "/two/model.json" })).results[0], cat());
-  assert.deepEqual(served.asked.filter((path) => path.endsWith(".safetensors")), ["/two/part-2.safetensors"]);
+  assert.deepEqual(opened.served.asked.filter((path) => path.endsWith(".safetensors")), ["/two/part-2.safetensors"]);
 });
 
 claim("without room on the disk the model stays in memory, for the next worker too", async (page, context) => {
   const browserSays = await context.newCDPSession(page);
-  await browserSays.send("Storage.overrideQuotaForOrigin", { origin: served.origin, quotaSize: 1e6 });
+  await browserSays.send("Storage.overrideQuotaForOrigin", { origin: opened.served.origin, quotaSize: 1e6 });
   const { first, second, notices, fromCache } = await page.evaluate(async () => {
     const { createScorer } = await import("/tsp-mgs.js");
     const notices = [];

@@ -4,22 +4,10 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before } from "node:test";
-import { assertSame, claims, commandLine, dist, FAILED_REQUEST, IMPATIENT, inWorker, load, needBuilt, openChromium, Served } from "./served.mjs";
+import { assertSame, claims, commandLine, dist, FAILED_REQUEST, IMPATIENT, inWorker, load, opening } from "./served.mjs";
 
-let served, browser;
-const claim = claims(() => ({ browser, served }));
-
-before(async () => {
-  needBuilt();
-  served = await Served.open();
-  browser = await openChromium();
-});
-
-after(async () => {
-  await browser?.close();
-  served?.close();
-});
+const opened = opening();
+const claim = claims(opened);
 
 const cat = () => commandLine("cat.jpg", "a cat");
 
@@ -28,13 +16,13 @@ claim("images that cannot be scored say why, and the next ones score", async (pa
   big.writeUInt32BE(20_000, 16);
   big.writeUInt32BE(20_000, 20);
   big.writeUInt32BE(crc32(big.subarray(12, 29)), 29);
-  served.answer = (request, response) => {
+  opened.served.answer = (request, response) => {
     if (request.url === "/samples/big.png") return response.end(big);
     if (request.url === "/samples/text.png") return response.end("This is no picture.\n");
     if (request.url === "/samples/short.jpg") return response.end(readFileSync(join(dist, "samples/cat.jpg")).subarray(0, 20_000));
     return false;
   };
-  const address = `${served.elsewhere}/samples/cat.jpg`; // Another origin, whose server does not allow it.
+  const address = `${opened.served.elsewhere}/samples/cat.jpg`; // Another origin, whose server does not allow it.
   const { results } = await load(page, { scores: ["big.png", "text.png", "short.jpg", "none.jpg", `../../../${address}`, "cat.jpg"] });
   const [huge, text, short, missing, , fine] = results;
   const refused = await page.evaluate(async (address) => {
@@ -58,9 +46,9 @@ claim("images that cannot be scored say why, and the next ones score", async (pa
   assertSame(fine, cat());
 }, { provoked: [...FAILED_REQUEST, /CORS policy/] });
 
-claim("an image whose server stalls is given up, and the next one scores", async (page) => {
-  await inWorker(page, IMPATIENT);
-  served.answer = (request, response) => {
+claim("an image whose server stalls is given up, and keeps no other waiting", async (page) => {
+  await page.evaluate(IMPATIENT);
+  opened.served.answer = (request, response) => {
     if (request.url !== "/samples/never.jpg") return false;
     response.writeHead(200);
     response.write("\xff");

@@ -10,7 +10,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 
 export const www = join(import.meta.dirname, "../../www");
 export const dist = process.env.DIST ?? join(www, "dist");
@@ -78,6 +78,21 @@ export async function openChromium() {
   return chromium.launch({ executablePath, args: FLAGS });
 }
 
+/** Server and browser for one file's tests, there while these run. */
+export function opening() {
+  const opened = {};
+  before(async () => {
+    needBuilt();
+    opened.served = await Served.open();
+    opened.browser = await openChromium();
+  });
+  after(async () => {
+    await opened.browser?.close();
+    opened.served?.close();
+  });
+  return opened;
+}
+
 /**
  * A test in a browser profile of its own: nothing is cached before. `body` gets an empty page under a strict policy that has
  * imported the library as `tspMgs`. Errors on the console fail it, but for those that a test says it provokes.
@@ -85,7 +100,7 @@ export async function openChromium() {
 export function claims(opened) {
   return (name, body, { provoked = [], timeout = 2 * PATIENCE_MS } = {}) =>
     test(name, { timeout }, async () => {
-      const { browser, served } = opened();
+      const { browser, served } = opened;
       served.forget();
       const context = await browser.newContext();
       const page = await context.newPage();
@@ -110,6 +125,11 @@ export async function inWorker(page, code, times = 1) {
     const response = await route.fetch();
     await route.fulfill({ response, body: `${code}\n${await response.text()}` });
   }, { times });
+}
+
+/** A sample's file. */
+export function bytesOf(file) {
+  return readFileSync(join(dist, "samples", file));
 }
 
 const known = new Map();
