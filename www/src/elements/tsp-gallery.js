@@ -6,23 +6,19 @@ import { LitElement, html, nothing } from "lit";
 import { Collection } from "../gallery/collection.js";
 import { Results } from "../gallery/results.js";
 import { Thumbnails } from "../gallery/thumbnails.js";
-import { clearModelCache, modelCacheBytes } from "../model/cache.js";
 import { dropZone } from "../ui/add.js";
 import { obey } from "../ui/commands.js";
-import { comparison } from "../ui/compare.js";
-import { Detail } from "../ui/detail.js";
-import * as dialogs from "../ui/dialogs.js";
 import { Engine } from "../ui/engine.js";
 import { count, sentence } from "../ui/format.js";
 import { Grid } from "../ui/grid.js";
 import { header } from "../ui/header.js";
 import { Intake } from "../ui/intake.js";
-import { LargeImages } from "../ui/large.js";
 import { images } from "../ui/styles-images.js";
 import { scores } from "../ui/styles-scores.js";
 import { base, frame } from "../ui/styles.js";
 import { markName } from "../ui/tile.js";
 import { toolbar } from "../ui/toolbar.js";
+import { Windows } from "../ui/windows.js";
 
 /**
  * @typedef {import("../gallery/types.js").Mark} Mark
@@ -40,7 +36,7 @@ const FILTERS_FROM_PX = 900;
 /**
  * A gallery that scores images where they are: drop, sort, filter, triage, compare, export.
  *
- * Attributes: `model` (address of a model.json; the one beside the library if absent), `device` (auto, webgpu, cpu), `crops` (1, 5,
+ * Attributes, which may change at any time: `model` (address of a model.json; the one beside the library if absent), `device` (auto, webgpu, cpu), `crops` (1, 5,
  * 15), `samples` (address of a samples.json: `[{ file, prompt }]`), `show-samples` (until other images come), `theme` (light,
  * dark; the system's if absent), `files` (folder of the library's worker and wasm).
  *
@@ -84,29 +80,24 @@ export class TspGallery extends LitElement {
     /** @type {"light" | "dark" | undefined} */ this.theme = undefined;
 
     this.collection = new Collection();
-    this.thumbnails = new Thumbnails({ collection: this.collection });
+    this.#listen();
+    const pixels = Math.max(innerWidth, innerHeight) * devicePixelRatio;
+    this.thumbnails = new Thumbnails({ collection: this.collection, side_px: pixels > SHARP_FROM_PX ? SHARP_PX : undefined });
     this.engine = new Engine(this);
     this.intake = new Intake(this);
     this.grid = new Grid(this);
-    this.detail = new Detail(this);
-    this.large = new LargeImages(this);
+    this.windows = new Windows(this);
     /** @type {string[]} */ this.notices = [];
-    /** @type {"help" | "urls" | "model" | { detail: number } | { compare: [number, number] } | null} */ this.window = null;
     this.hasFilters = false;
-    /** Of models that this browser keeps. @type {number | null} */ this.cacheBytes = null;
     /** For those who do not see the rest. */
     this.said = "";
     /** Settles when the results of earlier visits are at hand; images come after. @type {Promise<void> | null} */ this.opened = null;
     /** @type {number} */ this.saidTenths = 0;
   }
 
-  /** @returns {Promise<void>} */
-  async #open() {
-    const results = await Results.open({ onNotice: (message) => this.notify(message) });
-    const collection = new Collection({ results });
-    this.collection = collection;
-    const pixels = Math.max(innerWidth, innerHeight) * devicePixelRatio;
-    this.thumbnails = new Thumbnails({ collection, side_px: pixels > SHARP_FROM_PX ? SHARP_PX : undefined });
+  /** Draws and tells what happens to the images. */
+  #listen() {
+    const { collection } = this;
     for (const type of ["change", "view", "progress"]) collection.addEventListener(type, () => this.#follow());
     collection.addEventListener("notice", (event) => this.notify(/** @type {CustomEvent} */ (event).detail.message));
     collection.addEventListener("progress", () => this.#sayProgress());
@@ -122,9 +113,12 @@ export class TspGallery extends LitElement {
         }
       }
     });
-    if (this.engine.scorer) collection.attach(this.engine.scorer);
+  }
+
+  /** @returns {Promise<void>} */
+  async #open() {
+    this.collection.keepIn(await Results.open({ onNotice: (message) => this.notify(message) }));
     if (this.showSamples) await this.intake.addSamples();
-    this.requestUpdate();
   }
 
   connectedCallback() {
@@ -139,7 +133,7 @@ export class TspGallery extends LitElement {
     this.grid.unmount();
     this.engine.close();
     this.thumbnails.clear();
-    this.large.hold([]);
+    this.windows.large.hold([]);
   }
 
   async #begin() {
@@ -148,36 +142,37 @@ export class TspGallery extends LitElement {
     if (!this.isConnected) return;
     this.grid.mount();
     this.hasFilters = this.clientWidth >= FILTERS_FROM_PX;
-    this.engine.wanted = { model: this.model, device: this.device ?? "auto", crops: this.crops, files: this.files };
+    if (this.opened === null) this.engine.wanted = this.#asked;
     this.engine.load();
     this.opened ??= this.#open();
   }
 
-  updated() {
+  /** @param {Map<PropertyKey, unknown>} changed */
+  updated(changed) {
     this.#drawnAt = performance.now();
     this.grid.updated();
-    for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.renderRoot.querySelectorAll("dialog:not([open])"))) {
-      dialog.showModal();
-      // Chromium focuses the first button, which in a window of images would wear a ring for nothing.
-      if (dialog.autofocus) dialog.focus();
-    }
+    this.windows.updated();
+    if (this.opened === null) return; // The first model is still to be asked for.
+    const { device, crops } = this.#asked;
+    if (changed.has("model") || changed.has("files")) {
+      this.engine.wanted = this.#asked;
+      this.engine.load();
+    } else if (changed.has("device") || changed.has("crops")) this.engine.configure({ device, crops });
+  }
+
+  get #asked() {
+    const { model, device, crops, files } = this;
+    return { model: model ?? undefined, device: device ?? /** @type {const} */ ("auto"), crops: crops ?? undefined, files: files ?? undefined };
   }
 
   render() {
-    const { window } = this;
-    const held = typeof window === "object" && window !== null ? ("detail" in window ? [window.detail] : window.compare) : [];
-    this.large.hold(held);
-    const [a, b] = held.map((id) => this.collection.get(id));
     const isEmpty = this.collection.items.length === 0;
     return html`<div class="scroller ${this.intake.isOver ? "over" : ""}" part="scroller">
         ${header(this)}
         ${isEmpty ? dropZone(this) : html`${toolbar(this)}<main>${this.grid.render()}${
           this.collection.shown.length === 0 ? html`<p class="nothing">No image fits the search and the filters. <button type="button" @click=${() => this.clearView()}>Show all</button></p>` : nothing}</main>`}
       </div>
-      ${a && typeof window === "object" && window && "detail" in window ? this.detail.render(a) : nothing}
-      ${a && b ? comparison(this, [a, b]) : nothing}
-      ${window === "help" ? dialogs.help(this) : window === "urls" ? dialogs.urls(this) : window === "model" ? dialogs.model(this) : nothing}
-      ${this.engine.question ? dialogs.download(this, this.engine.question) : nothing}
+      ${this.windows.render()}
       <p class="hidden" role="status">${this.said}</p>`;
   }
 
@@ -203,52 +198,6 @@ export class TspGallery extends LitElement {
     if ((event.key !== "ArrowDown" && event.key !== "Enter") || first === undefined) return;
     event.preventDefault();
     this.grid.focus(first);
-  }
-
-  /** @param {Event} event */
-  onCancel(event) {
-    event.preventDefault();
-    this.close();
-  }
-
-  /** @param {number} id */
-  open(id) {
-    this.window = { detail: id };
-    this.requestUpdate();
-  }
-
-  /** To an image before or after, as the grid shows them. @param {number} by */
-  step(by) {
-    const { shown } = this.collection;
-    if (!this.window || typeof this.window !== "object" || !("detail" in this.window)) return;
-    const place = shown.indexOf(this.window.detail);
-    const next = shown[Math.min(shown.length - 1, Math.max(0, place + by))];
-    if (next !== undefined) this.open(next);
-  }
-
-  /** Two images: the selected ones, or the selected one and that with the focus. */
-  compare() {
-    const { chosen: ids, focused } = this.grid;
-    if (ids.length === 1 && focused !== null && focused !== ids[0]) ids.push(focused);
-    if (ids.length !== 2) return this.notify("to compare, select two images: Space selects the one with the focus, or click the tick in a tile's corner");
-    this.window = { compare: [ids[0], ids[1]] };
-    this.requestUpdate();
-  }
-
-  /** @param {"help" | "urls" | "model"} window */
-  show(window) {
-    this.window = window;
-    if (window === "model") this.#measureCache();
-    this.requestUpdate();
-  }
-
-  /** Closes what is open; the focus goes back to the image that was shown. */
-  close() {
-    const { window } = this;
-    for (const dialog of this.renderRoot.querySelectorAll("dialog")) dialog.close();
-    this.window = null;
-    if (typeof window === "object" && window !== null) this.grid.focus("detail" in window ? window.detail : window.compare[0]);
-    this.requestUpdate();
   }
 
   /** @param {number[]} ids @param {Mark} mark */
@@ -298,7 +247,7 @@ export class TspGallery extends LitElement {
 
   /** @param {import("../engine/protocol.js").ModelSource | undefined} model */
   setModel(model) {
-    this.close();
+    this.windows.close();
     this.engine.wanted.model = model;
     this.engine.load();
   }
@@ -353,16 +302,5 @@ export class TspGallery extends LitElement {
     this.saidTenths = tenths;
     if (waiting > 0) this.say(`${scored + failed} of ${count(total, "image")} scored`);
     else this.say(`All done: ${scored} scored${fromStore > 0 ? `, ${fromStore} of them on an earlier visit` : ""}${failed > 0 ? `, ${failed} failed` : ""}.`);
-  }
-
-  async #measureCache() {
-    this.cacheBytes = await modelCacheBytes().catch(() => 0);
-    this.requestUpdate();
-  }
-
-  async deleteModels() {
-    await clearModelCache();
-    this.say("The kept models are deleted.");
-    await this.#measureCache();
   }
 }

@@ -7,6 +7,7 @@ import { Known } from "./known.js";
 import { progressOf } from "./progress.js";
 import { matchTable } from "./prompts.js";
 import { Queue } from "./queue.js";
+import { Reader } from "./reader.js";
 import { Sidecars } from "./sidecars.js";
 import { DEFAULT_VIEW, histogramOf, shownBy } from "./view.js";
 import { Wanted } from "./wanted.js";
@@ -46,28 +47,36 @@ export class Collection extends EventTarget {
   #wanted = new Wanted(this.#works);
   /** @type {Scorer | null} */ #scorer = null;
   #sidecars;
-  #results;
+  #reader;
   #queue;
   #frame;
 
-  /** @param {{ scorer?: Scorer, results?: import("./results.js").Results }} [parts]  without results nothing is kept for the next visit */
+  /** @param {{ scorer?: Scorer, results?: import("./results.js").Results }} [parts] */
   constructor({ scorer, results } = {}) {
     super();
-    this.#results = results ?? null;
     /** @type {(work: Work) => void} */
     const changed = (work) => this.#touch(work.item.id);
     this.#sidecars = new Sidecars(changed);
+    this.#reader = new Reader({
+      changed,
+      opened: (work) => {
+        if (this.#known.has(work)) this.#takeOut(work);
+      },
+    });
     this.#queue = new Queue({
       waiting: () => this.#wanted,
       changed,
       notice: (message) => this.#dispatch("notice", { message }),
-      opened: (work) => {
-        if (this.#known.has(work)) this.#takeOut(work);
-      },
       outdated: () => this.#outdate(),
-    }, this.#results);
+    }, this.#reader);
     this.#frame = new Frame((ids, isViewNew) => this.#flush(ids, isViewNew));
+    if (results) this.keepIn(results);
     if (scorer) this.attach(scorer);
+  }
+
+  /** To be called before images come; without it nothing is kept for the next visit. @param {import("./results.js").Results} results */
+  keepIn(results) {
+    this.#reader.results = results;
   }
 
   /** In the order added. @returns {readonly Item[]} */
@@ -133,7 +142,7 @@ export class Collection extends EventTarget {
     if (!work) return;
     const isNew = this.#ask(work, "typed", text?.trim() || null);
     work.isTyped = true;
-    this.#keepNote(work);
+    this.#reader.keepNote(work);
     if (!isNew && (work.item.status === "scored" || work.item.status === "working")) return;
     if (work.item.status === "failed") this.#again(work);
     work.item.isHeld = false;
@@ -159,20 +168,10 @@ export class Collection extends EventTarget {
       if (!work || work.item.mark === mark) continue;
       work.item.mark = mark;
       work.isMarked = true;
-      this.#keepNote(work);
+      this.#reader.keepNote(work);
       this.#touch(id);
     }
     this.#show();
-  }
-
-  /** @param {Work} work */
-  async #keepNote(work) {
-    try {
-      const hash = await this.#queue.hash(work);
-      if (hash !== null) await this.#results?.putNote(hash, work.item.mark, work.typed);
-    } catch {
-      // The image cannot be read: it says so itself when its turn comes.
-    }
   }
 
   /** @param {Iterable<number>} ids */

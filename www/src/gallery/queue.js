@@ -2,10 +2,8 @@
 // queue.js — one image after the other, the most wanted one next: looked up in the store, else scored. Images from the network
 // are fetched meanwhile, several at once, so that one that does not come keeps no other waiting.
 
-import { MAX_IMAGE_BYTES } from "../model/download.js";
-import { sha256 } from "../model/hash.js";
-import { keyOf } from "./results.js";
-import { askedOf, readPrompt, showPrompt } from "./work.js";
+import { FETCHED } from "./reader.js";
+import { askedOf, showPrompt } from "./work.js";
 
 /**
  * @typedef {import("./types.js").Work} Work
@@ -15,7 +13,6 @@ import { askedOf, readPrompt, showPrompt } from "./work.js";
  * @property {() => Iterable<Work>} waiting  the most wanted first
  * @property {(work: Work) => void} changed
  * @property {(message: string) => void} notice
- * @property {(work: Work) => void} opened  its file is at hand now
  * @property {() => void} outdated  the model or the crops are others than before
  */
 
@@ -24,14 +21,11 @@ const WINDOW = 15;
 /** So many images in a row whose device failed, and the device is to blame, not the images. */
 const FAILURES_TO_STOP = 3;
 /** Images of one server that are fetched in advance. A browser opens six connections to it; thumbnails need some, too. */
-const FETCHED = 4;
-/** The same of all servers: fetched images are held until they are scored. */
-const FETCHED_IN_ALL = 12;
+const FETCHED_OF_SERVER = 4;
 
 export class Queue {
   /** @type {Scorer | null} */ #scorer = null;
   /** @type {{ work: Work, abort: AbortController } | null} */ #job = null;
-  /** @type {Work[]} */ #fetched = [];
   /** @type {number[]} */ #times = [];
   #runs = "";
   #failures = 0;
@@ -42,15 +36,15 @@ export class Queue {
   /** The scorer says that nothing can score any more, so the images wait for another one. */
   isBroken = false;
   #host;
-  #results;
+  #reader;
 
   /**
    * @param {Host} host
-   * @param {import("./results.js").Results | null} results
+   * @param {import("./reader.js").Reader} reader
    */
-  constructor(host, results) {
+  constructor(host, reader) {
     this.#host = host;
-    this.#results = results;
+    this.#reader = reader;
   }
 
   /** @param {Scorer | null} scorer */
@@ -131,7 +125,7 @@ export class Queue {
   }
 
   #nextToPrepare() {
-    const hasEarlier = this.#results !== null && this.#results.hasEarlier;
+    const hasEarlier = this.#reader.results?.hasEarlier === true;
     if (!this.#scorer) return this.#next((work) => hasEarlier && !work.hashing && !work.entry.url);
     const next = this.#next((work) => !work.entry.url);
     if (next && !next.isPrepared && !next.preparing) return next;
@@ -144,11 +138,11 @@ export class Queue {
     const ahead = new Map();
     let inAll = 0;
     for (const work of this.#host.waiting()) {
-      if (inAll === FETCHED_IN_ALL) return;
+      if (inAll === FETCHED) return;
       if (!work.entry.url || (this.isPaused && !work.isEdited)) continue;
       const { server = "" } = work.entry;
       const count = ahead.get(server) ?? 0;
-      if (count === FETCHED) continue;
+      if (count === FETCHED_OF_SERVER) continue;
       ahead.set(server, count + 1);
       inAll += 1;
       if (!work.isPrepared && !work.preparing) this.#prepare(work).then(() => this.wake());
@@ -167,56 +161,12 @@ export class Queue {
    * @param {number} version
    */
   async #lookUp(work, version) {
-    await readPrompt(work, this.#host.changed);
-    const hash = await this.hash(work);
-    const info = this.#scorer?.info;
-    if (!info || version !== work.version) return;
-    const key = hash && await keyOf(hash, askedOf(work), info);
-    const stored = key && await this.#results?.get(key);
-    if (version !== work.version) return;
+    const found = await this.#reader.read(work, () => (version === work.version ? this.#scorer?.info : undefined));
+    if (!found || version !== work.version) return;
+    const { key, stored } = found;
     work.key = key;
     if (stored) this.#finish(work, stored.result, stored.provenance, true);
     else work.isPrepared = true;
-  }
-
-  /** The image's bytes, hashed once, and what an earlier visit noted of them. @param {Work} work @returns {Promise<string | null>} */
-  hash(work) {
-    return work.hashing ??= this.#hash(work).catch((error) => {
-      work.hashing = null; // It may be there again when it is tried again.
-      throw error;
-    });
-  }
-
-  /** @param {Work} work */
-  async #hash(work) {
-    const blob = await work.entry.blob();
-    if (work.entry.url) this.#keep(work, blob);
-    if (blob instanceof File && !work.file) {
-      work.file = blob;
-      this.#host.opened(work);
-    }
-    if (blob.size > MAX_IMAGE_BYTES) throw new Error(`the file has ${(blob.size / 1e6).toFixed(0)} MB, expected an image of at most ${MAX_IMAGE_BYTES / 1e6} MB`);
-    if (!this.#results) return null;
-    work.hash = await sha256(await blob.arrayBuffer());
-    if (work.hash === null) return null;
-    const note = await this.#results.note(work.hash);
-    if (note) {
-      if (!work.isMarked) work.item.mark = note.mark;
-      if (!work.isTyped) work.typed = note.prompt;
-      showPrompt(work);
-      this.#host.changed(work);
-    }
-    return work.hash;
-  }
-
-  /**
-   * @param {Work} work
-   * @param {Blob} blob
-   */
-  #keep(work, blob) {
-    work.blob = blob;
-    this.#fetched = [...this.#fetched.filter((other) => other !== work), work];
-    while (this.#fetched.length > FETCHED_IN_ALL) /** @type {Work} */ (this.#fetched.shift()).blob = null;
   }
 
   /**
@@ -246,7 +196,7 @@ export class Queue {
       this.#times = [...this.#times, performance.now() - begin].slice(-WINDOW);
       const { device, dtype, modelHash, preprocessing } = info;
       const provenance = { device, dtype, modelHash, preprocessing };
-      if (key) this.#results?.put(key, result, provenance);
+      if (key) this.#reader.results?.put(key, result, provenance);
       this.#finish(work, result, provenance, false);
     } catch (error) {
       this.#fail(work, version, error);

@@ -33,7 +33,7 @@ function choices(gallery, first) {
     ${"showDirectoryPicker" in window
       ? html`<button type="button" @click=${() => gallery.intake.pickFolder()}>Folder</button>`
       : html`<label class="button">Folder<input type="file" webkitdirectory aria-label="Choose a folder" @change=${taken(gallery)}></label>`}
-    <button type="button" @click=${() => gallery.show("urls")}>Addresses</button>
+    <button type="button" @click=${() => gallery.windows.show("urls")}>Addresses</button>
     <label class="button">Prompts from CSV<input type="file" accept=".csv,.tsv,text/csv" aria-label="Choose a CSV file with prompts" @change=${taken(gallery)}></label>
     ${gallery.samples ? html`<button type="button" @click=${() => gallery.intake.addSamples()}>Samples</button>` : nothing}`;
 }

@@ -10,32 +10,32 @@ const STEPS = { left: -1, up: -1, "page-up": -1, right: 1, down: 1, "page-down":
 
 /** @param {Gallery} gallery @param {KeyboardEvent} event */
 export function obey(gallery, event) {
-  const { window, grid } = gallery;
+  const { windows, grid } = gallery;
   const command = commandOf(event);
   if (command === null || isControls(event, command)) return;
-  const detail = typeof window === "object" && window !== null && "detail" in window ? window.detail : null;
+  const { detailed, isOpen } = windows;
   // A dialog closes by its own cancel event.
-  if (command.name === "escape" && window !== null) return;
+  if (command.name === "escape" && isOpen) return;
   event.preventDefault();
   event.stopPropagation();
   switch (command.name) {
     case "move":
-      if (detail !== null) gallery.step(STEPS[command.to]);
-      else if (window === null) grid.move(command);
+      if (detailed !== null) windows.step(STEPS[command.to]);
+      else if (!isOpen) grid.move(command);
       return;
     case "mark":
       // Side by side it would not be clear which one is meant.
-      if (detail !== null || window === null) gallery.mark(detail === null ? grid.targets() : [detail], command.mark);
+      if (detailed !== null || !isOpen) gallery.mark(detailed === null ? grid.targets() : [detailed], command.mark);
       return;
-    case "help": return gallery.show("help");
+    case "help": return windows.show("help");
   }
-  if (window !== null) return;
+  if (isOpen) return;
   const { focused } = grid;
   switch (command.name) {
-    case "open": return focused === null ? undefined : gallery.open(focused);
+    case "open": return focused === null ? undefined : windows.open(focused);
     case "select": return focused === null ? undefined : grid.toggle(focused);
     case "select-all": return grid.selectAll();
-    case "compare": return gallery.compare();
+    case "compare": return windows.compare();
     case "remove": return gallery.takeOut(grid.targets());
     case "search": return gallery.focusSearch();
     case "escape": return grid.clearSelection();

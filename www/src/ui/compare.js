@@ -24,9 +24,9 @@ const ROWS = [
 /** @param {Gallery} gallery @param {[Item, Item]} items */
 export function comparison(gallery, [a, b]) {
   return html`<dialog autofocus tabindex="-1" class="compare" part="compare" aria-label="Two images side by side"
-    @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.onCancel(event)}>
+    @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.windows.onCancel(event)}>
     <div class="top"><h2>Side by side</h2>
-      <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.close()}>${icons.close}</button></div>
+      <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.windows.close()}>${icons.close}</button></div>
     <div class="pair">${[a, b].map((item) => html`<figure><div class="stage">${picture(gallery, item)}</div>
       <figcaption><b>${item.name}</b><span class="note">${item.prompt}</span></figcaption></figure>`)}</div>
     <table>

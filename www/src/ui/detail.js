@@ -40,13 +40,13 @@ export class Detail {
     const tasks = gallery.engine.scorer?.info.tasks ?? TASK_NAMES;
     const { result } = item;
     return html`<dialog autofocus tabindex="-1" class="detail" part="detail" aria-label=${item.name}
-      @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.onCancel(event)}>
+      @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onKey(event)} @cancel=${(/** @type {Event} */ event) => gallery.windows.onCancel(event)}>
       <div class="left">
         <div class="stage">${picture(gallery, item)}${result && this.heat && result[this.heat]?.patches.length ? guard([result, this.heat], () => overlay(result, this.heat)) : nothing}
           ${item.status === "working" ? html`<span class="busy"></span>` : nothing}</div>
         <div class="tools">
-          <button type="button" class="icon" aria-label="Previous image" title="Previous (←)" ?disabled=${place <= 0} @click=${() => gallery.step(-1)}>${icons.previous}</button>
-          <button type="button" class="icon" aria-label="Next image" title="Next (→)" ?disabled=${place < 0 || place >= shown.length - 1} @click=${() => gallery.step(1)}>${icons.next}</button>
+          <button type="button" class="icon" aria-label="Previous image" title="Previous (←)" ?disabled=${place <= 0} @click=${() => gallery.windows.step(-1)}>${icons.previous}</button>
+          <button type="button" class="icon" aria-label="Next image" title="Next (→)" ?disabled=${place < 0 || place >= shown.length - 1} @click=${() => gallery.windows.step(1)}>${icons.next}</button>
           <div class="marks" role="group" aria-label="Mark">${MARKS.map((mark) => html`<button type="button" class=${typeof mark === "number" ? "stars" : mark}
             aria-pressed=${item.mark === mark} aria-label=${typeof mark === "number" ? `${count(mark, "star")}` : mark === "keep" ? "Keep" : "Reject"}
             title="${markName(mark)} (${mark === "keep" ? "K" : mark === "reject" ? "X" : mark})"
@@ -59,7 +59,7 @@ export class Detail {
         <div class="top">
           <div><h2>${item.name}</h2><p class="note">${place >= 0 ? html`${(place + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}` : "not in the current list"}${
             item.width ? html` · ${item.width} × ${item.height}` : nothing}${item.fromStore ? html` · scored on an earlier visit` : item.elapsed_ms !== null ? html` · ${duration(item.elapsed_ms)}` : nothing}</p></div>
-          <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.close()}>${icons.close}</button>
+          <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.windows.close()}>${icons.close}</button>
         </div>
         ${item.status === "failed" ? html`<p class="banner alarm" role="alert">${sentence(item.error ?? "")}
           <button type="button" @click=${() => gallery.collection.retry([item.id])}>Try again</button></p>` : nothing}
@@ -120,9 +120,9 @@ export class Detail {
 
 /** @param {Gallery} gallery @param {Item} item */
 export function picture(gallery, item) {
-  const large = gallery.large.get(item.id);
+  const large = gallery.windows.large.get(item.id);
   if (large?.error) return html`<p class="none">${sentence(large.error)}</p>`;
-  return large?.url ? html`<img src=${large.url} alt=${item.prompt || item.name} decoding="async" draggable="false" @error=${() => gallery.large.fail(item.id)}>` : nothing;
+  return large?.url ? html`<img src=${large.url} alt=${item.prompt || item.name} decoding="async" draggable="false" @error=${() => gallery.windows.large.fail(item.id)}>` : nothing;
 }
 
 /** @param {Result} result @param {TaskName | null} task */

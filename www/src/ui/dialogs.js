@@ -12,8 +12,8 @@ import { KEYS } from "./keyboard.js";
 
 /** @param {Gallery} gallery @param {string} title @param {unknown} body */
 function dialog(gallery, title, body) {
-  return html`<dialog class="dialog" part="dialog" aria-label=${title} @cancel=${(/** @type {Event} */ event) => gallery.onCancel(event)}>
-    <header><h2>${title}</h2><button type="button" class="icon plain" aria-label="Close" @click=${() => gallery.close()}>${icons.close}</button></header>
+  return html`<dialog class="dialog" part="dialog" aria-label=${title} @cancel=${(/** @type {Event} */ event) => gallery.windows.onCancel(event)}>
+    <header><h2>${title}</h2><button type="button" class="icon plain" aria-label="Close" @click=${() => gallery.windows.close()}>${icons.close}</button></header>
     ${body}</dialog>`;
 }
 
@@ -32,7 +32,7 @@ export function help(gallery) {
 export function urls(gallery) {
   return dialog(gallery, "Addresses of images", html`<form @submit=${(/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    gallery.close();
+    gallery.windows.close();
     gallery.intake.addUrls(String(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)).get("urls") ?? ""));
   }}>
     <textarea name="urls" rows="7" aria-label="Addresses, one a line" placeholder="https://…" spellcheck="false" required autofocus></textarea>
@@ -42,7 +42,7 @@ export function urls(gallery) {
 
 /** @param {Gallery} gallery */
 export function model(gallery) {
-  const { engine, cacheBytes } = gallery;
+  const { engine, windows: { cacheBytes } } = gallery;
   const info = engine.scorer?.info ?? null;
   return dialog(gallery, "Model and device", html`<div class="stack">
     ${info ? html`<p>${info.model}<br><span class="note">${info.device} · weights as ${info.dtype} · ${info.fromCache ? "from this browser's cache" : "downloaded"}${
@@ -61,7 +61,7 @@ export function model(gallery) {
     </div>
     <p class="note">From a folder, nothing is downloaded. Before a download of more than 20 MB you are asked; what was downloaded is checked and kept in this browser.</p>
     <div class="row"><span class="note">Kept in this browser: ${cacheBytes === null ? "…" : `${megabytes(cacheBytes)} of models`}</span>
-      <button type="button" ?disabled=${!cacheBytes} @click=${() => gallery.deleteModels()}>Delete</button></div></div>`);
+      <button type="button" ?disabled=${!cacheBytes} @click=${() => gallery.windows.deleteModels()}>Delete</button></div></div>`);
 }
 
 /** @param {Gallery} gallery @param {{ bytes: number, answer: (isWanted: boolean) => void }} question */

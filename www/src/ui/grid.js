@@ -247,7 +247,7 @@ export class Grid {
       this.focus(id);
     } else {
       this.focused = id;
-      this.#gallery.open(id);
+      this.#gallery.windows.open(id);
     }
   }
 }

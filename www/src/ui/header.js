@@ -35,14 +35,14 @@ export function header(gallery) {
           <input type="radio" name="crops" value=${crops} .checked=${live(crops === chosen)} @change=${() => gallery.setCrops(crops)}>
           <span>${name}</span></label>`)}
       </fieldset>
-      <button type="button" class="chip ${engine.state}" part="device" title=${info ? `${info.device}, weights as ${info.dtype}` : ""} @click=${() => gallery.show("model")}>
+      <button type="button" class="chip ${engine.state}" part="device" title=${info ? `${info.device}, weights as ${info.dtype}` : ""} @click=${() => gallery.windows.show("model")}>
         <span>${info
           ? html`<b>${info.backend === "webgpu" ? "WebGPU" : "CPU"}</b><span class="wide"> · ${info.dtype}</span>${msPerImage === null ? nothing : html` · ${duration(msPerImage)}<span class="wide"> an image</span>`}`
           : { idle: "No model", loading: "Loading …", recovering: "Starting again …", failed: "No scorer", stopped: "Not loaded", ready: "" }[engine.state]}</span>
       </button>
       <button type="button" class="icon plain" aria-label=${gallery.isDark() ? "Light colours" : "Dark colours"} title=${gallery.isDark() ? "Light colours" : "Dark colours"}
         @click=${() => gallery.switchTheme()}>${gallery.isDark() ? icons.light : icons.dark}</button>
-      <button type="button" class="icon plain" aria-label="Keys" title="Keys (?)" @click=${() => gallery.show("help")}>${icons.help}</button>
+      <button type="button" class="icon plain" aria-label="Keys" title="Keys (?)" @click=${() => gallery.windows.show("help")}>${icons.help}</button>
     </div>
   </header>
   <div class="banners">${download(gallery)}${failure(gallery)}${warning(info)}${gallery.notices.map((notice) => html`<div class="banner" part="notice">
@@ -74,7 +74,7 @@ function failure(gallery) {
   return html`<div class="banner ${engine.state === "failed" ? "alarm" : ""}" role=${engine.state === "failed" ? "alert" : "status"} part="error">
     <p>${sentence(engine.message)}</p>
     <button type="button" @click=${() => engine.load()}>${engine.state === "failed" ? "Try again" : "Load the model"}</button>
-    <button type="button" @click=${() => gallery.show("model")}>Choose another model</button></div>`;
+    <button type="button" @click=${() => gallery.windows.show("model")}>Choose another model</button></div>`;
 }
 
 /** @param {import("../engine/protocol.js").Info | null} info */

@@ -119,7 +119,7 @@ export class Intake {
     ["drop", (event) => {
       event.preventDefault();
       this.#setOver(false);
-      this.#gallery.close();
+      this.#gallery.windows.close();
       if (event.dataTransfer) this.#take(fromTransfer(event.dataTransfer));
     }],
   ];

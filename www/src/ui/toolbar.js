@@ -102,7 +102,7 @@ function selection(gallery, ids) {
     <p><b>${count(ids.length, "image")} selected</b></p>
     <button type="button" @click=${() => gallery.mark(ids, "keep")}>Keep</button>
     <button type="button" @click=${() => gallery.mark(ids, "reject")}>Reject</button>
-    <button type="button" @click=${() => gallery.compare()} ?disabled=${ids.length !== 2}>Compare</button>
+    <button type="button" @click=${() => gallery.windows.compare()} ?disabled=${ids.length !== 2}>Compare</button>
     <button type="button" @click=${() => gallery.takeOut(ids)}>Take out</button>
     <button type="button" class="plain" @click=${() => gallery.grid.clearSelection()}>Clear selection</button>
   </div>`;

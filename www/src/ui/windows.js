@@ -1,0 +1,116 @@
+// @ts-check
+// windows.js — which window is open over the grid, and how a person gets from one to the next. At most one is.
+
+import { html, nothing } from "lit";
+
+import { clearModelCache, modelCacheBytes } from "../model/cache.js";
+import { comparison } from "./compare.js";
+import { Detail } from "./detail.js";
+import * as dialogs from "./dialogs.js";
+import { LargeImages } from "./large.js";
+
+/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+
+export class Windows {
+  /** @type {"help" | "urls" | "model" | null} */ #dialog = null;
+  /** Images in the large view (one) or side by side (two). @type {number[]} */ #ids = [];
+  #detail;
+  /** @type {Gallery} */ #gallery;
+
+  /** @param {Gallery} gallery */
+  constructor(gallery) {
+    this.#gallery = gallery;
+    this.#detail = new Detail(gallery);
+    this.large = new LargeImages(gallery);
+    /** Of models that this browser keeps. @type {number | null} */ this.cacheBytes = null;
+  }
+
+  get isOpen() {
+    return this.#dialog !== null || this.#ids.length > 0;
+  }
+
+  /** The image in the large view. */
+  get detailed() {
+    return this.#ids.length === 1 ? this.#ids[0] : null;
+  }
+
+  render() {
+    const gallery = this.#gallery;
+    this.large.hold(this.#ids);
+    const [a, b] = this.#ids.map((id) => gallery.collection.get(id));
+    return html`${a && this.#ids.length === 1 ? this.#detail.render(a) : a && b ? comparison(gallery, [a, b]) : nothing}
+      ${this.#dialog === null ? nothing : dialogs[this.#dialog](gallery)}
+      ${gallery.engine.question ? dialogs.download(gallery, gallery.engine.question) : nothing}`;
+  }
+
+  /** After each render. */
+  updated() {
+    for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.#gallery.renderRoot.querySelectorAll("dialog:not([open])"))) {
+      dialog.showModal();
+      // Chromium focuses the first button, which in a window of images would wear a ring for nothing.
+      if (dialog.autofocus) dialog.focus();
+    }
+  }
+
+  /** @param {"help" | "urls" | "model"} dialog */
+  show(dialog) {
+    this.#to(dialog, []);
+    if (dialog === "model") this.#measureCache();
+  }
+
+  /** The large view. @param {number} id */
+  open(id) {
+    this.#to(null, [id]);
+  }
+
+  /** To an image before or after, as the grid shows them. @param {number} by */
+  step(by) {
+    const { shown } = this.#gallery.collection;
+    const place = this.detailed === null ? -1 : shown.indexOf(this.detailed);
+    const next = shown[Math.min(shown.length - 1, Math.max(0, place + by))];
+    if (this.detailed !== null && next !== undefined) this.open(next);
+  }
+
+  /** Two images: the selected ones, or the selected one and that with the focus. */
+  compare() {
+    const { chosen, focused } = this.#gallery.grid;
+    const ids = chosen.length === 1 && focused !== null && focused !== chosen[0] ? [chosen[0], focused] : chosen;
+    if (ids.length === 2) this.#to(null, ids);
+    else this.#gallery.notify("to compare, select two images: Space selects the one with the focus, or click the tick in a tile's corner");
+  }
+
+  /** The focus goes back to the image that was shown. */
+  close() {
+    const [first] = this.#ids;
+    for (const dialog of this.#gallery.renderRoot.querySelectorAll("dialog")) dialog.close();
+    this.#to(null, []);
+    if (first !== undefined) this.#gallery.grid.focus(first);
+  }
+
+  /** Of a dialog: Esc, or a phone's gesture for back. @param {Event} event */
+  onCancel(event) {
+    event.preventDefault();
+    this.close();
+  }
+
+  /**
+   * @param {"help" | "urls" | "model" | null} dialog
+   * @param {number[]} ids
+   */
+  #to(dialog, ids) {
+    this.#dialog = dialog;
+    this.#ids = ids;
+    this.#gallery.requestUpdate();
+  }
+
+  async #measureCache() {
+    this.cacheBytes = await modelCacheBytes().catch(() => 0);
+    this.#gallery.requestUpdate();
+  }
+
+  async deleteModels() {
+    await clearModelCache();
+    this.#gallery.say("The kept models are deleted.");
+    await this.#measureCache();
+  }
+}
