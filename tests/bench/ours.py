@@ -1,0 +1,52 @@
+"""`trainer score` as a user runs it, timed from outside."""
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+
+from setting import NotMeasured, Wrong, environment, pinned
+
+
+@dataclass
+class Scored:
+    seconds: float
+    peak_bytes: int
+    rows: list[dict]
+
+
+def score(setting, threads, model, paths, *flags):
+    """Runs `trainer score` to its end; `model` is a bundle's folder or a checkpoint.
+
+    The peak is the kernel's, which starts at the parent's own size: hence no PyTorch in this process.
+    """
+    source = ["--model", model] if model.is_dir() else ["--clip", model]
+    command = [setting.trainer, "score", "--device", "cpu", "--format", "jsonl", *source, *flags, *paths]
+    command = [str(part) for part in command]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(threads), preexec_fn=pinned(threads)
+    )
+    output = process.stdout.read()
+    complaint = process.stderr.read()  # a few lines: standard output ends first
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Wrong(f"trainer score ended with {process.returncode}: {complaint.decode()[-500:]}")
+    return Scored(seconds, usage.ru_maxrss * 1024, [json.loads(line) for line in output.splitlines()])
+
+
+def seconds_each(setting, threads, model, paths, *flags, base=1):
+    """Seconds that each further image adds to a run: the start, which loads the weights, is in both runs and falls out."""
+    few = score(setting, threads, model, paths[:base], *flags).seconds
+    all_of_them = score(setting, threads, model, paths, *flags).seconds
+    return (all_of_them - few) / (len(paths) - base)
+
+
+def needs(setting, flag, why):
+    """For what an older trainer cannot be asked."""
+    text = subprocess.run([setting.trainer, "score", "--help"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    if f"{flag} " not in text:
+        raise NotMeasured(f"{why} needs `trainer score {flag}`, which this trainer does not have")

@@ -1,0 +1,39 @@
+"""What the paths through Chromium share: one tower, ours from an image's bytes, theirs from views that lie in memory."""
+
+import statistics
+
+from compare import EXACT, same, task
+from material import PATCHES, bundle, photos, tower as onnx_tower, weights
+from report import Row
+from rival import Browser, Rival
+from setting import in_turns
+
+# A GPU's own exponential and division (tests/browser/served.mjs); SwiftShader compiles them otherwise than we do.
+TOLERANCE = {"wasm": EXACT, "webgpu": 2 * EXACT}
+NOTE = "ours from the bytes of a BMP of 512 × 512, with message to the worker and back"
+
+
+def tower(setting, path, size, batch, device, provider, times):
+    checkpoint, onnx, image = weights(setting, size), onnx_tower(setting, size, "fp32"), photos(setting, 33)[0]
+    own = bundle(setting, size, "f32", "--vision-only", *PATCHES, "--crops", str(batch))
+    pixels = setting.folder / f"views-{batch}.f32"
+    with (
+        Browser(setting.www, model=own, material=setting.folder) as browser,
+        Rival("tower", 1, runtime="torch", weights=checkpoint, size=size) as reference,
+    ):
+        reference.ask(what="pixels", file=image, crops=batch, out=pixels)
+        information = browser.ask(what="load", side="ours", device=device, image=f"/material/{image.parent.name}/{image.name}")
+        version = browser.ask(what="load", side="rival", provider=provider, model=f"/material/{onnx.name}", pixels=f"/material/{pixels.name}", views=batch)
+        rival = f"onnxruntime-web {version} {provider}"
+        row = Row(path, f"{size}, batch {batch}, {information['device']}", "views/s", 1, at_least={"onnxruntime-web": 1.0}, note=NOTE)
+        expected = reference.ask(what="score", files=[image], crops=batch)[0]
+        # Three runs: a wrong kernel can come with a later one, when it was tuned.
+        for _ in range(3 if provider == "webgpu" and not setting.is_quick else 1):
+            found = task(browser.ask(what="run", side="ours", times=1)["result"])
+            features = browser.ask(what="run", side="rival", times=1)["features"]
+            row.compared = [
+                same("ours and PyTorch", found, expected, TOLERANCE[provider]),
+                same(rival, found, reference.ask(what="parts", features=features), 2 * TOLERANCE[provider]),
+            ]
+        side = lambda name: lambda: statistics.median(browser.ask(what="run", side=name, times=times)["seconds"]) / batch  # noqa: E731
+        return row.timed(in_turns(setting.rounds, {"ours": side("ours"), rival: side("rival")}))

@@ -1,0 +1,44 @@
+"""The image tower on the CPU, fp32, one view and sixteen at once."""
+
+import ours
+from compare import EXACT, same, task
+from material import PATCHES, photos, tower, weights
+from report import Row
+from rival import Rival
+from setting import NotMeasured, in_turns
+
+NOTE = "ours from the file: reads a BMP of 512 × 512 and cuts its views too"
+
+
+def run(setting):
+    size = setting.pick("two-layers", "vit-b-32")
+    files, checkpoint = photos(setting, 33), weights(setting, size)
+    for threads in setting.threads:
+        with (
+            Rival("tower", threads, runtime="onnxruntime", weights=checkpoint, size=size, onnx=tower(setting, size, "fp32")) as onnx,
+            Rival("tower", threads, runtime="torch", weights=checkpoint, size=size) as torch,
+        ):
+            for batch in (16, 1):
+                yield measured(setting, threads, batch, checkpoint, size, files, (onnx, torch))
+
+
+def measured(setting, threads, batch, checkpoint, size, files, rivals):
+    row = Row("tower", f"{size}, batch {batch}", "views/s", threads, at_least={"onnxruntime": 1.0}, note=NOTE)
+    # Sixteen windows of one image fill a batch by themselves; single ones are put together unless told otherwise.
+    flags = [*PATCHES, "--crops", str(batch)]
+    if batch == 1:
+        try:
+            ours.needs(setting, "--batch", "one view at a time")
+        except NotMeasured as why:
+            return row.left_out(why)
+        flags += ["--batch", "1"]
+    checked = files[:2]
+    found = [task(line) for line in ours.score(setting, threads, checkpoint, checked, *flags).rows]
+    for rival in rivals:
+        row.compared.append(same(rival.version, found, rival.ask(what="score", files=checked, crops=batch), EXACT))
+    timed = files[: setting.pick(5, 9) if batch == 16 else setting.pick(17, 33)]
+    sides = {"ours": lambda: ours.seconds_each(setting, threads, checkpoint, timed, *flags) / batch}
+    for rival in rivals:
+        times = setting.pick(2, 6) * (16 // batch)
+        sides[rival.version] = lambda rival=rival: rival.ask(what="seconds_each", file=files[0], batch=batch, times=times)
+    return row.timed(in_turns(setting.rounds, sides))

@@ -1,0 +1,134 @@
+"""The report: rows that compare and rows that show growth, as JSON and as Markdown."""
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass
+class Row:
+    """One path measured in one way: ours and the rivals' samples, seconds a unit of work."""
+
+    path: str
+    case: str
+    unit: str  # what is shown, such as "images/s"
+    threads: int | None = None
+    at_least: dict[str, float] = field(default_factory=dict)  # ratio to reach, by a part of the rival's name
+    note: str = ""
+    compared: list[dict] = field(default_factory=list)  # from `compare.same`
+    samples: dict[str, list[float]] = field(default_factory=dict)  # seconds, "ours" first
+    not_measured: str | None = None
+
+    def timed(self, samples):
+        self.samples = samples
+        return self
+
+    def left_out(self, why):
+        self.not_measured = str(why)
+        return self
+
+    def ratios(self):
+        """Ours ÷ each rival's throughput, by the medians."""
+        own = statistics.median(self.samples["ours"])
+        return {name: statistics.median(times) / own for name, times in self.samples.items() if name != "ours"}
+
+
+@dataclass
+class Growth:
+    """How time and memory grow with one quantity; `points` are `{x, seconds, bytes}`, of which a measure may be absent."""
+
+    path: str
+    case: str
+    quantity: str
+    points: list[dict]
+    threads: int | None = None
+    note: str = ""
+
+
+@dataclass
+class Size:
+    """Bytes of ours and of the rivals', smaller is better."""
+
+    path: str
+    case: str
+    bytes: dict[str, int]
+    at_most: int | None = None
+    note: str = ""
+
+
+def markdown(run):
+    parts = [f"Measured {run['date']} on {run['machine']}, {run['form']} form, {run['rounds']} rounds in turns; {', '.join(run['versions'])}."]
+    rows = [row for row in run["results"] if isinstance(row, Row)]
+    if rows:
+        parts.append(_compared(rows))
+    parts += [_grown(row) for row in run["results"] if isinstance(row, Growth)]
+    sizes = [row for row in run["results"] if isinstance(row, Size)]
+    if sizes:
+        parts.append(_sizes(sizes))
+    parts += [f"**{path} failed**: {why}" for path, why in run["failed"].items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _compared(rows):
+    lines = ["| path | case | threads | ours | rival | ratio | at least | results differ by |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        start = f"| {row.path} | {row.case} | {row.threads or ''} |"
+        if row.not_measured:
+            lines.append(f"{start} not measured: {row.not_measured} | | | | |")
+            continue
+        ours = rate(row.samples["ours"], row.unit)
+        for rival, ratio in row.ratios().items():
+            target = next((str(least) for name, least in row.at_least.items() if name in rival), "")
+            apart = next((f"{each['difference']:.1e} (at most {each['bound']:g})" for each in row.compared if each["what"] == rival), "")
+            lines.append(f"{start} {ours} | {rival}: {rate(row.samples[rival], row.unit)} | {ratio:.2f} | {target} | {apart} |")
+    notes = dict.fromkeys(f"{row.path}: {row.note}" for row in rows if row.note)
+    return "\n".join(lines) + "\n\nMedian (slowest to fastest); ratio is ours ÷ rival's throughput.\n" + "\n".join(f"- {note}" for note in notes)
+
+
+def rate(seconds, unit):
+    """Median and spread of what was done in so many seconds a unit; of the seconds themselves where those are the unit."""
+    slowest, middle, fastest = max(seconds), statistics.median(seconds), min(seconds)
+    if unit == "s":
+        return f"{figures(middle)} s ({figures(slowest)} to {figures(fastest)})"
+    return f"{figures(1 / middle)} {unit} ({figures(1 / slowest)} to {figures(1 / fastest)})"
+
+
+def figures(number):
+    """Three of them."""
+    return f"{number:.3g}" if abs(number) < 1000 else f"{number:.0f}"
+
+
+def _grown(row):
+    threads = f", {row.threads} thread{'s' * (row.threads > 1)}" if row.threads else ""
+    lines = [f"Growth with {row.quantity} ({row.case}{threads}){': ' + row.note if row.note else ''}", ""]
+    lines += [f"| {row.quantity} | seconds each | peak memory |", "| --- | --- | --- |"]
+    for point in row.points:
+        seconds = figures(point["seconds"]) if "seconds" in point else ""
+        lines.append(f"| {point['x']} | {seconds} | {megabytes(point['bytes']) if 'bytes' in point else ''} |")
+    return "\n".join(lines)
+
+
+def _sizes(rows):
+    lines = ["| size | ours | rival | at most |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        rivals = "; ".join(f"{name} {megabytes(size)}" for name, size in row.bytes.items() if name != "ours")
+        note = f" ({row.note})" if row.note else ""
+        lines.append(f"| {row.case}{note} | {megabytes(row.bytes['ours'])} | {rivals} | {megabytes(row.at_most) if row.at_most else ''} |")
+    return "\n".join(lines)
+
+
+def megabytes(count):
+    return f"{count / 1e6:.2f} MB" if count < 1e7 else f"{count / 1e6:.0f} MB"
+
+
+def write(folder, run):
+    """Both files; called after each path, so that nothing is lost when a later one ends the run."""
+    results = [{"kind": type(row).__name__.lower()} | asdict(row) for row in run["results"]]
+    for result, row in zip(results, run["results"]):
+        if isinstance(row, Row) and row.samples:
+            result["ratios"] = row.ratios()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (("report.json", json.dumps(run | {"results": results}, indent=1)), ("report.md", markdown(run))):
+        part = folder / f"{name}.part"
+        part.write_text(text + "\n" * (name == "report.json"))
+        part.replace(folder / name)

@@ -1,0 +1,58 @@
+"""One run of the bench: what is measured, where its material lies, and on how many cores."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
+ROOT = BENCH.parent.parent
+
+
+class Wrong(Exception):
+    """A result is not what it should be: nothing of this path is timed, and the run fails."""
+
+
+class NotMeasured(Exception):
+    """This build cannot be measured here; the report says why, and the run does not fail."""
+
+
+@dataclass
+class Setting:
+    trainer: Path
+    folder: Path  # material that is made once and kept
+    www: Path  # the built page
+    threads: list[int]
+    rounds: int
+    is_quick: bool
+
+    def pick(self, quick, full):
+        return quick if self.is_quick else full
+
+
+def cores(threads):
+    """The last cores that this process may use: system work prefers the first."""
+    usable = sorted(os.sched_getaffinity(0))
+    if threads > len(usable):
+        raise NotMeasured(f"{threads} threads: this machine lends {len(usable)} cores")
+    return usable[-threads:]
+
+
+def environment(threads):
+    """For a child process: no library starts more threads than it has cores."""
+    limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")}
+    return os.environ | limits | {"TOKENIZERS_PARALLELISM": "false"}
+
+
+def pinned(threads):
+    """Run in a child before it starts: everything in it sees these cores and no others."""
+    allowed = cores(threads)
+    return lambda: os.sched_setaffinity(0, allowed)
+
+
+def in_turns(rounds, sides):
+    """`{name: samples}` of measurements by name; every round asks all of them, so that a slow minute is slow for all."""
+    samples = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, measure in sides.items():
+            samples[name].append(measure())
+    return samples
