@@ -1,5 +1,5 @@
-// build.mjs — copies the icon, the examples and the samples to dist/, and lists the samples. Vite puts the code beside them,
-// `make web` the wasm modules and the model.
+// build.mjs — copies the icon, the examples, the licences and the samples to dist/, and lists the samples. Vite puts the code
+// beside them, `make web` the wasm modules and the model.
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, parse } from "node:path";
@@ -8,6 +8,7 @@ const www = import.meta.dirname;
 const dist = join(www, "dist");
 mkdirSync(dist, { recursive: true });
 for (const name of ["icon.svg", "examples"]) cpSync(join(www, name), join(dist, name), { recursive: true });
+for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) cpSync(join(www, "..", name), join(dist, name));
 
 const samples = join(www, "samples");
 rmSync(join(dist, "samples"), { recursive: true, force: true });

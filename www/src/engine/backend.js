@@ -79,7 +79,7 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
   fault.catch(() => {}); // Whoever works when it comes hears it; while nobody does, the worker itself.
   if (backend === "webgpu") watchGpu(fail);
 
-  // Promise.race with the fault would hold on to every result for as long as the worker lives.
+  // By Promise.race, the fault, which hardly ever settles, would hold on to each result: engines keep a raced promise's reactions.
   /** @type {<T>(work: () => Promise<T>) => Promise<T>} */
   const guarded = (work) => new Promise((resolve, reject) => {
     interrupt = reject;

@@ -103,7 +103,7 @@ export class WorkerHost {
     URL.revokeObjectURL(script);
     worker.onmessage = ({ data }) => this.#hear(worker, data);
     worker.onerror = ({ message }) => {
-      const error = message || `its script could not be loaded from ${files.worker}: is it there, and does the page's Content-Security-Policy allow worker-src 'self' blob:?`;
+      const error = message || `its script could not be loaded from ${files.worker}: is it there (the option files says where else), and does the page's Content-Security-Policy allow worker-src 'self' blob:?`;
       this.#hear(worker, { type: "fatal", code: "device", message: error });
     };
     this.#worker = worker;

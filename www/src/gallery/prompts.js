@@ -6,6 +6,7 @@ import { parseCsv, refuse, SEPARATOR_LINE, SEPARATORS } from "./csv.js";
 /**
  * @typedef {import("./types.js").Item} Item
  * @typedef {import("./types.js").Table} Table
+ * @typedef {{ item: Item, parts: string[] }} Place  an item, and its path in parts: in a thousand folders each may hold an `image.png`
  */
 
 /** Names of columns, the surest first: a path says more than a name. */
@@ -92,13 +93,14 @@ function decode(bytes) {
  * @returns {{ prompts: Map<number, string>, notices: string[] }}  prompts by the id of the item
  */
 export function matchTable(table, items) {
-  /** @type {Map<string, Item[]>} */
+  /** @type {Map<string, Place[]>} */
   const byName = new Map();
   for (const item of items) {
-    const name = /** @type {string} */ (partsOf(item.path).at(-1));
+    const parts = partsOf(item.path);
+    const name = parts.at(-1) ?? "";
     const same = byName.get(name);
-    if (same) same.push(item);
-    else byName.set(name, [item]);
+    if (same) same.push({ item, parts });
+    else byName.set(name, [{ item, parts }]);
   }
   /** @type {Map<number, string>} */
   const prompts = new Map();
@@ -134,18 +136,17 @@ export function matchTable(table, items) {
 }
 
 /**
- * @param {Item[]} items
+ * @param {Place[]} places
  * @param {string[]} parts
  */
-function nearest(items, parts) {
-  const agreed = items.map((item) => {
-    const own = partsOf(item.path);
+function nearest(places, parts) {
+  const agreed = places.map(({ parts: own }) => {
     let count = 0;
     while (count < Math.min(own.length, parts.length) && own.at(-1 - count) === parts.at(-1 - count)) count += 1;
     return count;
   });
   const most = Math.max(...agreed);
-  return items.filter((_, index) => agreed[index] === most);
+  return places.filter((_, index) => agreed[index] === most).map(({ item }) => item);
 }
 
 /** Without regard to case, to the kind of slash, and to how accents are composed: file systems differ in all three. @param {string} path */

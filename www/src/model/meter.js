@@ -5,6 +5,8 @@
 const WINDOW_MS = 5000;
 /** Nobody reads a number that changes more often. */
 const PAUSE_MS = 100;
+/** So often it is told that nothing comes any more. */
+const TICK_MS = 1000;
 /** A speed measured over less is mostly the start of the connection. */
 const FIRST_SPEED_MS = 500;
 
@@ -14,6 +16,7 @@ export class Meter {
   #tell;
   #loaded = 0;
   #toldAt = -Infinity;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */ #again;
   /** Bytes at times, the last {@link WINDOW_MS} of them. @type {{ at: number, loaded: number }[]} */ #past = [];
 
   /**
@@ -46,7 +49,10 @@ export class Meter {
     this.#past.push({ at, loaded: this.#loaded });
     while (this.#past[0].at < at - WINDOW_MS) this.#past.shift();
     const isDone = this.#loaded >= this.#total;
-    if (!isDone && at - this.#toldAt < PAUSE_MS) return;
+    const early = this.#toldAt + PAUSE_MS - at;
+    clearTimeout(this.#again);
+    if (!isDone) this.#again = setTimeout(() => this.#report(), early > 0 ? early : TICK_MS);
+    if (!isDone && early > 0) return;
     this.#toldAt = at;
     const [first] = this.#past;
     const isKnown = !this.#fromCache && at - first.at >= FIRST_SPEED_MS;
