@@ -76,13 +76,15 @@ def long_prompts(setting, count, tokens):
 def scenes(setting, count):
     """Synthetic images of 512 × 512 as JPEG, with their prompts beside them: `trainer synth`."""
     drawn = setting.folder / f"synthetic-{count}"
-    subprocess.run([setting.trainer, "synth", "--out", drawn, "--images", str(count), "--seed", "1"], check=True, stdout=subprocess.DEVNULL)
+    if not drawn.with_name(f"scenes-{count}").exists():
+        command = [setting.trainer, "synth", "--out", drawn, "--images", str(count), "--seed", "1"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return sorted(_made(setting, f"scenes-{count}", "scenes", drawn).glob("*.jpg"))
 
 
 def without_loss(setting, images):
     """The same images as BMP, prompts beside them."""
-    return sorted(_made(setting, f"lossless-{len(images)}-{images[0].stem}", "lossless", *images).glob("*.bmp"))
+    return sorted(_made(setting, f"lossless-{len(images)}-of-{images[0].parent.name}", "lossless", *images).glob("*.bmp"))
 
 
 def bundle(setting, size, dtype, *flags):

@@ -17,7 +17,7 @@ export async function load({ provider, model, pixels, views }) {
 export async function run({ times }) {
   const { session, input } = /** @type {any} */ (window);
   const seconds = [];
-  let features;
+  /** @type {any} */ let features;
   for (let time = 0; time < times; time++) {
     const start = performance.now();
     features = (await session.run(input)).image_embeds;

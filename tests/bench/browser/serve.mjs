@@ -1,4 +1,3 @@
-// @ts-check
 // serve.mjs OPTIONS: serves folders, opens pages in Chromium, and does what it is asked: a line of JSON in, a line of JSON out.
 //
 // Options: `www`, the built page, and `folders`, others by name. Needs Chromium (CHROMIUM, or the one on PATH).
@@ -19,7 +18,7 @@ const { chromium } = packages("playwright-core");
 const sirv = packages("sirv");
 const rivals = createRequire(import.meta.url);
 const transformers = dirname(rivals.resolve("@huggingface/transformers"));
-/** transformers.js brings an onnxruntime-web of its own. @param {string} name @param {NodeRequire} from */
+/** transformers.js brings an onnxruntime-web of its own. */
 const packageOf = (name, from) => dirname(dirname(from.resolve(name)));
 const ofTransformers = createRequire(join(transformers, "x.js"));
 
@@ -33,21 +32,20 @@ const folders = {
 };
 const served = Object.fromEntries(Object.entries(folders).map(([name, folder]) => [name, sirv(folder, { dev: true })]));
 const page = sirv(options.www, { dev: true });
-/** Bytes of answers since they were last asked for. */
-let sent = 0;
+const connections = new Set();
+/** Bytes that the server has sent so far. */
+const sent = () => [...connections].reduce((sum, connection) => sum + connection.bytesWritten, 0);
 
 const server = createServer((request, response) => {
-  const [, name] = (request.url ?? "").split("/");
+  const [, name] = request.url.split("/");
   if (request.url === "/empty.html") return void response.setHeader("content-type", "text/html").end("<!doctype html><title>Empty</title>");
-  response.on("finish", () => (sent += Number(response.getHeader("content-length") ?? 0)));
   const missing = () => response.writeHead(404).end();
   if (!(name in served)) return page(request, response, missing);
-  request.url = request.url?.slice(name.length + 1);
+  request.url = request.url.slice(name.length + 1);
   served[name](request, response, missing);
-}).listen(0, "127.0.0.1");
-await new Promise((resolve) => server.once("listening", () => resolve(undefined)));
-const address = server.address();
-const origin = `http://127.0.0.1:${address && typeof address === "object" ? address.port : ""}`;
+}).on("connection", (connection) => connections.add(connection)).listen(0, "127.0.0.1");
+await new Promise((resolve) => server.once("listening", resolve));
+const origin = `http://127.0.0.1:${server.address().port}`;
 
 /** A profile on disk: what is private has a small cache in memory. */
 const profile = mkdtempSync(join(tmpdir(), "tsp-mgs-bench-"));
@@ -58,7 +56,8 @@ const context = await chromium.launchPersistentContext(profile, {
     "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 });
 context.setDefaultTimeout(900_000);
-/** Pages by side, each opened when it is first needed. @type {Record<string, any>} */
+const sides = { ours, rival };
+/** Pages by side, each opened when it is first needed. */
 const pages = {};
 
 async function pageOf(side) {
@@ -71,29 +70,29 @@ async function pageOf(side) {
   return pages[side];
 }
 
-/** What can be asked for; each takes the request and gives the answer. */
+/** What can be asked for. */
 const answers = {
-  /** @param {any} request */
   load: async ({ side, ...request }) => (await pageOf(side)).evaluate(sides[side].load, request),
-  /** Seconds and output of `times` runs. @param {any} request */
+  /** Seconds and output of `times` runs. */
   run: async ({ side, times, ...request }) => (await pageOf(side)).evaluate(sides[side].run, { times, ...request }),
-  /** Opens a page of `browser/`, waits for what it found, and tells what the server sent for it. @param {any} request */
+  /** Opens a page of `browser/`, waits for what it found, and tells what the server sent for it. */
   visit: async ({ name }) => {
     const visited = await context.newPage();
     try {
-      sent = 0;
+      const before = sent();
       await visited.goto(`${origin}/pages/${name}.html`);
-      const found = await visited.waitForFunction(() => /** @type {any} */ (window).found);
+      const found = await visited.waitForFunction(() => window.found);
       const value = await found.jsonValue();
       if (value.error) throw new Error(`${name}: ${value.error}`);
-      return { ...value, sent };
+      return { ...value, sent: sent() - before };
     } finally {
       await visited.close();
     }
   },
-  /** The largest resident memory so far of the process behind a side's page. @param {any} request */
+  /** The largest resident memory so far of the process behind a side's page. */
   memory: async ({ side }) => {
-    const browser = await context.browser()?.newBrowserCDPSession() ?? await context.newCDPSession(await pageOf(side));
+    await pageOf(side);
+    const browser = await context.browser().newBrowserCDPSession();
     const { processInfo } = await browser.send("SystemInfo.getProcessInfo");
     const peaks = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => {
       const line = readFileSync(`/proc/${id}/status`, "utf8").match(/^VmHWM:\s+(\d+) kB/m);
@@ -102,11 +101,9 @@ const answers = {
     return Math.max(...peaks);
   },
 };
-/** @type {Record<string, { load: (request: any) => any, run: (request: any) => any }>} */
-const sides = { ours, rival };
 
 const tell = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
-tell(`Chromium ${context.browser()?.version() ?? ""}`.trim());
+tell(`Chromium ${context.browser().version()}`);
 try {
   for await (const line of createInterface({ input: process.stdin })) {
     const { what, ...request } = JSON.parse(line);

@@ -14,7 +14,7 @@ BOUND = 0.03
 
 def run(setting):
     size = setting.pick("two-layers", "vit-b-32")
-    files, checkpoint, q8 = photos(setting, 33), weights(setting, size), bundle(setting, size, "q8", *PATCHES)
+    files, checkpoint, q8 = photos(setting, 33), weights(setting, size), bundle(setting, size, "q8", "--vision-only", *PATCHES)
     flags = ["--crops", str(BATCH)]
     for threads in setting.threads:
         with (
