@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { allScored, drop, galleryClaims, shownScores, tile } from "./gallery.mjs";
-import { bytesOf, commandLine, dist, opening } from "./served.mjs";
+import { bytesOf, commandLine, dist, dropFromDesktop, opening } from "./served.mjs";
 
 const opened = opening();
 const claim = galleryClaims(opened);
@@ -72,6 +72,11 @@ claim("where the browser hands out folders, a picked one is scored with the prom
     window.showDirectoryPicker = async () => picked;
   }, files);
   await page.getByRole("button", { name: "Folder" }).click();
+  await folderIsScored(page);
+}, { isEmpty: true });
+
+claim("a folder dropped from the desktop is scored with the prompts that lie in it", async (page) => {
+  await dropFromDesktop(page, "tsp-gallery", [folder]);
   await folderIsScored(page);
 }, { isEmpty: true });
 

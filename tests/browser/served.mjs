@@ -119,6 +119,15 @@ export function claims(opened) {
     });
 }
 
+/** Drops files and folders that are dragged in from the desktop. */
+export async function dropFromDesktop(page, target, files) {
+  const session = await page.context().newCDPSession(page);
+  const { x, y } = await page.locator(target).boundingBox();
+  for (const type of ["dragEnter", "dragOver", "drop"]) {
+    await session.send("Input.dispatchDragEvent", { type, x: x + 10, y: y + 10, data: { items: [], files, dragOperationsMask: 1 } });
+  }
+}
+
 /** Puts code in front of the next worker's, to change the browser that it finds. */
 export async function inWorker(page, code, times = 1) {
   await page.route("**/tsp-mgs-worker.js", async (route) => {
