@@ -133,13 +133,35 @@ claim("samples may lie in folders", async (page) => {
 });
 
 claim("a host that redirects index.html to its folder serves the page on the next visits, too", async (page) => {
-  opened.served.answer = (request, response) => {
-    if (new URL(request.url, opened.served.origin).pathname !== "/index.html") return false;
-    response.writeHead(301, { location: "/" }).end();
-    return true;
-  };
   await page.goto(`${opened.served.origin}/?device=cpu&crops=1`);
   await page.waitForFunction(() => navigator.serviceWorker.controller);
   await page.reload();
   await allScored(page);
-}, quick);
+}, {
+  ...quick,
+  before: async () => {
+    opened.served.answer = (request, response) => {
+      const { pathname, search } = new URL(request.url, opened.served.origin);
+      return pathname === "/index.html" && response.writeHead(301, { location: `/${search}` }).end();
+    };
+  },
+});
+
+claim("small pictures that do not come keep no other waiting, and none ends with another tile's request", async (page) => {
+  const widths = await page.evaluate(async (base64) => {
+    const Thumbnails = document.querySelector("tsp-gallery").thumbnails.constructor;
+    const image = await (await fetch(`data:image/jpeg;base64,${base64}`)).blob();
+    let asked = 0;
+    // Of image 5, the first request waits until it is given up; images 1 to 4 never come.
+    const collection = { blob: (id, signal) => (id === 6 || (id === 5 && ++asked > 1) ? Promise.resolve(image) : new Promise((_, reject) => {
+      signal?.addEventListener("abort", () => reject(signal.reason));
+    })) };
+    const thumbnails = new Thumbnails({ collection, side_px: 64 });
+    const first = new AbortController();
+    for (const id of [1, 2, 3, 4]) thumbnails.get(id);
+    const given = [thumbnails.get(5, { signal: first.signal }).catch(({ name }) => name), thumbnails.get(5), thumbnails.get(6)];
+    setTimeout(() => first.abort(), 0);
+    return Promise.all(given.map(async (picture) => (await picture).width ?? picture));
+  }, bytesOf("cat.jpg").toString("base64"));
+  assert.deepEqual(widths, ["AbortError", 64, 64]);
+}, { ...quick, isEmpty: true });

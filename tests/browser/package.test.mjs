@@ -18,7 +18,7 @@ const claim = claims(opening());
 function installed() {
   const folder = mkdtempSync(join(tmpdir(), "tsp-mgs-"));
   const source = join(folder, "source");
-  cpSync(join(www, "package.json"), join(source, "package.json"), { recursive: true });
+  for (const file of ["package.json", "README.md"]) cpSync(join(www, file), join(source, file), { recursive: true });
   cpSync(dist, join(source, "dist"), { recursive: true });
   const [{ filename, files }] = JSON.parse(execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], { cwd: source, encoding: "utf8", stdio: "pipe" }));
   const target = join(folder, "node_modules/tsp-mgs");
@@ -32,7 +32,7 @@ claim("the packed package is whole, and works from a bundler", async (page) => {
   const { folder, target, paths } = installed();
   let app;
   try {
-    for (const path of ["dist/tsp-mgs.js", "dist/tsp-mgs-worker.js", "dist/types/index.d.ts", "dist/wasm/cpu/tsp_mgs_web_bg.wasm", "dist/wasm/webgpu/tsp_mgs_web.js"]) {
+    for (const path of ["README.md", "dist/LICENSE-MIT", "dist/LICENSE-APACHE", "dist/tsp-mgs.licenses.md", "dist/tsp-mgs.js", "dist/tsp-mgs-worker.js", "dist/types/index.d.ts", "dist/wasm/cpu/tsp_mgs_web_bg.wasm", "dist/wasm/webgpu/tsp_mgs_web.js"]) {
       assert.ok(paths.includes(path), `${path} is in the package`);
     }
     assert.deepEqual(paths.filter((path) => /model\.json|samples|page\.js|\.html$/.test(path)), [], "nothing of the page is");
