@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { allScored, drop, galleryClaims, shownScores, tile } from "./gallery.mjs";
-import { bytesOf, commandLine, dist, FAILED_REQUEST, opening } from "./served.mjs";
+import { bytesOf, commandLine, dist, FAILED_REQUEST, inWorker, opening } from "./served.mjs";
 
 const opened = opening();
 const claim = galleryClaims(opened);
@@ -165,3 +165,24 @@ claim("small pictures that do not come keep no other waiting, and none ends with
   }, bytesOf("cat.jpg").toString("base64"));
   assert.deepEqual(widths, ["AbortError", 64, 64]);
 }, { ...quick, isEmpty: true });
+
+claim("a scorer that stopped says so until that is dismissed, and tells again what runs", async (page) => {
+  await page.waitForFunction(() => window.ready?.length === 2);
+  await allScored(page);
+  assert.deepEqual(await page.evaluate(() => window.ready), ["cpu", "cpu"]);
+  await page.getByText(/^The scorer stopped and starts again: .*unreachable\.$/).first().waitFor();
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  await page.locator(".banner", { hasText: "starts again" }).waitFor({ state: "detached" });
+}, {
+  ...quick,
+  context: { serviceWorkers: "block" },
+  provoked: [/Service Worker registration blocked/],
+  before: async (page) => {
+    await page.addInitScript(() => addEventListener("tsp-ready", ({ detail }) => (window.ready ??= []).push(detail.backend)));
+    await inWorker(page, `const { postMessage } = self;
+      self.postMessage = (message) => {
+        postMessage.call(self, message);
+        if (message.type === "result") setTimeout(() => { throw new WebAssembly.RuntimeError("unreachable"); });
+      };`);
+  },
+});

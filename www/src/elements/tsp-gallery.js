@@ -44,7 +44,7 @@ const FILTERS_FROM_PX = 900;
  *
  * Slots: `title`, `subtitle`, `banner`.
  *
- * Events: `tsp-ready` (detail: what runs), `tsp-scored` (detail: an item), `tsp-mark` (detail: `{ ids, mark }`), `tsp-error`
+ * Events: `tsp-ready` (detail: what runs; again when that changed), `tsp-scored` (detail: an item), `tsp-mark` (detail: `{ ids, mark }`), `tsp-error`
  * (detail: `{ message }`), `tsp-theme` (detail: `{ theme }`); they bubble and leave shadow trees.
  *
  * Custom properties: `--tsp-height`, `--tsp-font`, `--tsp-radius`, and the colours `--tsp-ground`, `--tsp-surface`, `--tsp-well`,

@@ -64,7 +64,7 @@ export class Collection extends EventTarget {
       },
     });
     this.#queue = new Queue({
-      waiting: () => this.#wanted,
+      wanted: this.#wanted,
       changed,
       notice: (message) => this.#dispatch("notice", { message }),
       outdated: () => this.#outdate(),

@@ -10,7 +10,7 @@ import { askedOf, showPrompt } from "./work.js";
  * @typedef {import("./types.js").Scorer} Scorer
  *
  * @typedef {object} Host  whose images they are
- * @property {() => Iterable<Work>} waiting  the most wanted first
+ * @property {import("./wanted.js").Wanted} wanted
  * @property {(work: Work) => void} changed
  * @property {(message: string) => void} notice
  * @property {() => void} outdated  the model or the crops are others than before
@@ -111,7 +111,7 @@ export class Queue {
 
   /** @param {(work: Work) => boolean} wanted */
   #next(wanted) {
-    for (const work of this.#host.waiting()) {
+    for (const work of this.#host.wanted) {
       if ((work.isEdited || !this.isPaused) && wanted(work)) return work;
     }
   }
@@ -137,9 +137,9 @@ export class Queue {
     /** @type {Map<string, number>} */
     const ahead = new Map();
     let inAll = 0;
-    for (const work of this.#host.waiting()) {
+    for (const work of this.#host.wanted.remote()) {
       if (inAll === FETCHED) return;
-      if (!work.entry.url || (this.isPaused && !work.isEdited)) continue;
+      if (this.isPaused && !work.isEdited) continue;
       const { server = "" } = work.entry;
       const count = ahead.get(server) ?? 0;
       if (count === FETCHED_OF_SERVER) continue;

@@ -9,7 +9,7 @@ export class Wanted {
   /** @type {ReadonlySet<number>} */ #visible = new Set();
   /** @type {readonly number[]} */ #shown = [];
   /** @type {Set<Work>} */ #edited = new Set();
-  /** All that is not done, and how many at the beginning are done by now; null when it must be made anew. @type {{ works: Work[], from: number } | null} */ #order = null;
+  /** All that is not done, and how many at the beginning are done by now; null when it must be made anew. @type {{ works: Work[], from: number, remote: Work[] } | null} */ #order = null;
   #works;
 
   /** @param {ReadonlyMap<number, Work>} works  in the order added */
@@ -47,12 +47,18 @@ export class Wanted {
       if (!work.isEdited || this.#works.get(work.item.id) !== work) this.#edited.delete(work);
       else if (isWaiting(work)) yield work;
     }
-    const order = this.#order ??= { works: this.#all(), from: 0 };
+    const order = this.#order ??= this.#all();
     while (order.from < order.works.length && isDone(order.works[order.from])) order.from += 1;
     for (let index = order.from; index < order.works.length; index += 1) {
       const work = order.works[index];
       if (isWaiting(work)) yield work;
     }
+  }
+
+  /** Those of them that come from the network. */
+  * remote() {
+    for (const work of this.#edited) if (work.entry.url && work.isEdited && isWaiting(work)) yield work;
+    for (const work of (this.#order ??= this.#all()).remote) if (!work.isEdited && isWaiting(work)) yield work;
   }
 
   #all() {
@@ -66,6 +72,7 @@ export class Wanted {
     for (const id of this.#shown) if (this.#visible.has(id)) add(id);
     for (const id of this.#shown) add(id);
     for (const id of this.#works.keys()) add(id);
-    return [...all];
+    const works = [...all];
+    return { works, from: 0, remote: works.filter(({ entry }) => entry.url) };
   }
 }

@@ -97,7 +97,12 @@ export class Engine {
   #hear(event) {
     if (event.type === "progress") this.progress = event;
     else if (event.type === "notice") this.#gallery.notify(event.message);
-    else if (event.type === "state") this.#set(event.state, event.message);
+    else if (event.type === "state") {
+      this.#set(event.state, event.message);
+      // As a notice: whoever looked away must still learn why another device scores.
+      if (event.state === "recovering") this.#gallery.notify(event.message);
+      if (event.state === "ready" && this.scorer) this.#gallery.tell("tsp-ready", this.scorer.info);
+    }
     this.#gallery.requestUpdate();
   }
 

@@ -54,8 +54,7 @@ export function header(gallery) {
 
 /** @param {Gallery} gallery */
 function download({ engine }) {
-  const { progress, state, message } = engine;
-  if (state === "recovering") return html`<div class="banner" part="progress"><p>${sentence(message || "the scorer stopped and starts again; no image is lost")}</p></div>`;
+  const { progress, state } = engine;
   if (state !== "loading" || !progress) return nothing;
   const { loaded, total, fromCache, bytesPerSecond, secondsLeft } = progress;
   const isWhole = loaded >= total;
