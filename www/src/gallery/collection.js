@@ -3,15 +3,15 @@
 
 import { toCsv, toJson } from "./export.js";
 import { Frame } from "./frame.js";
-import { Known } from "./known.js";
+import { List } from "./list.js";
 import { progressOf } from "./progress.js";
 import { matchTable } from "./prompts.js";
 import { Queue } from "./queue.js";
 import { Reader } from "./reader.js";
+import { Shown } from "./shown.js";
 import { Sidecars } from "./sidecars.js";
-import { DEFAULT_VIEW, histogramOf, shownBy } from "./view.js";
 import { Wanted } from "./wanted.js";
-import { askedOf, showPrompt, workOf } from "./work.js";
+import { askedOf, showPrompt } from "./work.js";
 
 /**
  * @typedef {import("./types.js").Entry} Entry
@@ -24,9 +24,6 @@ import { askedOf, showPrompt, workOf } from "./work.js";
  * @typedef {import("./types.js").Work} Work
  */
 
-/** So often at most the order follows new scores: tiles that jump in each frame cannot be looked at. */
-const REORDER_MS = 250;
-
 /**
  * Events, all CustomEvents, gathered for each frame:
  * - "change" `{ ids }`: items came, went or changed (an id that `get` does not know any more was removed)
@@ -35,17 +32,11 @@ const REORDER_MS = 250;
  * - "notice" `{ message }`: a sentence for the person; nothing is lost by it
  */
 export class Collection extends EventTarget {
-  /** @type {Map<number, Work>} */ #works = new Map();
-  /** In the order added. @type {Item[]} */ #items = [];
-  #known = new Known();
+  #list = new List();
+  #shown = new Shown();
+  #wanted = new Wanted(this.#list.works);
   /** Images that turned out to be there already; they go with the next frame. @type {Set<number>} */ #twice = new Set();
-  #lastId = 0;
   /** @type {Table[]} */ #tables = [];
-  /** @type {View} */ #view = DEFAULT_VIEW;
-  /** @type {number[]} */ #shown = [];
-  #shownAt = 0;
-  #wanted = new Wanted(this.#works);
-  /** @type {Scorer | null} */ #scorer = null;
   #sidecars;
   #reader;
   #queue;
@@ -60,7 +51,7 @@ export class Collection extends EventTarget {
     this.#reader = new Reader({
       changed,
       opened: (work) => {
-        if (this.#known.has(work)) this.#takeOut(work);
+        if (this.#list.isTwice(work)) this.#takeOut(work);
       },
     });
     this.#queue = new Queue({
@@ -81,17 +72,17 @@ export class Collection extends EventTarget {
 
   /** In the order added. @returns {readonly Item[]} */
   get items() {
-    return this.#items;
+    return this.#list.items;
   }
 
   /** @param {number} id */
   get(id) {
-    return this.#works.get(id)?.item;
+    return this.#list.works.get(id)?.item;
   }
 
   /** Opens an item's file, e.g. for the large image of the detail view. @param {number} id @param {AbortSignal} [signal] @returns {Promise<Blob>} */
   async blob(id, signal) {
-    const work = this.#works.get(id);
+    const work = this.#list.works.get(id);
     if (!work) throw new Error("this image is no longer in the collection");
     return work.blob ?? work.entry.blob(signal);
   }
@@ -104,15 +95,11 @@ export class Collection extends EventTarget {
   add(entries) {
     const ids = [];
     for (const entry of entries) {
-      const work = workOf(this.#lastId + 1, entry);
-      if (this.#known.has(work)) continue;
-      this.#known.add(work);
-      const id = ++this.#lastId;
-      this.#works.set(id, work);
-      this.#items.push(work.item);
+      const work = this.#list.add(entry);
+      if (!work) continue;
       this.#sidecars.add(work);
-      ids.push(id);
-      this.#frame.touch(id);
+      ids.push(work.item.id);
+      this.#frame.touch(work.item.id);
     }
     if (ids.length > 0) for (const table of this.#tables) this.#applyTable(table);
     this.#wanted.renew();
@@ -131,14 +118,14 @@ export class Collection extends EventTarget {
 
   /** @param {Table} table */
   #applyTable(table) {
-    const { prompts, notices } = matchTable(table, this.#items);
-    for (const [id, prompt] of prompts) this.#ask(/** @type {Work} */ (this.#works.get(id)), "tabled", prompt);
+    const { prompts, notices } = matchTable(table, this.#list.items);
+    for (const [id, prompt] of prompts) this.#ask(/** @type {Work} */ (this.#list.works.get(id)), "tabled", prompt);
     return { applied: prompts.size, notices };
   }
 
   /** Scores the image again, before anything else and even while paused. Blank or null: as found beside or in the image. @param {number} id @param {string | null} text */
   setPrompt(id, text) {
-    const work = this.#works.get(id);
+    const work = this.#list.works.get(id);
     if (!work) return;
     const isNew = this.#ask(work, "typed", text?.trim() || null);
     work.isTyped = true;
@@ -164,7 +151,7 @@ export class Collection extends EventTarget {
   /** Kept for the next visit, by the image's content. @param {Iterable<number>} ids @param {Mark} mark */
   setMark(ids, mark) {
     for (const id of ids) {
-      const work = this.#works.get(id);
+      const work = this.#list.works.get(id);
       if (!work || work.item.mark === mark) continue;
       work.item.mark = mark;
       work.isMarked = true;
@@ -176,15 +163,10 @@ export class Collection extends EventTarget {
 
   /** @param {Iterable<number>} ids */
   remove(ids) {
-    for (const id of ids) {
-      const work = this.#works.get(id);
-      if (!work) continue;
+    for (const work of this.#list.delete(ids)) {
       this.#queue.drop(work);
-      this.#works.delete(id);
-      this.#known.delete(work);
-      this.#frame.touch(id);
+      this.#frame.touch(work.item.id);
     }
-    this.#items = this.#items.filter(({ id }) => this.#works.has(id));
     this.#wanted.renew();
     this.#show();
     this.#queue.wake();
@@ -193,7 +175,7 @@ export class Collection extends EventTarget {
   /** Failed ones wait again. @param {Iterable<number>} ids */
   retry(ids) {
     for (const id of ids) {
-      const work = this.#works.get(id);
+      const work = this.#list.works.get(id);
       if (work?.item.status === "failed") this.#again(work);
     }
     this.#queue.wake();
@@ -210,59 +192,43 @@ export class Collection extends EventTarget {
 
   /** Another model or other crops: all scores are out of date. */
   #outdate() {
-    for (const work of this.#works.values()) if (work.item.status !== "failed") this.#again(work);
+    for (const work of this.#list.works.values()) if (work.item.status !== "failed") this.#again(work);
   }
 
   get view() {
-    return this.#view;
+    return this.#shown.view;
   }
 
   /** Fields that are left out keep their value. `shown` is recomputed before this returns. @param {Partial<View>} view */
   set view(view) {
-    this.#view = { ...this.#view, ...view };
+    this.#shown.view = { ...this.#shown.view, ...view };
     this.#show();
   }
 
   /** Ids that the view shows, in its order. @returns {readonly number[]} */
   get shown() {
-    return this.#shown;
+    return this.#shown.ids;
   }
 
   #show() {
-    this.#shownAt = performance.now();
-    const shown = shownBy(this.#items, this.#view);
-    if (shown.length === this.#shown.length && shown.every((id, index) => id === this.#shown[index])) return;
-    this.#shown = shown;
-    this.#wanted.setShown(shown);
+    if (!this.#shown.renew(this.#list.items)) return;
+    this.#wanted.setShown(this.#shown.ids);
     this.#frame.touchView();
   }
 
   /** Of what the view shows without its range on this task, so that the range can be drawn over it. @param {import("./types.js").TaskName} task @param {number} [bins] */
   histogram(task, bins = 25) {
-    return histogramOf(this.#items, this.#view, task, bins);
+    return this.#shown.histogram(this.#list.items, task, bins);
   }
 
   /** The scorer may come later than the images, change its crops or model, or go. @param {Scorer} scorer */
   attach(scorer) {
-    if (scorer === this.#scorer) return this.#queue.wake();
-    this.detach();
-    this.#scorer = scorer;
-    scorer.addEventListener("state", this.#onState);
     this.#queue.use(scorer);
   }
 
   detach() {
-    this.#scorer?.removeEventListener("state", this.#onState);
-    this.#scorer = null;
     this.#queue.use(null);
   }
-
-  /** @param {Event} event */
-  #onState = (event) => {
-    const { state } = /** @type {CustomEvent<import("../engine/protocol.js").StateEvent>} */ (event).detail;
-    this.#queue.isBroken = state === "failed";
-    this.#queue.wake();
-  };
 
   /** Those on the screen, which are scored first. @param {Iterable<number>} ids */
   setVisible(ids) {
@@ -278,7 +244,7 @@ export class Collection extends EventTarget {
   /** Also takes up what was cancelled. */
   resume() {
     this.#queue.isPaused = false;
-    for (const work of this.#works.values()) if (work.item.isHeld) this.#hold(work, false);
+    for (const work of this.#list.works.values()) if (work.item.isHeld) this.#hold(work, false);
     this.#wanted.renew();
     this.#frame.ask();
     this.#queue.wake();
@@ -286,7 +252,7 @@ export class Collection extends EventTarget {
 
   /** The image in work and all waiting ones are held until `resume`; images added later are scored. */
   cancel() {
-    for (const work of this.#works.values()) {
+    for (const work of this.#list.works.values()) {
       if (work.item.status === "working") this.#queue.drop(work);
       if (work.item.status === "waiting") this.#hold(work, true);
     }
@@ -305,7 +271,7 @@ export class Collection extends EventTarget {
 
   /** @returns {Progress} */
   get progress() {
-    return progressOf(this.#items, this.#queue.median, this.#queue.isPaused);
+    return progressOf(this.#list.items, this.#queue.median, this.#queue.isPaused);
   }
 
   /** The list as shown, or only these. @param {Iterable<number>} [ids] */
@@ -320,12 +286,12 @@ export class Collection extends EventTarget {
 
   /** File names with this mark, in the view's order, hidden ones last; one a line. @param {Mark} mark */
   names(mark) {
-    const ids = new Set([...this.#shown, ...this.#items.map(({ id }) => id)]);
+    const ids = new Set([...this.#shown.ids, ...this.#list.items.map(({ id }) => id)]);
     return this.#listed(ids).filter((item) => item.mark === mark).map(({ name }) => `${name}\n`).join("");
   }
 
   /** @param {Iterable<number>} [ids] */
-  #listed(ids = this.#shown) {
+  #listed(ids = this.#shown.ids) {
     return [...ids].flatMap((id) => this.get(id) ?? []);
   }
 
@@ -338,7 +304,7 @@ export class Collection extends EventTarget {
 
   /** @param {number} id */
   #touch(id) {
-    if (this.#works.has(id)) this.#frame.touch(id);
+    if (this.#list.works.has(id)) this.#frame.touch(id);
   }
 
   /**
@@ -348,8 +314,7 @@ export class Collection extends EventTarget {
   #flush(ids, isViewNew) {
     if (ids.length > 0) {
       this.#dispatch("change", { ids });
-      const wait = this.#shownAt + REORDER_MS - performance.now();
-      if (isMoving(this.#view)) this.#frame.later(wait, () => this.#show());
+      if (this.#shown.isMoving) this.#frame.later(this.#shown.rest, () => this.#show());
     }
     if (isViewNew) this.#dispatch("view", null);
     this.#dispatch("progress", null);
@@ -374,9 +339,4 @@ export class Collection extends EventTarget {
   #dispatch(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
-}
-
-/** Whether new scores or prompts change what is shown or its order. @param {View} view */
-function isMoving({ sort, perception, alignment, search, status }) {
-  return !(sort === "added" || sort === "name") || perception !== null || alignment !== null || search.trim() !== "" || status !== null;
 }

@@ -34,7 +34,7 @@ export class Queue {
   #isLooking = false;
   isPaused = false;
   /** The scorer says that nothing can score any more, so the images wait for another one. */
-  isBroken = false;
+  #isBroken = false;
   #host;
   #reader;
 
@@ -49,12 +49,22 @@ export class Queue {
 
   /** @param {Scorer | null} scorer */
   use(scorer) {
-    this.#job?.abort.abort();
-    if (this.#job) this.drop(this.#job.work);
-    this.#scorer = scorer;
-    this.isBroken = false;
+    if (scorer === null || scorer !== this.#scorer) {
+      if (this.#job) this.drop(this.#job.work);
+      this.#scorer?.removeEventListener("state", this.#onState);
+      scorer?.addEventListener("state", this.#onState);
+      this.#scorer = scorer;
+      this.#isBroken = false;
+    }
     this.wake();
   }
+
+  /** @param {Event} event */
+  #onState = (event) => {
+    const { state } = /** @type {CustomEvent<import("../engine/protocol.js").StateEvent>} */ (event).detail;
+    this.#isBroken = state === "failed";
+    this.wake();
+  };
 
   /** Milliseconds an image. */
   get median() {
@@ -94,7 +104,7 @@ export class Queue {
   async #score() {
     if (this.#isScoring) return;
     this.#isScoring = true;
-    for (let scorer, work; !this.isBroken && (scorer = this.#scorer) && (work = this.#next((work) => !work.entry.url || work.isPrepared));) {
+    for (let scorer, work; !this.#isBroken && (scorer = this.#scorer) && (work = this.#next((work) => !work.entry.url || work.isPrepared));) {
       if (work.isPrepared) await this.#run(work, scorer);
       else await Promise.race([this.#prepare(work), this.#woken()]); // Then it is scored, or another one is wanted more by now.
       this.#compareRuns();
@@ -133,7 +143,7 @@ export class Queue {
   }
 
   #fetchAhead() {
-    if (!this.#scorer || this.isBroken) return;
+    if (!this.#scorer || this.#isBroken) return;
     /** @type {Map<string, number>} */
     const ahead = new Map();
     let inAll = 0;
@@ -230,7 +240,7 @@ export class Queue {
     if (version !== work.version) return;
     const code = error instanceof Error && "code" in error ? error.code : null;
     const message = sentenceOf(error, work);
-    if (this.isBroken) return this.drop(work);
+    if (this.#isBroken) return this.drop(work);
     this.#failures = code === "device" ? this.#failures + 1 : 0;
     if (code === "closed" || code === "model" || this.#failures >= FAILURES_TO_STOP) {
       this.drop(work);
