@@ -131,7 +131,7 @@ claim("the kept images' names are copied, and where the browser refuses, the pag
   await session.send("Browser.setPermission", { origin: opened.served.origin, browserContextId, permission: { name: "clipboard-write" }, setting: "denied" });
   await page.keyboard.press("x");
   await copy();
-  await page.getByText(/^The browser does not allow to copy \(.+\): save the names as a file instead\.$/).first().waitFor();
+  await page.getByText(/^The browser does not let this page copy: save the names as a file instead\.$/).first().waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), pasted);
 }, { context: CLIPBOARD });
 
