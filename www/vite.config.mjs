@@ -61,12 +61,12 @@ function oneFile(source, name) {
   };
 }
 
-/** The SHA-256 of each file that the page may need beside model and samples, by its path from the page. */
+/** The SHA-256 of each file that the page needs beside model and samples, by its path from the page. */
 function filesOf(folder) {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .filter((path) => /\.(html|js|css|svg|wasm)$/.test(path) && !/^(model|samples|types)\/|^service-worker\.js$/.test(path))
+    .filter((path) => /\.(html|js|css|svg|wasm)$/.test(path) && !/^(model|samples|types|examples)\/|^(service-worker|tsp-mgs)\.js$/.test(path))
     .sort();
   return Object.fromEntries(files.map((path) => [path, createHash("sha256").update(readFileSync(join(folder, path))).digest("hex")]));
 }

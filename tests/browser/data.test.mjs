@@ -64,6 +64,18 @@ claim("the oldest results go when there are too many", async (page) => {
   assert.equal(newest.key, "key 129");
 });
 
+claim("a database from which the oldest cannot go is said, and no result is lost", async (page) => {
+  const told = await page.evaluate(async () => {
+    const { collection, scorer } = await gallery({ limit: 2 });
+    IDBIndex.prototype.openCursor = () => { throw new DOMException("broken", "UnknownError"); };
+    collection.add(["a", "b", "c", "d"].map((name) => entry(`${name}.png`)));
+    await finished(collection);
+    await until(() => notices.length > 0);
+    return { scored: collection.progress.scored, seen: scorer.seen.length, notices };
+  });
+  assert.deepEqual([told.scored, told.seen, told.notices], [4, 4, ["results cannot be kept for the next visit: broken"]]);
+});
+
 for (const [what, prepare, said] of [
   ["that a newer page has written", () => new Promise((resolve) => { indexedDB.open("test", 99).onsuccess = ({ target }) => resolve(target.result.close()); }), /newer version of this page/],
   ["that another tab holds back", () => new Promise((resolve) => {

@@ -124,7 +124,7 @@ export class Results {
       this.#memory.results.delete(key);
       this.#count += 1;
     }
-    if (this.#count > this.#limit) await this.#forget();
+    if (this.#count > this.#limit) await this.#write(() => this.#forget());
     for (const oldest of this.#memory.results.keys()) {
       if (this.#memory.results.size <= this.#limit) break;
       this.#memory.results.delete(oldest);
