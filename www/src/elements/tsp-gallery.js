@@ -153,11 +153,12 @@ export class TspGallery extends LitElement {
     this.grid.updated();
     this.windows.updated();
     if (this.opened === null) return; // The first model is still to be asked for.
-    const { device, crops } = this.#asked;
-    if (changed.has("model") || changed.has("files")) {
-      this.engine.wanted = this.#asked;
+    // Others may have been chosen in the page since.
+    const changes = Object.fromEntries(Object.entries(this.#asked).filter(([name]) => changed.has(name)));
+    if ("model" in changes || "files" in changes) {
+      Object.assign(this.engine.wanted, changes);
       this.engine.load();
-    } else if (changed.has("device") || changed.has("crops")) this.engine.configure({ device, crops });
+    } else if (Object.keys(changes).length > 0) this.engine.configure(changes);
   }
 
   get #asked() {

@@ -79,7 +79,7 @@ export class Queue {
   /** @param {Pending} pending */
   add(pending) {
     this.#waiting.add(pending);
-    this.#fetch();
+    if (typeof pending.image === "string") this.#fetch();
   }
 
   /** @param {Pending} pending */
