@@ -79,10 +79,14 @@ def _compared(rows):
         ours = rate(row.samples["ours"], row.unit)
         for rival, ratio in row.ratios().items():
             target = next((str(least) for name, least in row.at_least.items() if name in rival), "")
-            apart = next((f"{each['difference']:.1e} (at most {each['bound']:g})" for each in row.compared if each["what"] == rival), "")
+            apart = next((_apart(each) for each in row.compared if each["what"] == rival), "; ".join(f"{each['what']}: {_apart(each)}" for each in row.compared))
             lines.append(f"{start} {ours} | {rival}: {rate(row.samples[rival], row.unit)} | {ratio:.2f} | {target} | {apart} |")
     notes = dict.fromkeys(f"{row.path}: {row.note}" for row in rows if row.note)
     return "\n".join(lines) + "\n\nMedian (slowest to fastest); ratio is ours ÷ rival's throughput.\n" + "\n".join(f"- {note}" for note in notes)
+
+
+def _apart(comparison):
+    return f"{comparison['difference']:.1e} (at most {comparison['bound']:g})"
 
 
 def rate(seconds, unit):

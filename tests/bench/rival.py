@@ -1,6 +1,6 @@
 """Rivals, and the browser, are programs that run while we wait, and wait while we run: a line of JSON in, a line of JSON out.
 
-Each has a process for itself, with its own cores, and times its own work, so that neither its start nor the pipe counts.
+They see the cores that they may use and no others, and time their own work, so that neither start nor pipe counts.
 """
 
 import json
@@ -40,12 +40,32 @@ class Program:
         self.process.wait()
 
 
-class Rival(Program):
-    """A rival of `rivals/serve.py`."""
+class Rival:
+    """One of `rivals`, to be used by `with`. Those with as many threads share a process, whose libraries take seconds to load."""
+
+    _processes = {}
 
     def __init__(self, name, threads, **options):
-        options = json.dumps(options | {"threads": threads}, default=str)
-        super().__init__(f"the rival {name}", [sys.executable, BENCH / "rivals/serve.py", name, options], threads)
+        known = self._processes.get(threads)
+        if known is None or known.process.poll() is not None:
+            self._processes[threads] = Program("the process of the rivals", [sys.executable, BENCH / "rivals/serve.py", str(threads)], threads)
+        self.process = self._processes[threads]
+        self.id, self.version = self._answer(what="open", name=name, options=options)
+
+    def ask(self, **request):
+        return self._answer(id=self.id, **request)
+
+    def _answer(self, **request):
+        found = self.process.ask(**request)
+        if "error" in found:
+            raise RuntimeError(found["error"])
+        return found["answer"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ask(what="close")
 
 
 class Browser(Program):
