@@ -45,6 +45,7 @@ async function folderIsScored(page) {
 }
 
 claim("a folder picked in the page's own control is scored with the prompts that lie in it", async (page) => {
+  await page.locator(".chip.ready").waitFor(); // Until then banners come and go, and can move a button from under a click.
   const choosing = page.waitForEvent("filechooser");
   await page.locator(".drop").getByText("Folder", { exact: true }).click();
   await (await choosing).setFiles(folder);
