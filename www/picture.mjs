@@ -1,35 +1,21 @@
-// picture.mjs — takes the README's pictures: the built gallery with the samples scored, and one of them large.
+// picture.mjs — makes the README's pictures from those that the gallery's tests take, smaller.
 
-import { writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
-import sirv from "sirv";
 import UPNG from "upng-js";
 
 /** A palette takes a third of the space. */
 const COLOURS = 256;
-const SIZE = { width: 1280, height: 720 };
 const www = import.meta.dirname;
-const server = createServer(sirv(join(www, "dist"), { dev: true })).listen(0, "127.0.0.1");
-await new Promise((resolve) => server.once("listening", resolve));
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--headless=new", "--no-sandbox"] });
+const taken = mkdtempSync(join(tmpdir(), "tsp-mgs-"));
 try {
-  const page = await browser.newPage({ viewport: SIZE, reducedMotion: "reduce" });
-  await page.goto(`http://127.0.0.1:${server.address().port}/?device=cpu`);
-  await page.getByText("9 images · 9 scored").waitFor({ timeout: 120_000 });
-  await take(page, "picture.png");
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.locator("[role=gridcell]", { hasText: "fish" }).first().focus();
-  await page.keyboard.press("Enter");
-  await page.locator("dialog.detail[open] .parts article").first().waitFor();
-  await take(page, "picture-detail.png");
+  execFileSync(process.execPath, ["--test", join(www, "../tests/browser/screenshots.test.mjs")], { env: { ...process.env, SCREENSHOTS: taken }, stdio: "inherit" });
+  for (const [from, to] of [["light.png", "picture.png"], ["detail.png", "picture-detail.png"]]) {
+    const image = UPNG.decode(readFileSync(join(taken, from)));
+    writeFileSync(join(www, to), Buffer.from(UPNG.encode(UPNG.toRGBA8(image), image.width, image.height, COLOURS)));
+  }
 } finally {
-  await browser.close();
-  server.close();
-}
-
-async function take(page, name) {
-  const image = UPNG.decode(await page.screenshot({ animations: "disabled" }));
-  writeFileSync(join(www, name), Buffer.from(UPNG.encode(UPNG.toRGBA8(image), image.width, image.height, COLOURS)));
+  rmSync(taken, { recursive: true });
 }

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { allScored, galleryClaims, shownScores } from "./gallery.mjs";
-import { commandLine, dist, opening, rebuilt, sha256 } from "./served.mjs";
+import { commandLine, dist, opening, rebuilt, sha256, trainer } from "./served.mjs";
 
 const opened = opening();
 const claim = galleryClaims(opened);
@@ -134,7 +134,7 @@ claim("a model is loaded by its address on another server, and its results say t
 claim("a model from a local folder scores, and says what it lacks", async (page) => {
   await allScored(page);
   const model = join(folder, "vision-only");
-  execFileSync(process.env.TRAINER, ["export", "--vision-only", "--out", model], { stdio: "pipe" });
+  execFileSync(trainer(), ["export", "--vision-only", "--out", model], { stdio: "pipe" });
   await page.locator(".chip.ready").click();
   const choosing = page.waitForEvent("filechooser");
   await page.getByText("Folder with model.json").click();
@@ -143,5 +143,5 @@ claim("a model from a local folder scores, and says what it lacks", async (page)
   await allScored(page);
   const { file, prompt } = sample;
   const args = ["score", "--format", "jsonl", "--model", model, "--prompt", prompt, join(dist, "samples", file)];
-  await shownScores(page, file, JSON.parse(execFileSync(process.env.TRAINER, args, { encoding: "utf8", stdio: "pipe" })));
+  await shownScores(page, file, JSON.parse(execFileSync(trainer(), args, { encoding: "utf8", stdio: "pipe" })));
 });

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { assertSame, dist, needBuilt, openChromium, PATIENCE_MS, Served, www } from "./served.mjs";
+import { assertSame, dist, needBuilt, openChromium, PATIENCE_MS, Served, trainer, www } from "./served.mjs";
 
 const PAGE = `<!doctype html><link rel="icon" href="icon.svg"><script type="importmap">{ "imports": { "idb": "/node_modules/idb/build/index.js" } }</script>
 <input type="file" id="folder" webkitdirectory>
@@ -71,7 +71,7 @@ test("a folder is scored as the command line scores it, prompts included, and on
   writeFileSync(join(images, "sub/beside.txt"), "stronger than the image's own prompt");
   writeFileSync(join(images, "text.png"), "This is no picture.\n");
 
-  const said = spawnSync(process.env.TRAINER, ["score", "--format", "jsonl", "--model", join(dist, "model"), "--crops", "1", images], { encoding: "utf8" });
+  const said = spawnSync(trainer(), ["score", "--format", "jsonl", "--model", join(dist, "model"), "--crops", "1", images], { encoding: "utf8" });
   assert.match(said.stderr, /1 of 5 images could not be scored/);
   const lines = said.stdout.trim().split("\n").map((line) => JSON.parse(line));
   const expected = new Map(lines.map(({ path, ...result }) => [path.slice(folder.length + 1), result]));

@@ -23,6 +23,7 @@ after(() => process.env.SCREENSHOTS || rmSync(folder, { recursive: true }));
 
 claim("the gallery is painted in light and in dark colours, and so is one image large", async (page) => {
   await allScored(page);
+  await painted(page);
   const light = await take(page, "light");
   await gridIsPainted(page, light, 5);
   assert.ok(groundOf(light) > LIGHT, `the ground has ${groundOf(light)} of 255`);
@@ -47,6 +48,7 @@ claim("on a phone the gallery is painted in two columns at least", async (page) 
   const columns = await page.locator('[role="grid"]').getAttribute("aria-colcount");
   assert.ok(columns >= 2, `${columns} columns`);
   await page.locator('[role="gridcell"]').nth(2).scrollIntoViewIfNeeded();
+  await painted(page);
   const phone = await take(page, "phone");
   await gridIsPainted(page, phone, 2);
   assert.equal(phone.width, 2 * 360);
@@ -62,6 +64,18 @@ async function take(page, name) {
   });
   assert.ok(wide.every((pixels) => pixels <= 0), `${name}: it scrolls sideways by ${wide} pixels`);
   return { width: image.width, height: image.height, pixels: new Uint8Array(UPNG.toRGBA8(image)[0]), scale: image.width / page.viewportSize().width };
+}
+
+/** Until each tile has its picture, whatever that shows. */
+function painted(page) {
+  return page.waitForFunction(() => {
+    const probe = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+    return [...document.querySelector("tsp-gallery").shadowRoot.querySelectorAll('[role="gridcell"] canvas')].every((canvas) => {
+      probe.clearRect(0, 0, 1, 1);
+      probe.drawImage(canvas, 0, 0);
+      return probe.getImageData(0, 0, 1, 1).data[3] > 0;
+    });
+  });
 }
 
 /** Each tile that is whole on the screen shows its own image, at least so many. */

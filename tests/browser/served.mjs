@@ -1,7 +1,7 @@
 // served.mjs — for the tests of the library: serves the built files, with faults on demand, and opens pages in Chromium.
 //
-// Needs `www/dist` as `make web` leaves it (or another folder in DIST), TRAINER (the command line's path), and Chromium
-// (CHROMIUM, or the one on PATH).
+// Needs `www/dist` as `make web` leaves it (or another folder in DIST), Chromium (CHROMIUM, or the one on PATH) and, to compare
+// scores with it, the command line (its path in TRAINER).
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -67,7 +67,6 @@ export class Served {
 }
 
 export function needBuilt() {
-  assert.ok(process.env.TRAINER, "set TRAINER to the path of the command line");
   for (const part of ["tsp-mgs.js", "tsp-mgs-worker.js", "wasm/cpu", "wasm/webgpu", "model/model.json"]) {
     assert.ok(existsSync(join(dist, part)), `${join(dist, part)} is missing: run make web`);
   }
@@ -136,6 +135,12 @@ export async function inWorker(page, code, times = 1) {
   }, { times });
 }
 
+/** The command line's path. */
+export function trainer() {
+  assert.ok(process.env.TRAINER, "set TRAINER to the path of the command line");
+  return process.env.TRAINER;
+}
+
 /** A sample's file. */
 export function bytesOf(file) {
   return readFileSync(join(dist, "samples", file));
@@ -147,7 +152,7 @@ const known = new Map();
 export function commandLine(file, prompt, ...more) {
   const args = ["score", "--format", "jsonl", "--model", join(dist, "model"), ...more, ...(prompt === null ? [] : ["--prompt", prompt]), join(dist, "samples", file)];
   const key = JSON.stringify(args);
-  if (!known.has(key)) known.set(key, JSON.parse(execFileSync(process.env.TRAINER, args, { encoding: "utf8", stdio: "pipe" })));
+  if (!known.has(key)) known.set(key, JSON.parse(execFileSync(trainer(), args, { encoding: "utf8", stdio: "pipe" })));
   return known.get(key);
 }
 
