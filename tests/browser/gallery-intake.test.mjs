@@ -137,6 +137,7 @@ claim("the kept images' names are copied, and where the browser refuses, the pag
 }, { context: CLIPBOARD });
 
 claim("a dropped CSV table and dropped sidecars give prompts, and metadata does without them", async (page) => {
+  const samples = JSON.parse(readFileSync(join(dist, "samples/samples.json"), "utf8"));
   const [a, b] = samples.filter(({ prompt }) => prompt);
   const own = samples.find(({ prompt }) => prompt === null);
   await drop(page, [
