@@ -3,7 +3,7 @@
 
 /** @param {string} message */
 export function sentence(message) {
-  return message === "" ? "" : `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, "")}.`;
+  return `${message.charAt(0).toUpperCase()}${message.slice(1)}${/(^|[.…])$/.test(message) ? "" : "."}`;
 }
 
 /** Whole steps that get coarser with the time that is left, so that the text does not flicker. @param {number} seconds */

@@ -54,8 +54,10 @@ export function header(gallery) {
 
 /** @param {Gallery} gallery */
 function download({ engine }) {
-  const { progress, state } = engine;
-  if (state !== "loading" || !progress) return nothing;
+  const { progress, state, message } = engine;
+  if (state !== "loading") return nothing;
+  // From the first moment, as tall as what follows: a banner that comes later moves buttons from under a click.
+  if (!progress) return html`<div class="banner" part="progress"><p>${sentence(message)}</p></div>`;
   const { loaded, total, fromCache, bytesPerSecond, secondsLeft } = progress;
   const isWhole = loaded >= total;
   return html`<div class="banner" part="progress">

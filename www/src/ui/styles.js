@@ -131,9 +131,9 @@ export const frame = css`
 
   .banners { display: grid; gap: 0.5rem; padding: 0 var(--pad); }
   .banners > :last-child { margin-bottom: 0.4rem; }
-  .banner { display: flex; flex-wrap: wrap; align-items: center; gap: 0.4rem 1rem; padding: 0.5rem 0.85rem; border-radius: var(--radius); font-size: 0.875rem; background: var(--surface); border: 1px solid var(--line); }
+  .banner { position: relative; overflow: hidden; display: flex; flex-wrap: wrap; align-items: center; gap: 0.4rem 1rem; padding: 0.5rem 0.85rem; border-radius: var(--radius); font-size: 0.875rem; background: var(--surface); border: 1px solid var(--line); }
   .banner > p { flex: 1 1 16rem; min-width: 0; }
-  .banner progress { flex: 1 1 100%; order: 9; }
+  .banner progress { position: absolute; inset: auto 0 0; height: 3px; border-radius: 0; }
   .banner.warn { background: var(--warn-ground); color: var(--warn); border-color: transparent; }
   .banner.alarm { background: var(--alarm-ground); color: var(--alarm); border-color: transparent; }
   .banner button { color: var(--ink); }
