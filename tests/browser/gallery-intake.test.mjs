@@ -72,6 +72,7 @@ claim("where the browser hands out folders, a picked one is scored with the prom
     }
     window.showDirectoryPicker = async () => picked;
   }, files);
+  await page.locator(".chip.ready").waitFor(); // As above.
   await page.getByRole("button", { name: "Folder" }).click();
   await folderIsScored(page);
 }, { isEmpty: true });
