@@ -236,16 +236,6 @@ export class TspGallery extends LitElement {
     this.requestUpdate();
   }
 
-  /** @param {number} crops */
-  setCrops(crops) {
-    this.engine.configure({ crops });
-  }
-
-  /** @param {DeviceChoice} device */
-  setDevice(device) {
-    this.engine.configure({ device });
-  }
-
   /** @param {import("../engine/protocol.js").ModelSource | undefined} model */
   setModel(model) {
     this.windows.close();

@@ -48,7 +48,7 @@ export function model(gallery) {
     ${info ? html`<p>${info.model}<br><span class="note">${info.device} · weights as ${info.dtype} · ${info.fromCache ? "from this browser's cache" : "downloaded"}${
       info.reason === null ? nothing : html`<br>Why not WebGPU: ${info.reason}`}</span></p>` : nothing}
     <fieldset class="segments"><legend>Device</legend>${(/** @type {const} */ ([["auto", "Best"], ["webgpu", "WebGPU"], ["cpu", "CPU"]])).map(([device, name]) => html`<label>
-      <input type="radio" name="device" value=${device} .checked=${live(device === engine.wanted.device)} @change=${() => gallery.setDevice(device)}><span>${name}</span></label>`)}</fieldset>
+      <input type="radio" name="device" value=${device} .checked=${live(device === engine.wanted.device)} @change=${() => engine.configure({ device })}><span>${name}</span></label>`)}</fieldset>
     <hr><h3>Another model</h3>
     <form @submit=${(/** @type {SubmitEvent} */ event) => {
       event.preventDefault();

@@ -32,7 +32,7 @@ export function header(gallery) {
       <fieldset class="segments" ?disabled=${engine.state === "loading"}>
         <legend>Scoring</legend>
         ${TIERS.map(({ crops, name, does }) => html`<label title=${does}>
-          <input type="radio" name="crops" value=${crops} .checked=${live(crops === chosen)} @change=${() => gallery.setCrops(crops)}>
+          <input type="radio" name="crops" value=${crops} .checked=${live(crops === chosen)} @change=${() => engine.configure({ crops })}>
           <span>${name}</span></label>`)}
       </fieldset>
       <button type="button" class="chip ${engine.state}" part="device" title=${info ? `${info.device}, weights as ${info.dtype}` : ""} @click=${() => gallery.windows.show("model")}>
