@@ -29,10 +29,15 @@ class Compare(unittest.TestCase):
 
 class Report(unittest.TestCase):
     row = Row("views", "small", "images/s", 1, at_least={"Pillow": 2.0}, compared=[{"what": "Pillow 1", "difference": 1e-6, "bound": 1e-3}])
-    row.samples = {"ours": [0.1, 0.5, 0.2], "Pillow 1": [0.4, 0.8, 0.6]}
+    row.timed({"ours": [(0.1, 0.2), (0.5, 0.2), (0.2, 0.2)], "Pillow 1": [(0.4, 0.1), (0.8, 0.1), (0.6, 0.1)]})
 
     def test_a_ratio_above_one_means_that_ours_is_faster(self):
         self.assertAlmostEqual(self.row.ratios()["Pillow 1"], 0.6 / 0.2)
+        self.assertAlmostEqual(self.row.busy_ratios()["Pillow 1"], 0.1 / 0.2)
+
+    def test_a_browser_tells_the_clock_alone(self):
+        row = Row("wasm", "small", "views/s").timed({"ours": [1.0, 3.0], "rival": [2.0, 6.0]})
+        self.assertEqual((row.samples["rival"], row.ratios(), row.busy_ratios()), ([2.0, 6.0], {"rival": 2.0}, {}))
 
     def test_a_rate_is_the_median_with_slowest_and_fastest(self):
         self.assertEqual(rate([0.1, 0.5, 0.2], "images/s"), "5 images/s (2 to 10)")
@@ -49,7 +54,7 @@ class Report(unittest.TestCase):
             text, data = (Path(folder, "report.md").read_text(), json.loads(Path(folder, "report.json").read_text()))
         self.assertEqual([result["kind"] for result in data["results"]], ["row", "row", "growth", "size"])
         self.assertAlmostEqual(data["results"][0]["ratios"]["Pillow 1"], 3.0)
-        for line in ("| views | small | 1 | 5 images/s (2 to 10) | Pillow 1: 1.67 images/s (1.25 to 2.5) | 3.00 | 2.0 | 1.0e-06 (at most 0.001) |",
+        for line in ("| views | small | 1 | 5 images/s (2 to 10) | Pillow 1: 1.67 images/s (1.25 to 2.5) | 3.00 | 0.50 | 2.0 | 1.0e-06 (at most 0.001) |",
                      "not measured: needs a newer trainer", "| 10 | 0.5 | 2.50 MB |", "| wasm | 1.50 MB | rival 3.00 MB | 2.00 MB |",
                      "**text failed**: results differ"):
             self.assertIn(line, text)

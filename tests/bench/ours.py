@@ -12,6 +12,7 @@ from setting import NotMeasured, Wrong, environment, pinned
 @dataclass
 class Scored:
     seconds: float
+    busy: float  # seconds of processors
     peak_bytes: int
     rows: list[dict]
 
@@ -35,14 +36,21 @@ def score(setting, threads, model, paths, *flags):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise Wrong(f"trainer score ended with {process.returncode}: {complaint.decode()[-500:]}")
-    return Scored(seconds, usage.ru_maxrss * 1024, [json.loads(line) for line in output.splitlines()])
+    return Scored(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, [json.loads(line) for line in output.splitlines()])
 
 
 def seconds_each(setting, threads, model, paths, *flags, base=1):
-    """Seconds that each further image adds to a run: the start, which loads the weights, is in both runs and falls out."""
-    few = score(setting, threads, model, paths[:base], *flags).seconds
-    all_of_them = score(setting, threads, model, paths, *flags).seconds
-    return (all_of_them - few) / (len(paths) - base)
+    """What each further image adds to a run: the start, which loads the weights, is in both runs and falls out.
+
+    Seconds of the clock, and of processors.
+    """
+    few = score(setting, threads, model, paths[:base], *flags)
+    return further(few, score(setting, threads, model, paths, *flags), len(paths) - base)
+
+
+def further(few, many, units):
+    """Seconds a unit of work, of the clock and of processors, that the second run took longer."""
+    return (many.seconds - few.seconds) / units, (many.busy - few.busy) / units
 
 
 def needs(setting, flag, why):

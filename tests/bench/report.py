@@ -17,10 +17,16 @@ class Row:
     note: str = ""
     compared: list[dict] = field(default_factory=list)  # from `compare.same`
     samples: dict[str, list[float]] = field(default_factory=dict)  # seconds, "ours" first
+    busy: dict[str, list[float]] = field(default_factory=dict)  # seconds of processors; not where a browser shares its work out
     not_measured: str | None = None
 
     def timed(self, samples):
-        self.samples = samples
+        """Takes what `setting.in_turns` gives: pairs of clock and processor, or the clock alone."""
+        for name, measured in samples.items():
+            pairs = [each if isinstance(each, (tuple, list)) else (each, None) for each in measured]
+            self.samples[name] = [clock for clock, _ in pairs]
+            if pairs[0][1] is not None:
+                self.busy[name] = [busy for _, busy in pairs]
         return self
 
     def left_out(self, why):
@@ -29,8 +35,16 @@ class Row:
 
     def ratios(self):
         """Ours ÷ each rival's throughput, by the medians."""
-        own = statistics.median(self.samples["ours"])
-        return {name: statistics.median(times) / own for name, times in self.samples.items() if name != "ours"}
+        return _ratios(self.samples)
+
+    def busy_ratios(self):
+        """The same by the time of processors, which a machine that has other work to do disturbs less."""
+        return _ratios(self.busy)
+
+
+def _ratios(samples):
+    own = statistics.median(samples["ours"]) if samples else None
+    return {name: statistics.median(times) / own for name, times in samples.items() if name != "ours"}
 
 
 @dataclass
@@ -70,19 +84,21 @@ def markdown(run):
 
 
 def _compared(rows):
-    lines = ["| path | case | threads | ours | rival | ratio | at least | results differ by |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    lines = ["| path | case | threads | ours | rival | ratio | of processors | at least | results differ by |", "|" + " --- |" * 9]
     for row in rows:
         start = f"| {row.path} | {row.case} | {row.threads or ''} |"
         if row.not_measured:
-            lines.append(f"{start} not measured: {row.not_measured} | | | | |")
+            lines.append(f"{start} not measured: {row.not_measured} | | | | | |")
             continue
         ours = rate(row.samples["ours"], row.unit)
         for rival, ratio in row.ratios().items():
             target = next((str(least) for name, least in row.at_least.items() if name in rival), "")
             apart = next((_apart(each) for each in row.compared if each["what"] == rival), "; ".join(f"{each['what']}: {_apart(each)}" for each in row.compared))
-            lines.append(f"{start} {ours} | {rival}: {rate(row.samples[rival], row.unit)} | {ratio:.2f} | {target} | {apart} |")
+            busy = f"{row.busy_ratios()[rival]:.2f}" if row.busy else ""
+            lines.append(f"{start} {ours} | {rival}: {rate(row.samples[rival], row.unit)} | {ratio:.2f} | {busy} | {target} | {apart} |")
     notes = dict.fromkeys(f"{row.path}: {row.note}" for row in rows if row.note)
-    return "\n".join(lines) + "\n\nMedian (slowest to fastest); ratio is ours ÷ rival's throughput.\n" + "\n".join(f"- {note}" for note in notes)
+    legend = "Median (slowest to fastest); ratio is ours ÷ rival's throughput, by the clock and by the time of processors."
+    return "\n".join(lines) + f"\n\n{legend}\n" + "\n".join(f"- {note}" for note in notes)
 
 
 def _apart(comparison):
@@ -130,7 +146,7 @@ def write(folder, run):
     results = [{"kind": type(row).__name__.lower()} | asdict(row) for row in run["results"]]
     for result, row in zip(results, run["results"]):
         if isinstance(row, Row) and row.samples:
-            result["ratios"] = row.ratios()
+            result |= {"ratios": row.ratios(), "busy_ratios": row.busy_ratios()}
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("report.json", json.dumps(run | {"results": results}, indent=1)), ("report.md", markdown(run))):
         part = folder / f"{name}.part"

@@ -50,7 +50,7 @@ def pinned(threads):
 
 
 def in_turns(rounds, sides):
-    """`{name: samples}` of measurements by name; every round asks all of them, so that a slow minute is slow for all."""
+    """`{name: samples}` of measurements by name, each in seconds of the clock and of processors; every round asks all of them, so that a slow minute is slow for all."""
     samples = {name: [] for name in sides}
     for _ in range(rounds):
         for name, measure in sides.items():

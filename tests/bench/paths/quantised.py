@@ -32,7 +32,7 @@ def run(setting):
             row.compared.append(same("ours and fp32", scores[0], scores[2], BOUND))
             timed = files[: setting.pick(5, 9)]
             sides = {
-                "ours": lambda: ours.seconds_each(setting, threads, q8, timed, *flags) / BATCH,
+                "ours": lambda: [seconds / BATCH for seconds in ours.seconds_each(setting, threads, q8, timed, *flags)],
                 int8.version: lambda: int8.ask(what="seconds_each", file=files[0], batch=BATCH, times=setting.pick(2, 6)),
             }
             yield row.timed(in_turns(setting.rounds, sides))

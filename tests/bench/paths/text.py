@@ -26,8 +26,8 @@ def run(setting):
             row.compared.append(same(rival.version, found, rival.ask(what="score", files=checked), EXACT))
 
             def own():
-                one = ours.score(setting, threads, checkpoint, files, *FLAGS, "--prompt", "a cat").seconds
-                return (ours.score(setting, threads, checkpoint, files, *FLAGS).seconds - one) / images
+                one = ours.score(setting, threads, checkpoint, files, *FLAGS, "--prompt", "a cat")
+                return ours.further(one, ours.score(setting, threads, checkpoint, files, *FLAGS), images)
 
             sides = {"ours": own, rival.version: lambda: rival.ask(what="seconds_each", files=files[: setting.pick(3, 20)])}
             yield row.timed(in_turns(setting.rounds, sides))

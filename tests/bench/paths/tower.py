@@ -37,7 +37,8 @@ def measured(setting, threads, batch, checkpoint, size, files, rivals):
     for rival in rivals:
         row.compared.append(same(rival.version, found, rival.ask(what="score", files=checked, crops=batch), EXACT))
     timed = files[: setting.pick(5, 9) if batch == 16 else setting.pick(17, 33)]
-    sides = {"ours": lambda: ours.seconds_each(setting, threads, checkpoint, timed, *flags) / batch}
+    own = lambda: [seconds / batch for seconds in ours.seconds_each(setting, threads, checkpoint, timed, *flags)]  # noqa: E731
+    sides = {"ours": own}
     for rival in rivals:
         times = setting.pick(2, 6) * (16 // batch)
         sides[rival.version] = lambda rival=rival: rival.ask(what="seconds_each", file=files[0], batch=batch, times=times)

@@ -4,7 +4,6 @@ Two ways: `careful` cuts out the windows that it needs and encodes equal texts o
 published with this protocol (IPCE): it unfolds every window of the grid, and pads and encodes all texts of every image.
 """
 
-import time
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import normalize as normalise_channels, pil_to_tensor
 
 from rivals.clip import load
+from rivals.clock import Clock
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 SIDE, CROPS = 224, 15
@@ -109,8 +109,8 @@ class Rival:
 
     def seconds_each(self, files):
         """Seconds that each further image takes after the first, which waits for the loader's start."""
-        start = None
+        clock = None
         for image in self.loader(files):
             self.quality(*image)
-            start = start or time.perf_counter()
-        return (time.perf_counter() - start) / (len(files) - 1)
+            clock = clock or Clock()
+        return clock.each(len(files) - 1)

@@ -1,6 +1,5 @@
 """The texts of a score in PyTorch: 77 tokens each, and nothing remembered from the image before."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from reference import ALIGNMENT, LEVELS, PERCEPTION, Reference
 from views import Views
 
 from rivals.clip import load
+from rivals.clock import Clock
 
 
 def prompt(file):
@@ -29,8 +29,8 @@ class Rival:
 
     def seconds_each(self, files):
         """Seconds for the eleven texts of an image: five levels a task, and the prompt for its words."""
-        start = time.perf_counter()
+        clock = Clock()
         for file in files:
             levels = [level.replace("{pt}", prompt(file)) for level in LEVELS["adj"] + LEVELS["adv"]]
             self.clip.text_projection(self.clip.text_model(tokens.padded([*levels, prompt(file)])).last_hidden_state)
-        return (time.perf_counter() - start) / len(files)
+        return clock.each(len(files))

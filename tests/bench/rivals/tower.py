@@ -1,6 +1,5 @@
 """The image tower alone, in PyTorch or onnxruntime; its views lie in memory, already cut and normalised."""
 
-import time
 from pathlib import Path
 
 import torch
@@ -8,6 +7,7 @@ from reference import Options, Reference
 from views import Views
 
 from rivals.clip import load
+from rivals.clock import Clock
 
 PATCHES = Options(inputs="patches", fine=False)
 
@@ -41,13 +41,13 @@ class Rival:
         return {"score": found["score"].item(), "p": found["p"]["patches"].tolist(), "patches": each.tolist()}
 
     def seconds_each(self, file, batch, times):
-        """Seconds an image of one view."""
+        """Seconds a view."""
         pixels = Views(Path(file)).patches(batch)
         self.features(pixels)  # warm
-        start = time.perf_counter()
+        clock = Clock()
         for _ in range(times):
             self.features(pixels)
-        return (time.perf_counter() - start) / times / batch
+        return clock.each(times * batch)
 
     def pixels(self, file, crops, out):
         """Leaves the views as raw float32, for rivals in a browser."""

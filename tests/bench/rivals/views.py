@@ -1,12 +1,12 @@
 """From a JPEG file to sixteen views with Pillow, torchvision and PyTorch; `rivals/score.py` has the two ways."""
 
-import time
 from importlib.metadata import version
 
 import torch
 from reference import Options, Reference
 
 from rivals.clip import load
+from rivals.clock import Clock
 from rivals.score import cut, unfolded, views
 
 BOTH_VIEWS = Options(alpha=0.5, fine=False)
@@ -30,7 +30,7 @@ class Rival:
         return results
 
     def seconds_each(self, files):
-        start = time.perf_counter()
+        clock = Clock()
         for file in files:
             views(file, self.windows)
-        return (time.perf_counter() - start) / len(files)
+        return clock.each(len(files))
