@@ -36,13 +36,13 @@ pub enum Naming {
 }
 
 /// A CLIP model's sizes and parameters in host memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint<'a> {
     config: ClipConfig,
     parameters: BTreeMap<String, Parameter<'a>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parameter<'a> {
     shape: Vec<usize>,
     /// More than one where the file holds query, key and value apart.
@@ -106,20 +106,13 @@ impl<'a> Checkpoint<'a> {
     /// # Panics
     /// If the model has no parameter of that name.
     pub fn values(&self, name: &str) -> Vec<f32> {
-        let parameter = &self.parameters[name];
-        let values: Vec<f32> = match parameter.parts.as_slice() {
-            [whole] => whole.to_f32(),
-            parts => parts.iter().flat_map(RawTensor::to_f32).collect(),
-        };
-        match (parameter.is_transposed, parameter.shape.as_slice()) {
-            (true, &[rows, columns]) => transpose(&values, columns, rows),
-            _ => values,
-        }
+        self.parameters[name].values()
     }
 
-    /// A parameter on `device` in burn's layout; see [`Checkpoint::parameter`].
-    pub(crate) fn tensor<const D: usize>(&self, name: &str, device: &Device) -> Tensor<D> {
-        let (values, shape) = (self.values(name), &self.parameters[name].shape);
+    /// Moves a parameter to `device` in burn's layout; see [`Checkpoint::parameter`].
+    pub(crate) fn tensor<const D: usize>(&mut self, name: &str, device: &Device) -> Tensor<D> {
+        let parameter = self.parameters.remove(name).expect("each parameter is taken once");
+        let (values, shape) = (parameter.values(), &parameter.shape);
         let data = match shape.as_slice() {
             [] => TensorData::new(values, [1]),
             [out, ..] if is_layer_weight(name, shape) => {
@@ -129,6 +122,19 @@ impl<'a> Checkpoint<'a> {
             shape => TensorData::new(values, shape.to_vec()),
         };
         Tensor::from_data(data, device)
+    }
+}
+
+impl Parameter<'_> {
+    fn values(&self) -> Vec<f32> {
+        let values: Vec<f32> = match self.parts.as_slice() {
+            [whole] => whole.to_f32(),
+            parts => parts.iter().flat_map(RawTensor::to_f32).collect(),
+        };
+        match (self.is_transposed, self.shape.as_slice()) {
+            (true, &[rows, columns]) => transpose(&values, columns, rows),
+            _ => values,
+        }
     }
 }
 

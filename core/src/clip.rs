@@ -19,14 +19,14 @@ pub struct Clip {
 }
 
 impl Clip {
-    /// Uploads a checkpoint's tensors to `device`, as float32.
-    pub fn load(checkpoint: &Checkpoint, device: &Device) -> Self {
-        let ClipConfig { activation, vision, text, .. } = checkpoint.config();
+    /// Moves a checkpoint's tensors to `device`, one after the other, as float32.
+    pub fn load(mut checkpoint: Checkpoint, device: &Device) -> Self {
+        let ClipConfig { activation, vision, text, .. } = checkpoint.config().clone();
         Self {
-            visual: VisionTransformer::load(checkpoint, vision, device),
-            text: text.as_ref().map(|text| TextTransformer::load(checkpoint, text, device)),
+            visual: VisionTransformer::load(&mut checkpoint, &vision, device),
+            text: text.map(|text| TextTransformer::load(&mut checkpoint, &text, device)),
             logit_scale: checkpoint.parameter("logit_scale", device),
-            activation: *activation,
+            activation,
         }
     }
 

@@ -34,10 +34,11 @@ pub fn is_layer_weight(name: &str, shape: &[usize]) -> bool {
 }
 
 impl Checkpoint<'_> {
-    /// A parameter on `device`, trainable where the device tracks gradients.
+    /// Moves a parameter to `device`, trainable where the device tracks gradients. Its bytes here are freed: the
+    /// model is never in memory twice.
     ///
     /// A single number becomes `[1]`, a layer's weight `[in, out]`.
-    pub(crate) fn parameter<const D: usize>(&self, name: &str, device: &Device) -> Param<Tensor<D>> {
+    pub(crate) fn parameter<const D: usize>(&mut self, name: &str, device: &Device) -> Param<Tensor<D>> {
         let mut parameter = Param::from_tensor(self.tensor(name, device));
         parameter.id = parameter_id(name);
         parameter

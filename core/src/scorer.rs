@@ -80,13 +80,14 @@ impl Scorer {
     /// # Errors
     /// [`Error::Options`] and [`Error::Crops`] for options that the model cannot follow.
     pub fn load(
-        checkpoint: &Checkpoint,
+        checkpoint: Checkpoint,
         prompt_features: Option<&PromptFeatures>,
         tasks: Vec<Options>,
         device: Device,
     ) -> Result<Self> {
+        let config = checkpoint.config().clone();
         let clip = || Clip::load(checkpoint, &device);
-        Self::new(clip, checkpoint.config(), prompt_features, tasks, device.clone())
+        Self::new(clip, &config, prompt_features, tasks, device.clone())
     }
 
     /// As [`Scorer::load`], with a model of these sizes that is on the device already; it is asked for

@@ -29,7 +29,7 @@ pub fn config() -> ClipConfig {
 
 /// The known model on `device`.
 pub fn model(device: &Device) -> Clip {
-    Clip::load(&seeded::checkpoint(config(), SEED), device)
+    Clip::load(seeded::checkpoint(config(), SEED), device)
 }
 
 /// Queues one run of the known model: features of a known image, then of a known text, `[64]`.

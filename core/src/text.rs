@@ -23,7 +23,7 @@ pub struct TextTransformer {
 }
 
 impl TextTransformer {
-    pub(crate) fn load(checkpoint: &Checkpoint, config: &TextConfig, device: &Device) -> Self {
+    pub(crate) fn load(checkpoint: &mut Checkpoint, config: &TextConfig, device: &Device) -> Self {
         Self {
             token_embedding: Embedding { weight: checkpoint.parameter("token_embedding.weight", device) },
             positional_embedding: checkpoint.parameter("positional_embedding", device),

@@ -33,7 +33,7 @@ pub struct Transformer {
 
 impl Transformer {
     /// The blocks below `prefix`, for example `visual.transformer`.
-    pub(crate) fn load(checkpoint: &Checkpoint, prefix: &str, layers: usize, device: &Device) -> Self {
+    pub(crate) fn load(checkpoint: &mut Checkpoint, prefix: &str, layers: usize, device: &Device) -> Self {
         let resblocks = (0..layers)
             .map(|layer| ResidualAttentionBlock::load(checkpoint, &format!("{prefix}.resblocks.{layer}"), device))
             .collect();
@@ -62,23 +62,11 @@ struct ResidualAttentionBlock {
 }
 
 impl ResidualAttentionBlock {
-    fn load(checkpoint: &Checkpoint, prefix: &str, device: &Device) -> Self {
-        let linear = |name: &str| {
-            linear(checkpoint, &format!("{prefix}.{name}.weight"), &format!("{prefix}.{name}.bias"), device)
-        };
-        Self {
-            ln_1: layer_norm(checkpoint, &format!("{prefix}.ln_1"), device),
-            in_proj: self::linear(
-                checkpoint,
-                &format!("{prefix}.attn.in_proj_weight"),
-                &format!("{prefix}.attn.in_proj_bias"),
-                device,
-            ),
-            out_proj: linear("attn.out_proj"),
-            ln_2: layer_norm(checkpoint, &format!("{prefix}.ln_2"), device),
-            c_fc: linear("mlp.c_fc"),
-            c_proj: linear("mlp.c_proj"),
-        }
+    fn load(checkpoint: &mut Checkpoint, prefix: &str, device: &Device) -> Self {
+        let [ln_1, ln_2] = ["ln_1", "ln_2"].map(|name| layer_norm(checkpoint, &format!("{prefix}.{name}"), device));
+        let [in_proj, out_proj, c_fc, c_proj] = ["attn.in_proj_", "attn.out_proj.", "mlp.c_fc.", "mlp.c_proj."]
+            .map(|name| linear(checkpoint, &format!("{prefix}.{name}"), device));
+        Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
     }
 
     /// The stream keeps its element type; the products take that of the weights, which may be another
@@ -122,7 +110,7 @@ fn add(stream: Tensor<3>, branch: Tensor<3>) -> Tensor<3> {
 }
 
 /// A layer norm with CLIP's epsilon, 1e-5, which is burn's default too.
-pub(crate) fn layer_norm(checkpoint: &Checkpoint, prefix: &str, device: &Device) -> LayerNorm {
+pub(crate) fn layer_norm(checkpoint: &mut Checkpoint, prefix: &str, device: &Device) -> LayerNorm {
     let gamma: Param<Tensor<1>> = checkpoint.parameter(&format!("{prefix}.weight"), device);
     let [width] = gamma.dims();
     let mut norm = LayerNormConfig::new(width).init(device);
@@ -131,6 +119,11 @@ pub(crate) fn layer_norm(checkpoint: &Checkpoint, prefix: &str, device: &Device)
     norm
 }
 
-fn linear(checkpoint: &Checkpoint, weight: &str, bias: &str, device: &Device) -> Linear {
-    Linear { weight: checkpoint.parameter(weight, device), bias: Some(checkpoint.parameter(bias, device)) }
+/// The layer whose two parameters are called `name` and `weight` or `bias`.
+fn linear(checkpoint: &mut Checkpoint, name: &str, device: &Device) -> Linear {
+    let part = |part: &str| format!("{name}{part}");
+    Linear {
+        weight: checkpoint.parameter(&part("weight"), device),
+        bias: Some(checkpoint.parameter(&part("bias"), device)),
+    }
 }

@@ -25,7 +25,7 @@ pub struct VisionTransformer {
 }
 
 impl VisionTransformer {
-    pub(crate) fn load(checkpoint: &Checkpoint, config: &VisionConfig, device: &Device) -> Self {
+    pub(crate) fn load(checkpoint: &mut Checkpoint, config: &VisionConfig, device: &Device) -> Self {
         Self {
             conv1: checkpoint.parameter("visual.conv1.weight", device),
             class_embedding: checkpoint.parameter("visual.class_embedding", device),

@@ -167,7 +167,7 @@ impl ZeroShot {
         let model = Model::open(&ModelArgs::default()).expect("the built-in model");
         let config = model.checkpoint.config();
         Self {
-            clip: Clip::load(&model.checkpoint, &Device::flex()),
+            clip: Clip::load(model.checkpoint.clone(), &Device::flex()),
             plan: ViewPlan { side: config.vision.image_size as u32, has_image: true, crops: 0 },
             context_length: config.text.as_ref().expect("a text tower").context_length,
             tokenizer: Tokenizer::new(),

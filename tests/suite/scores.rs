@@ -25,7 +25,7 @@ fn load(tasks: Vec<Options>, device: &Device) -> tsp_mgs_core::Result<Scorer> {
         shards.iter().for_each(|shard| reader.add(shard).expect("a shard as written"));
         reader.finish().expect("all shards are there")
     });
-    Scorer::load(&BUNDLE.checkpoint, None, tasks, device.clone())
+    Scorer::load(BUNDLE.checkpoint.clone(), None, tasks, device.clone())
 }
 
 fn scorer(tasks: Vec<Options>, device: &Device) -> Scorer {

@@ -23,7 +23,7 @@ fn texts(ids: &[u8]) -> Vec<Vec<u32>> {
 fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device: &Device) {
     let expected = tensors(&fixture(file));
     let side = config.vision.image_size;
-    let clip = Clip::load(&seeded::checkpoint(config, seed), device);
+    let clip = Clip::load(seeded::checkpoint(config, seed), device);
 
     let pixels = TensorData::new(seeded::uniform("pixels", seed, 2 * 3 * side * side), [2, 3, side, side]);
     let found = numbers(clip.image_features(Tensor::from_data(pixels, device)));

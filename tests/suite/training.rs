@@ -101,7 +101,7 @@ const PLAIN: Optimiser = Optimiser {
 
 fn learner_with(optimiser: &Optimiser, tasks: Vec<Options>, device: &Device) -> Learner {
     let checkpoint = seeded::checkpoint(selfcheck::config(), 7);
-    Learner::new(&checkpoint, tasks, optimiser, device).expect("options of the fixtures")
+    Learner::new(checkpoint, tasks, optimiser, device).expect("options of the fixtures")
 }
 
 /// A batch with just the views that the learner looks at.

@@ -65,7 +65,7 @@ impl Model {
     /// # Errors
     /// When the options contradict each other or the model.
     pub fn scorer(&self, tasks: Vec<Options>, device: &Device) -> Result<Scorer> {
-        Ok(Scorer::load(&self.checkpoint, self.prompt_features.as_ref(), tasks, device.clone())?)
+        Ok(Scorer::load(self.checkpoint.clone(), self.prompt_features.as_ref(), tasks, device.clone())?)
     }
 
     fn built_in() -> Result<Self> {

@@ -6,9 +6,9 @@ mod device;
 mod fetch;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use burn::tensor::Tensor;
+use js_sys::{Function, Promise, Uint8Array};
 use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
 use tsp_mgs_core::metadata::embedded_prompt;
@@ -19,6 +19,7 @@ use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
 use tsp_mgs_core::scorer::{self, Input};
 use tsp_mgs_core::selfcheck;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 /// Runs of the self-check: a wrong kernel can come with the second call, when it was first tuned.
 const SELF_CHECK_RUNS: usize = 3;
@@ -63,16 +64,16 @@ extern "C" {
 
 #[wasm_bindgen]
 impl Scorer {
-    /// Loads a model bundle: from the URL of its `model.json`, or from its files by name
-    /// (`{"model.json": Uint8Array, …}`).
+    /// Loads a model bundle: from the URL of its `model.json`, or from a function that is asked for each file
+    /// by its name, one after the other, and gives a `Uint8Array` or a promise of one.
     ///
     /// # Errors
-    /// Rejects with an `Error` that names the file and what is wrong with it.
-    pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, JsError> {
+    /// Rejects with an `Error` that names the file and what is wrong with it, or with what the function threw.
+    pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, JsValue> {
         let on_progress = options.as_ref().and_then(LoadOptions::on_progress);
         let (bundle, hash) = match source.as_string() {
             Some(url) => fetch_bundle(&url, on_progress.as_ref()).await?,
-            None => bundle_from_files(source)?,
+            None => read_bundle(source).await?,
         };
         let (device, name) = device::open().await?;
         let mut tasks: Vec<Options> = bundle.manifest.tasks.values().cloned().collect();
@@ -81,7 +82,8 @@ impl Scorer {
                 options.crops = crops as usize; // saturates: no number of crops is that large
             }
         }
-        let inner = scorer::Scorer::load(&bundle.checkpoint, bundle.prompt_features.as_ref(), tasks, device)?;
+        let inner = scorer::Scorer::load(bundle.checkpoint, bundle.prompt_features.as_ref(), tasks, device)
+            .map_err(JsError::from)?;
         let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
         let run = Run::new(&inner, name, label, bundle.manifest.warning);
         Ok(Self { inner: RefCell::new(inner), run, dtype: bundle.manifest.dtype })
@@ -174,18 +176,24 @@ async fn fetch_bundle(url: &str, on_progress: Option<&js_sys::Function>) -> Resu
     Ok((reader.finish()?, hash))
 }
 
-fn bundle_from_files(files: JsValue) -> Result<(LoadedBundle, String), JsError> {
-    let files: HashMap<String, serde_bytes::ByteBuf> = serde_wasm_bindgen::from_value(files).map_err(|error| {
-        JsError::new(&format!("expected the URL of {MANIFEST}, or a bundle's files as Uint8Array by name: {error}"))
+async fn read_bundle(source: JsValue) -> Result<(LoadedBundle, String), JsValue> {
+    let source: Function = source.dyn_into().map_err(|_| {
+        JsError::new(&format!("expected the URL of {MANIFEST}, or a function that gives a bundle's files by name"))
     })?;
-    let file = |name: &str| files.get(name).ok_or_else(|| JsError::new(&format!("the bundle has no file {name}")));
-    let manifest = file(MANIFEST)?;
-    let mut reader = BundleReader::new(Manifest::parse(manifest)?);
+    let read = async |name: &str| {
+        let file = JsFuture::from(Promise::resolve(&source.call1(&JsValue::NULL, &name.into())?)).await?;
+        match file.dyn_into::<Uint8Array>() {
+            Ok(bytes) => Ok(bytes.to_vec()),
+            Err(_) => Err(JsError::new(&format!("expected the bytes of {name} as a Uint8Array")).into()),
+        }
+    };
+    let manifest = read(MANIFEST).await?;
+    let mut reader = BundleReader::new(Manifest::parse(&manifest).map_err(JsError::from)?);
     while let Some(shard) = reader.next_shard() {
-        let bytes = file(&shard.name)?;
-        reader.add(bytes)?;
+        let bytes = read(&shard.name).await?;
+        reader.add(&bytes).map_err(JsError::from)?;
     }
-    Ok((reader.finish()?, sha256(manifest)))
+    Ok((reader.finish().map_err(JsError::from)?, sha256(&manifest)))
 }
 
 async fn read(numbers: Tensor<1>) -> Result<Vec<f32>, JsError> {

@@ -6,9 +6,9 @@
 #[path = "../../tests/suite/parity.rs"]
 mod parity;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use js_sys::{Object, Reflect, Uint8Array};
+use js_sys::{Function, Uint8Array};
 use parity::{Case, WARNING, every_choice, manifest, shards};
 use serde_json::Value;
 use tsp_mgs_core::bundle::MANIFEST;
@@ -50,27 +50,33 @@ extern "C" {
 /// The seeded weights as the files of a bundle, made once for all that they score.
 struct Bundle {
     shards: Vec<Vec<u8>>,
-    files: Object,
 }
 
 impl Bundle {
     fn new() -> Self {
-        let (shards, files) = (shards(), Object::new());
-        for (shard, bytes) in manifest(&shards, &[]).shards.iter().zip(&shards) {
-            set(&files, &shard.name, bytes);
-        }
-        Self { shards, files }
+        Self { shards: shards() }
     }
 
     /// The files with a manifest that asks for these options.
-    fn scoring(&self, tasks: &[Options]) -> JsValue {
-        set(&self.files, MANIFEST, manifest(&self.shards, tasks).to_json().as_bytes());
-        self.files.clone().into()
+    fn scoring(&self, tasks: &[Options]) -> Files {
+        let manifest = manifest(&self.shards, tasks);
+        let names = manifest.shards.iter().map(|shard| shard.name.clone());
+        let mut files: Files = names.zip(self.shards.iter().cloned()).collect();
+        files.insert(MANIFEST.to_owned(), manifest.to_json().into_bytes());
+        files
     }
 }
 
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// What [`Scorer::load`] asks for each file.
+fn reader(files: Files) -> JsValue {
+    let read = move |name: String| files.get(&name).map(|bytes| Uint8Array::from(bytes.as_slice()));
+    Closure::<dyn Fn(String) -> Option<Uint8Array>>::new(read).into_js_value()
+}
+
 /// The bundle that scores both tasks as the paper's best models do.
-fn bundle() -> JsValue {
+fn bundle() -> Files {
     Bundle::new().scoring(&[Task::Perception, Task::Alignment].map(Options::default_for))
 }
 
@@ -89,17 +95,13 @@ fn image(case: &Case) -> &'static [u8] {
     }
 }
 
-fn set(files: &Object, name: &str, bytes: &[u8]) {
-    Reflect::set(files, &name.into(), &Uint8Array::from(bytes)).expect("an object takes fields");
-}
-
-fn message(error: JsError) -> String {
+fn message(error: impl Into<JsValue>) -> String {
     let error: JsValue = error.into();
     error.unchecked_into::<js_sys::Error>().message().into()
 }
 
-async fn load(files: JsValue) -> Scorer {
-    Scorer::load(files, None).await.map_err(message).expect("a scorer")
+async fn load(files: Files) -> Scorer {
+    Scorer::load(reader(files), None).await.map_err(message).expect("a scorer")
 }
 
 async fn score(scorer: &Scorer, image: &[u8], prompt: Option<&str>) -> Result<Value, String> {
@@ -211,10 +213,12 @@ async fn wrong_input_rejects_with_a_sentence_and_the_next_call_works() {
         Err(error) => message(error),
     };
     assert!(rejected(JsValue::from(1)).await.contains("expected the URL of model.json"));
-    assert!(rejected(Object::new().into()).await.contains("the bundle has no file model.json"));
-    let files: Object = bundle().unchecked_into();
-    set(&files, "weights-0.safetensors", b"damaged");
-    assert!(rejected(files.into()).await.contains("weights-0.safetensors has 7 bytes, expected"));
+    assert!(rejected(reader(Files::new())).await.contains("expected the bytes of model.json as a Uint8Array"));
+    let throws = Function::new_with_args("name", "throw new Error(`${name} is gone`)");
+    assert_eq!(rejected(throws.into()).await, "model.json is gone");
+    let mut files = bundle();
+    files.insert("weights-0.safetensors".into(), b"damaged".into());
+    assert!(rejected(reader(files)).await.contains("weights-0.safetensors has 7 bytes, expected"));
     assert!(rejected("data:application/json,{}".into()).await.contains("missing field `format`"));
     assert!(
         rejected("http://localhost:1/model.json".into())

@@ -192,7 +192,7 @@ fn restore(learner: &mut Learner, weights: &[u8], clip_moments: Vec<u8>, alpha_m
         alpha.id = id;
     }
     let checkpoint = Checkpoint::read_as(tensors, Naming::OpenAi, learner.config().clone())?;
-    learner.restore_clip(&checkpoint);
+    learner.restore_clip(checkpoint);
     learner.clip_optimiser = restore_moments(&learner.clip_optimiser, clip_moments)?;
     learner.alpha_optimiser = restore_moments(&learner.alpha_optimiser, alpha_moments)?;
     Ok(())

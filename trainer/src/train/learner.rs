@@ -72,7 +72,7 @@ impl Learner {
     ///
     /// # Errors
     /// When the options contradict each other or the model, and when the device lacks the precision.
-    pub fn new(checkpoint: &Checkpoint, tasks: Vec<Options>, optimiser: &Optimiser, device: &Device) -> Result<Self> {
+    pub fn new(checkpoint: Checkpoint, tasks: Vec<Options>, optimiser: &Optimiser, device: &Device) -> Result<Self> {
         let config = checkpoint.config().clone();
         let Some(text) = &config.text else { bail!("the model has no text tower, and cannot be trained without") };
         if optimiser.precision == Precision::Bf16 && !device.supports_dtype(FloatDType::BF16) {
@@ -248,7 +248,7 @@ impl Learner {
     }
 
     /// Takes other weights of the same model.
-    pub fn restore_clip(&mut self, checkpoint: &Checkpoint) {
+    pub fn restore_clip(&mut self, checkpoint: Checkpoint) {
         self.clip = trainable_clip(checkpoint, self.freeze, &self.device);
     }
 
@@ -266,7 +266,7 @@ impl Learner {
     }
 }
 
-fn trainable_clip(checkpoint: &Checkpoint, freeze: Freeze, device: &Device) -> Clip {
+fn trainable_clip(checkpoint: Checkpoint, freeze: Freeze, device: &Device) -> Clip {
     let clip = Clip::load(checkpoint, device).freeze_logit_scale();
     match freeze {
         Freeze::None => clip,

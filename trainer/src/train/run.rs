@@ -61,7 +61,7 @@ impl Run {
         for task in &mut training_tasks {
             task.crops = config.train_crops;
         }
-        let mut learner = Learner::new(&weights, training_tasks, &config.optimiser, &device.device)?;
+        let mut learner = Learner::new(weights, training_tasks, &config.optimiser, &device.device)?;
         let (train, validation) = match config.split.validation {
             0.0 => (split.train.clone(), Vec::new()),
             share => splits::validation(&split, &data.set.items, share, config.seed)?,

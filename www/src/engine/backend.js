@@ -91,8 +91,7 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
     await module.default({ module_or_path: modules[backend].wasm });
     if (backend === "webgpu") await module.Scorer.selfCheck();
     const { read, ...rest } = await bundle;
-    const files = await read();
-    const scorer = await module.Scorer.load(files, crops === null ? {} : { crops }).catch((error) => {
+    const scorer = await module.Scorer.load(read, crops === null ? {} : { crops }).catch((error) => {
       throw refused(error);
     });
     return { ...rest, scorer };

@@ -17,7 +17,7 @@ import { Meter } from "./meter.js";
  * @property {string | null} hash  of model.json
  * @property {string} preprocess
  * @property {boolean} fromCache
- * @property {() => Promise<Iterable<[string, Uint8Array]>>} read  all files by name; each is let go as it is taken
+ * @property {(name: string) => Promise<Uint8Array>} read  one of its files, so that no two shards are held at once
  */
 
 /** From here on a visitor is asked before the download. */
@@ -47,7 +47,7 @@ async function fromDisk(model) {
     hash: await sha256(manifestBytes),
     preprocess,
     fromCache: false,
-    read: () => inOrder(manifestBytes, shards, async (shard) => {
+    read: byName(manifestBytes, shards, async (shard) => {
       const bytes = await readFile(files, shard.name);
       const wrong = await whatIsWrong(bytes, shard);
       if (wrong) throw new ScoreError("model", `${shard.name} ${wrong}: the file is damaged; copy the folder again`);
@@ -79,7 +79,7 @@ async function fromAddress(url, kept, confirm, tell) {
   const meter = new Meter(sizeOf(shards), fromCache, tell);
   meter.skip(sizeOf(shards) - toDownload);
   for (const shard of missing) await store.put(shard, await store.download(shard, (bytes) => meter.add(bytes)));
-  return { hash: await sha256(manifestBytes), preprocess, fromCache, read: () => inOrder(manifestBytes, shards, (shard) => store.read(shard)) };
+  return { hash: await sha256(manifestBytes), preprocess, fromCache, read: byName(manifestBytes, shards, (shard) => store.read(shard)) };
 }
 
 /** The newest manifest; without a network the one from the last visit. @param {string} url @param {ModelCache | null} cache */
@@ -180,16 +180,15 @@ class ShardStore {
  * @param {Shard[]} shards
  * @param {(shard: Shard) => Promise<Uint8Array>} read
  */
-async function inOrder(manifestBytes, shards, read) {
-  /** @type {[string, Uint8Array][]} */
-  const files = [[MANIFEST, manifestBytes]];
-  for (const shard of shards) files.push([shard.name, await read(shard)]);
-  return drained(files);
-}
-
-/** The wasm module copies what it takes; letting go at once keeps only one copy of the model. @param {[string, Uint8Array][]} files */
-function* drained(files) {
-  for (let file = files.shift(); file; file = files.shift()) yield file;
+function byName(manifestBytes, shards, read) {
+  const known = new Map(shards.map((shard) => [shard.name, shard]));
+  /** @type {Bundle["read"]} */
+  return async (name) => {
+    if (name === MANIFEST) return manifestBytes;
+    const shard = known.get(name);
+    if (!shard) throw new ScoreError("model", `${name} is no file of this model`);
+    return read(shard);
+  };
 }
 
 /**
