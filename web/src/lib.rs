@@ -59,7 +59,7 @@ extern "C" {
     #[wasm_bindgen(method, getter)]
     fn crops(this: &LoadOptions) -> Option<f64>;
     #[wasm_bindgen(method, getter, js_name = onProgress)]
-    fn on_progress(this: &LoadOptions) -> Option<js_sys::Function>;
+    fn on_progress(this: &LoadOptions) -> Option<Function>;
 }
 
 #[wasm_bindgen]
@@ -155,7 +155,7 @@ impl Scorer {
     }
 }
 
-async fn fetch_bundle(url: &str, on_progress: Option<&js_sys::Function>) -> Result<(LoadedBundle, String), JsError> {
+async fn fetch_bundle(url: &str, on_progress: Option<&Function>) -> Result<(LoadedBundle, String), JsError> {
     let manifest = fetch::bytes(url, |_| ()).await?;
     let hash = sha256(&manifest);
     let mut reader = BundleReader::new(Manifest::parse(&manifest)?);
@@ -180,12 +180,11 @@ async fn read_bundle(source: JsValue) -> Result<(LoadedBundle, String), JsValue>
     let source: Function = source.dyn_into().map_err(|_| {
         JsError::new(&format!("expected the URL of {MANIFEST}, or a function that gives a bundle's files by name"))
     })?;
-    let read = async |name: &str| {
+    let read = async |name: &str| -> Result<Vec<u8>, JsValue> {
         let file = JsFuture::from(Promise::resolve(&source.call1(&JsValue::NULL, &name.into())?)).await?;
-        match file.dyn_into::<Uint8Array>() {
-            Ok(bytes) => Ok(bytes.to_vec()),
-            Err(_) => Err(JsError::new(&format!("expected the bytes of {name} as a Uint8Array")).into()),
-        }
+        let bytes: Uint8Array =
+            file.dyn_into().map_err(|_| JsError::new(&format!("expected the bytes of {name} as a Uint8Array")))?;
+        Ok(bytes.to_vec())
     };
     let manifest = read(MANIFEST).await?;
     let mut reader = BundleReader::new(Manifest::parse(&manifest).map_err(JsError::from)?);
