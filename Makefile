@@ -83,7 +83,7 @@ picture: apt web ## Take the README's pictures of the gallery
 # Set-up: each line does nothing where its work is done.
 
 apt:
-	@missing=$$(for name in chromium chromium-driver mesa-vulkan-drivers; do \
+	@missing=$$(for name in chromium chromium-driver firefox-esr mesa-vulkan-drivers; do \
 	  dpkg -s $$name >/dev/null 2>&1 || echo $$name; done); \
 	[ -z "$$missing" ] || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $$missing; }
 
