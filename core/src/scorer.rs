@@ -4,6 +4,7 @@
 //! tensor of numbers and a [`Layout`] that tells what they are; the caller reads the one, blocking
 //! or asynchronously, and hands it to the other.
 
+mod encoded;
 mod prompt_similarity;
 
 use std::collections::BTreeMap;
@@ -18,12 +19,14 @@ use crate::clip::Clip;
 use crate::config::ClipConfig;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::preprocess::{ViewPlan, Views};
+use crate::preprocess::{ViewPlan, Views, Window};
 use crate::prompts::{PromptSet, Task};
 use crate::quality::{Features, patch_levels, quality};
 use crate::result::{Layout, TaskLayout, flatten};
 use crate::tokenizer::{Tokenizer, Tokens, VOCAB_SIZE};
 use crate::words::{Prompt, pad_words};
+
+pub use encoded::EncodedInput;
 
 /// Views that go through the image tower at once; more gain nothing on a CPU and cost memory.
 const TOWER_BATCH: usize = 16;
@@ -39,6 +42,7 @@ pub struct Scorer {
     tasks: Vec<Options>,
     plan: ViewPlan,
     context_length: usize,
+    embed_dim: usize,
     tokenizer: Option<Tokenizer>,
     /// Features that came with a model without text tower.
     fixed: BTreeMap<String, Tensor<1>>,
@@ -135,6 +139,7 @@ impl Scorer {
             tasks,
             plan,
             context_length,
+            embed_dim: config.embed_dim,
             sentences: LruCache::new(SENTENCES),
             prompts: LruCache::new(PROMPTS),
             texts_encoded: 0,
@@ -187,18 +192,30 @@ impl Scorer {
     /// # Panics
     /// If an input's views were made by another plan, or there is none.
     pub fn score_batch(&mut self, inputs: &[Input]) -> Result<(Tensor<1>, Layout)> {
-        assert!(!inputs.is_empty() && inputs.iter().all(|input| input.views.plan == self.plan));
+        let views: Vec<&Views> = inputs.iter().map(|input| input.views).collect();
+        let features = self.view_features(&views);
+        let windows = views.into_iter().map(|views| views.windows.clone()).collect();
+        let prompts: Vec<Option<&str>> = inputs.iter().map(|input| input.prompt).collect();
+        self.score_encoded(features, windows, &prompts)
+    }
+
+    /// From features of views, `[inputs, views, embed_dim]`, to numbers.
+    fn score_encoded(
+        &mut self,
+        features: Tensor<3>,
+        windows: Vec<Vec<Window>>,
+        prompts: &[Option<&str>],
+    ) -> Result<(Tensor<1>, Layout)> {
         let prompts: Vec<Option<&str>> =
-            inputs.iter().map(|input| input.prompt.filter(|prompt| !prompt.trim().is_empty())).collect();
+            prompts.iter().map(|prompt| prompt.filter(|prompt| !prompt.trim().is_empty())).collect();
         let words = self.encode_prompts(&prompts)?;
-        let (image, patches) = self.encode_views(inputs);
+        let (image, patches) = self.split_views(features);
 
         let mut numbers = Vec::new();
-        let mut layout =
-            Layout { images: inputs.iter().map(|input| input.views.windows.clone()).collect(), tasks: Vec::new() };
+        let mut layout = Layout { images: windows, tasks: Vec::new() };
         for options in self.tasks.clone() {
             let is_scored = |&image: &usize| options.task() == Task::Perception || prompts[image].is_some();
-            let scored: Vec<usize> = (0..inputs.len()).filter(is_scored).collect();
+            let scored: Vec<usize> = (0..prompts.len()).filter(is_scored).collect();
             if scored.is_empty() {
                 continue;
             }
@@ -226,16 +243,7 @@ impl Scorer {
     }
 
     /// `[batch, embed_dim]` of the resized images and `[batch, crops, embed_dim]` of the patches.
-    fn encode_views(&self, inputs: &[Input]) -> (Option<Tensor<2>>, Option<Tensor<3>>) {
-        let (views, side) = (self.plan.len(), self.plan.side as usize);
-        let chunks = inputs.chunks(self.images_at_once()).map(|chunk| {
-            let pixels: Vec<f32> = chunk.iter().flat_map(|input| &input.views.pixels).copied().collect();
-            let shape = [chunk.len() * views, 3, side, side];
-            self.clip.image_features(Tensor::from_data(TensorData::new(pixels, shape), &self.device))
-        });
-        let features = Tensor::cat(chunks.collect(), 0); // [batch · views, embed_dim]
-        let [_, embed_dim] = features.dims();
-        let features = features.reshape([inputs.len(), views, embed_dim]);
+    fn split_views(&self, features: Tensor<3>) -> (Option<Tensor<2>>, Option<Tensor<3>>) {
         let first_patch = usize::from(self.plan.has_image);
         let image = self.plan.has_image.then(|| features.clone().narrow(1, 0, 1).squeeze_dim::<2>(1));
         let patches = (self.plan.crops > 0).then(|| features.narrow(1, first_patch, self.plan.crops));

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{Input, Scorer, TOWER_BATCH};
+use super::{Scorer, TOWER_BATCH};
 use crate::error::Result;
 use crate::preprocess::Views;
 use crate::quality::cosine;
@@ -27,8 +27,9 @@ impl Scorer {
             sentences.extend(texts.iter().map(|text| self.sentence(text).feature));
         }
         let sentences = Tensor::stack::<2>(sentences, 0); // [inputs, embed_dim]
-        let inputs: Vec<Input> = inputs.iter().map(|&(views, prompt)| Input { views, prompt: Some(prompt) }).collect();
-        let image = self.encode_views(&inputs).0.expect("the plan has a resized image");
+        let views: Vec<&Views> = inputs.iter().map(|&(views, _)| views).collect();
+        let features = self.view_features(&views);
+        let image = self.split_views(features).0.expect("the plan has a resized image");
         Ok(cosine(image.unsqueeze_dim(1), sentences.unsqueeze_dim(1)).flatten(0, 2)) // [inputs, 1, 1] to [inputs]
     }
 
