@@ -4,6 +4,8 @@
 
 #[path = "suite/parity.rs"]
 mod parity;
+#[path = "suite/pool.rs"]
+mod pool;
 #[path = "suite/support.rs"]
 mod support;
 
@@ -43,12 +45,21 @@ mod pipeline;
 /// The paper's tables and figures: their numbers, and runs that are killed or fail.
 #[path = "suite/reproduce.rs"]
 mod reproduce;
+/// `trainer score` that is killed, and the files that it writes in parts.
+#[path = "suite/resume.rs"]
+mod resume;
+/// `trainer score` on every kind of input and output.
+#[path = "suite/scale.rs"]
+mod scale;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;
 /// Splits, drawn, written, read and checked.
 #[path = "suite/splits.rs"]
 mod splits;
+/// `trainer score` as a filter between an engine's pipes.
+#[path = "suite/stream.rs"]
+mod stream;
 /// A synthetic data set, as a user makes it.
 #[path = "suite/synth.rs"]
 mod synth;

@@ -89,7 +89,8 @@ pub fn in_parallel<J: Send, R: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-fn caught<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+/// Does some work; a panic is an error like any other.
+pub(crate) fn caught<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
     // What a panic leaves half-done is dropped with the job.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(anyhow!("internal error: {}", text(&*panic))))
 }

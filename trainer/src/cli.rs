@@ -11,9 +11,9 @@ use tsp_mgs_core::options::{Alpha, Inputs, Options, PatchMean, Temperature, Word
 use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
-use crate::device::DeviceChoice;
 use crate::evaluate::EvaluateArgs;
 use crate::reproduce::ReproduceArgs;
+use crate::score::ScoreArgs;
 use crate::splits::SplitsArgs;
 use crate::synth::SynthArgs;
 use crate::train::TrainArgs;
@@ -31,7 +31,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Score images and folders of images
-    Score(ScoreArgs),
+    Score(Box<ScoreArgs>),
     /// Write a model as a bundle, for `score --model` and for the browser
     Export(ExportArgs),
     /// Draw or check splits of a data set into training and testing images
@@ -44,41 +44,6 @@ pub enum Command {
     Reproduce(Box<ReproduceArgs>),
     /// Draw a synthetic data set, for demonstrations and tests
     Synth(SynthArgs),
-}
-
-/// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
-#[derive(Debug, Args)]
-pub struct ScoreArgs {
-    /// Images, and folders that are searched for images
-    #[arg(value_name = "PATH", required = true)]
-    pub paths: Vec<PathBuf>,
-
-    /// The prompt of every image
-    ///
-    /// Without it, a prompt is read from the file NAME.txt beside NAME.png, then from the image's own
-    /// metadata (Stable Diffusion WebUI, ComfyUI, InvokeAI). An image without a prompt gets no
-    /// alignment score.
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
-
-    /// Where to compute: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
-    ///
-    /// auto takes CUDA if it is built in and there, then a GPU through wgpu, then the CPU.
-    /// wgpu:software takes a driver that emulates a GPU, such as lavapipe; nothing else does.
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: DeviceChoice,
-
-    /// How results are printed
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
-    pub format: Format,
-
-    /// Which weights
-    #[command(flatten)]
-    pub model: ModelArgs,
-
-    /// How to score
-    #[command(flatten)]
-    pub options: OptionArgs,
 }
 
 /// Flags of `trainer export`.
@@ -198,17 +163,6 @@ pub enum TaskChoice {
     Alignment,
     /// Both
     Both,
-}
-
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// One aligned line an image, for people
-    Table,
-    /// One JSON object a line, with all parts
-    Jsonl,
-    /// Comma-separated values with a header
-    Csv,
 }
 
 impl TaskChoice {

@@ -72,12 +72,12 @@ pub fn put_in_place(staged: &Path, out: &Path) -> Result<()> {
 }
 
 #[cfg(unix)]
-fn make_readable(path: &Path, mode: u32) -> io::Result<()> {
+pub(crate) fn make_readable(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 #[cfg(not(unix))]
-fn make_readable(_: &Path, _: u32) -> io::Result<()> {
+pub(crate) fn make_readable(_: &Path, _: u32) -> io::Result<()> {
     Ok(())
 }

@@ -17,7 +17,6 @@ pub mod images;
 pub mod metrics;
 pub mod model;
 mod pytorch;
-pub mod report;
 pub mod reproduce;
 pub mod score;
 pub mod splits;

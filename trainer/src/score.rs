@@ -1,127 +1,159 @@
-//! `trainer score`: images in, one result a line out.
+//! `trainer score`: images in, one result a row out.
 //!
-//! One thread reads, decodes and cuts the next images while the device computes.
+//! Threads read, decode and cut the next images while the device computes; how far they run ahead is bounded, whatever
+//! the input: `input → record → line → batch → row → output`.
 
-use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+pub mod args;
+mod batch;
+mod columns;
+mod encode;
+mod features;
+mod frame;
+mod input;
+mod line;
+mod output;
+mod parts;
+mod progress;
+mod record;
+mod resume;
+mod row;
+mod settings;
+mod stream;
+mod tally;
+mod text;
+
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
-use std::{fs, iter};
+use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, views};
+use burn::tensor::Tensor;
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::result::{FoundPrompt, ImageScore, Run, WITHOUT_PROMPT};
+use tsp_mgs_core::result::{ImageScore, Layout, Run, WITHOUT_PROMPT};
 use tsp_mgs_core::scorer::{Input, Scorer};
 
-use crate::cli::ScoreArgs;
 use crate::device;
-use crate::images;
 use crate::model::Model;
-use crate::report::{Printer, Row, Scored};
 
-/// Images prepared ahead of the device: 10 MB each with 16 views.
-const AHEAD: usize = 4;
+use features::FeatureStore;
+use input::Records;
+use output::Output;
+use parts::Parts;
+use settings::Settings;
+use tally::Tally;
+
+pub use args::{Format, ScoreArgs};
+pub(crate) use progress::progress_bar;
 
 /// Runs `trainer score`; the exit code is 1 when an image could not be scored.
 ///
 /// # Errors
-/// For wrong flags, an unreadable model, or standard output that is closed.
+/// For wrong flags, an unreadable model or input, or an output that cannot be written.
 pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
-    let images = images::list(&args.paths)?;
+    let records = if args.stream.is_some() { None } else { Some(input_records(args)?) };
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
+    let settings = Settings::new(args, &model, &tasks);
     let device = device::select(args.device)?;
     let mut scorer = model.scorer(tasks, &device.device)?;
-
-    let run = Run::new(&scorer, device.name, model.label(), model.warning);
+    let run = Run::new(&scorer, device.name, model.label(), model.warning.clone());
     for note in run.notes() {
         eprintln!("note: {note}");
     }
-    let mut printer = Printer::new(args.format, run, io::stdout().lock());
-    let total = images.len();
-    let progress = progress_bar(total);
-    let (mut failures, mut without_prompt) = (0, 0);
-    let wants_alignment = scorer.tasks().iter().any(|options| options.task() == Task::Alignment);
-
     let plan = scorer.view_plan();
-    let (sender, prepared) = sync_channel(AHEAD);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            for (path, listed) in images {
-                let result = listed.and_then(|()| prepare(&path, args.prompt.as_deref(), plan));
-                // The receiver is gone when printing failed: then there is nothing left to do.
-                if sender.send(Prepared { path, result }).is_err() {
-                    return;
-                }
-            }
-        });
-        for rows in score_all(&mut scorer, &prepared) {
-            for row in rows {
-                match &row.result {
-                    Ok(scored) => without_prompt += usize::from(wants_alignment && scored.score.alignment.is_none()),
-                    Err(_) => failures += 1,
-                }
-                progress.suspend(|| printer.print(&row))?;
-                progress.inc(1);
-            }
-        }
-        drop(prepared);
-        printer.finish()
-    })?;
+    let store = args.features.as_ref().map(|folder| FeatureStore::open(folder, &model, plan)).transpose()?;
+    match records {
+        None => stream::run(args, &mut scorer, &run, store),
+        Some(records) => score_records(args, records, &settings, &mut scorer, &run, store),
+    }
+}
+
+/// Scores each record, and reports.
+fn score_records(
+    args: &ScoreArgs,
+    mut records: Records,
+    settings: &Settings,
+    scorer: &mut Scorer,
+    run: &Run,
+    store: Option<FeatureStore>,
+) -> Result<ExitCode> {
+    let Some((mut output, done)) = open_output(args, settings, &mut records)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let wants_alignment = scorer.tasks().iter().any(|options| options.task() == Task::Alignment);
+    let prepared = batch::prepare_all(records, scorer, threads(args), args.prompt.clone(), store.clone());
+    let (input, shard) = (args.input.clone(), args.shard);
+    let count = move || input::count(&input).map(|rows| shard.map_or(rows, |shard| shard.share(rows)));
+    let progress = progress::uncounted(done.rows, count);
+    let mut total = done;
+    let mut stopped = too_many(args, total);
+    let mut batches = batch::score_all(scorer, prepared, store.as_ref());
+    while !stopped && let Some(rows) = batches.next() {
+        let tally = Tally::of(&rows, wants_alignment);
+        progress.suspend(|| output.add(&rows, tally, run))?;
+        progress.inc(tally.rows);
+        total += tally;
+        stopped = too_many(args, total);
+    }
     progress.finish_and_clear();
+    if stopped {
+        output.stop()?;
+    } else {
+        output.finish()?;
+    }
+    Ok(report(args, total, stopped))
+}
+
+/// The input, or the part of it that `--shard` names.
+fn input_records(args: &ScoreArgs) -> Result<Records> {
+    let records = input::records(&args.input)?;
+    let Some(shard) = args.shard else { return Ok(records) };
+    Ok(Box::new(records.zip(0..).filter(move |(_, place)| shard.has(*place)).map(|(record, _)| record)))
+}
+
+/// The output and what it holds already; `None` when there is nothing to do.
+fn open_output(args: &ScoreArgs, settings: &Settings, records: &mut Records) -> Result<Option<(Output, Tally)>> {
+    let Some(file) = &args.output.output else { return Ok(Some((Output::printed(args.format)?, Tally::default()))) };
+    let Some(parts) = Parts::open(file, args.output.earlier(), settings)? else {
+        eprintln!("note: {} is whole: nothing is left to do", file.path.display());
+        return Ok(None);
+    };
+    let done = resume::pass_over(records, parts.finished())?;
+    if done.rows > 0 {
+        eprintln!("note: going on after {} rows", done.rows);
+    }
+    Ok(Some((Output::kept(parts, Duration::from_secs(args.output.part_seconds)), done)))
+}
+
+fn threads(args: &ScoreArgs) -> NonZeroUsize {
+    args.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn too_many(args: &ScoreArgs, total: Tally) -> bool {
+    args.max_errors.is_some_and(|max| total.failures > max)
+}
+
+/// The last words, and the exit code.
+fn report(args: &ScoreArgs, total: Tally, stopped: bool) -> ExitCode {
+    let Tally { rows, failures, without_prompt } = total;
     if without_prompt > 0 {
-        eprintln!("note: {without_prompt} of {total} images have {WITHOUT_PROMPT}");
+        eprintln!("note: {without_prompt} of {rows} images have {WITHOUT_PROMPT}");
     }
     if failures > 0 {
-        eprintln!("error: {failures} of {total} images could not be scored");
-        return Ok(ExitCode::FAILURE);
+        eprintln!("error: {failures} of {rows} images could not be scored");
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// An image ready for the device, or why not.
-struct Prepared {
-    path: PathBuf,
-    result: Result<(Views, Option<FoundPrompt>)>,
-}
-
-fn prepare(path: &Path, prompt: Option<&str>, plan: ViewPlan) -> Result<(Views, Option<FoundPrompt>)> {
-    let bytes = fs::read(path).context("reading the file")?;
-    let prompt = images::prompt(prompt, path, &bytes)?;
-    Ok((views(&decode(&bytes)?, plan)?, prompt))
-}
-
-/// Scores what arrives, in order, a few images at a time; one that fails does not touch the others.
-fn score_all(scorer: &mut Scorer, prepared: &Receiver<Prepared>) -> impl Iterator<Item = Vec<Row>> {
-    iter::from_fn(move || {
-        let first = prepared.recv().ok()?;
-        let batch: Vec<Prepared> =
-            iter::once(first).chain(prepared.try_iter().take(scorer.images_at_once() - 1)).collect();
-        let inputs: Vec<Input> = batch.iter().filter_map(|image| image.result.as_ref().ok()).map(input).collect();
-        let scores = if inputs.is_empty() { Ok(Vec::new()) } else { score_batch(scorer, &inputs) };
-        // A batch that fails as a whole is tried image by image, so that the guilty one is found.
-        let mut scores: Vec<Result<ImageScore>> = match scores {
-            Ok(scores) => scores.into_iter().map(Ok).collect(),
-            Err(error) if inputs.len() == 1 => vec![Err(error)],
-            Err(_) => inputs.iter().map(|&input| Ok(score_batch(scorer, &[input])?.remove(0))).collect(),
-        };
-        scores.reverse();
-        let rows = batch.into_iter().map(|Prepared { path, result }| {
-            let result = result.and_then(|(views, prompt)| {
-                let score = scores.pop().expect("one score for each readable image")?;
-                Ok(Scored { width: views.width, height: views.height, prompt, score })
-            });
-            Row { path, result }
-        });
-        Some(rows.collect())
-    })
-}
-
-fn input((views, prompt): &(Views, Option<FoundPrompt>)) -> Input<'_> {
-    Input { views, prompt: prompt.as_ref().map(|prompt| prompt.text.as_str()) }
+    if let Some(file) = &args.output.output {
+        let path = file.path.display();
+        if stopped {
+            eprintln!("error: stopped, as --max-errors says; {path}.parts holds {rows} rows, and --resume goes on");
+        } else {
+            eprintln!("wrote {rows} rows to {path}");
+        }
+    } else if stopped {
+        eprintln!("error: stopped, as --max-errors says");
+    }
+    if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Scores and waits for the numbers.
@@ -129,15 +161,11 @@ fn input((views, prompt): &(Views, Option<FoundPrompt>)) -> Input<'_> {
 /// # Errors
 /// As [`Scorer::score_batch`], and when the device fails.
 pub fn score_batch(scorer: &mut Scorer, inputs: &[Input]) -> Result<Vec<ImageScore>> {
-    let (numbers, layout) = scorer.score_batch(inputs)?;
-    let numbers = numbers.try_into_data().context("reading the scores from the device")?;
-    Ok(layout.scores(&numbers.try_to_vec::<f32>().context("reading the scores from the device")?)?)
+    read_back(scorer.score_batch(inputs)?)
 }
 
-/// Images done and time left; nothing when standard error is no terminal.
-pub(crate) fn progress_bar(images: usize) -> ProgressBar {
-    let is_shown = io::stderr().is_terminal() && images > 1;
-    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} images, {per_sec}, {eta} left");
-    ProgressBar::with_draw_target(Some(images as u64), target).with_style(style.expect("the template is a constant"))
+/// Waits for the numbers that a scorer has queued.
+fn read_back((numbers, layout): (Tensor<1>, Layout)) -> Result<Vec<ImageScore>> {
+    let numbers = numbers.try_into_data().context("reading the scores from the device")?;
+    Ok(layout.scores(&numbers.try_to_vec::<f32>().context("reading the scores from the device")?)?)
 }

@@ -1,0 +1,213 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::pool::{Pool, file_name, json_lines, run, said};
+use crate::support::{read, trainer};
+
+const IMAGES: usize = 60;
+
+/// Kills a run after a while; whether it was still running.
+fn is_killed(command: &mut Command, after: Duration) -> bool {
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("the trainer runs");
+    let start = Instant::now();
+    while start.elapsed() < after && child.try_wait().expect("a child").is_none() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let is_running = child.try_wait().expect("a child").is_none();
+    // SIGKILL.
+    child.kill().expect("the child ends");
+    child.wait().expect("the child ended");
+    is_running
+}
+
+/// How many parts a run that did not end has left.
+fn parts(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let is_part = |path: &Path| path.extension().is_some_and(|ending| ending == "part");
+    entries.filter(|entry| is_part(&entry.as_ref().expect("a file").path())).count()
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
+    let pool = Pool::many(IMAGES);
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    for (format, kills) in [("csv", 8), ("jsonl", 8), ("parquet", 4)] {
+        let start = Instant::now();
+        let whole = format!("whole.{format}");
+        run(&mut pool.score(&["many", "--output", &whole]), 1);
+        let whole = read(&pool.file(&whole));
+        let full = start.elapsed();
+
+        let out = format!("out.{format}");
+        // A part for each batch; the number of threads is nothing that the result depends on.
+        let arguments = ["many", "--output", &out, "--resume", "--part-seconds", "0", "--threads", "3"];
+        let (mut killed, mut with_parts) = (0, 0);
+        while killed < kills {
+            let after = full.mul_f64(f64::from(random.next_u32() % 1000) / 1000.0);
+            if is_killed(&mut pool.score(&arguments), after) {
+                killed += 1;
+                with_parts += usize::from(parts(&pool.file(&format!("{out}.parts"))) > 0);
+            }
+            if pool.file(&out).exists() {
+                // It ended before it was killed enough: once more from the start.
+                let is_joined = parts(&pool.file(&format!("{out}.parts"))) == 0;
+                run(&mut pool.score(&arguments), if is_joined { 0 } else { 1 });
+                assert!(read(&pool.file(&out)) == whole, "{out} after {killed} kills");
+                fs::remove_file(pool.file(&out)).expect("the file is there");
+            }
+        }
+        run(&mut pool.score(&arguments), 1);
+        assert!(read(&pool.file(&out)) == whole, "{out} after {killed} kills");
+        assert!(with_parts > 0, "no run of {killed} was killed in its midst");
+        assert!(!pool.file(&format!("{out}.parts")).exists());
+    }
+    let rows = json_lines(&read(&pool.file("whole.jsonl")));
+    let ids: BTreeSet<String> = rows.iter().map(file_name).collect();
+    assert_eq!((rows.len(), ids.len()), (IMAGES, IMAGES));
+}
+
+/// Leaves the parts of a run that stopped after some errors.
+fn stopped(pool: &Pool, arguments: &[&str]) {
+    let stop = ["--part-seconds", "0", "--max-errors", "2"];
+    let output = run(&mut pool.score(&[arguments, &stop].concat()), 1);
+    assert!(said(&output).contains("--resume goes on"), "{}", said(&output));
+}
+
+#[test]
+fn a_run_goes_on_with_the_same_settings_and_input_alone() {
+    let pool = Pool::many(30);
+    stopped(&pool, &["many", "--output", "out.csv"]);
+    let (parts_before, refused) = (parts(&pool.file("out.csv.parts")), |arguments: &[&str], expected: &str| {
+        let output = run(&mut pool.score(&[&["many", "--output", "out.csv"], arguments].concat()), 1);
+        assert!(said(&output).contains(expected), "{arguments:?}: {}", said(&output));
+    });
+    assert!(parts_before > 0);
+    refused(&[], "out.csv.parts holds the results of a run that did not end: --resume goes on");
+    refused(&["--resume", "--prompt", "a cat"], "begun with other settings");
+    refused(&["--resume", "--alpha", "0.5"], "tasks is ");
+    refused(&["--resume", "--shard", "1/2"], "shard is ");
+    let first = fs::read(pool.file("many/0000.jpg")).expect("an image");
+    let earlier = pool.write("many/00.jpg", first);
+    refused(&["--resume"], "rows 1 to 9 of the input are not those that were scored: it was changed");
+    fs::remove_file(earlier).expect("the file is there");
+    assert_eq!(parts(&pool.file("out.csv.parts")), parts_before, "nothing was lost");
+
+    let output = run(&mut pool.score(&["many", "--output", "out.csv", "--resume"]), 1);
+    assert!(said(&output).contains("wrote 30 rows"), "{}", said(&output));
+    run(&mut pool.score(&["many", "--output", "whole.csv"]), 1);
+    assert!(read(&pool.file("out.csv")) == read(&pool.file("whole.csv")));
+    // Done is done.
+    let output = run(&mut pool.score(&["many", "--output", "out.csv", "--resume"]), 0);
+    assert!(said(&output).contains("out.csv is whole"), "{}", said(&output));
+}
+
+#[test]
+fn overwriting_starts_anew_and_keeps_the_old_file_until_the_new_one_is_whole() {
+    let pool = Pool::many(30);
+    pool.write("out.csv", "old");
+    stopped(&pool, &["many", "--output", "out.csv", "--overwrite"]);
+    assert_eq!(read(&pool.file("out.csv")), b"old");
+    let output = run(&mut pool.score(&["images", "--output", "out.csv", "--overwrite"]), 1);
+    assert!(said(&output).contains("wrote 5 rows"), "{}", said(&output));
+    assert_eq!(csv::Reader::from_path(pool.file("out.csv")).expect("a file").records().count(), 5);
+}
+
+#[test]
+fn rows_of_the_same_id_are_all_kept_when_a_run_goes_on() {
+    let pool = Pool::new();
+    let row = |i: usize| format!("same,images/{}\n", ["broken.png", "cat.jpg", "fish.jpg"][i % 3]);
+    pool.write("t.csv", "id,image\n".to_owned() + &(0..12).map(row).collect::<String>());
+    stopped(&pool, &["--from", "t.csv", "--output", "out.jsonl"]);
+    run(&mut pool.score(&["--from", "t.csv", "--output", "out.jsonl", "--resume"]), 1);
+    let rows = json_lines(&read(&pool.file("out.jsonl")));
+    let paths: Vec<String> = rows.iter().map(|row| row["path"].as_str().unwrap_or("").to_owned()).collect();
+    assert_eq!(paths.len(), 12);
+    assert!(paths.iter().enumerate().all(|(i, path)| row(i).contains(path)), "{paths:?}");
+    assert!(rows.iter().all(|row| row["id"] == "same"));
+}
+
+#[test]
+fn shards_together_have_each_row_once() {
+    let pool = Pool::many(20);
+    let ids = |shard: &str| -> Vec<String> {
+        let rows = pool.json(&["many", "--shard", shard], 1);
+        rows.iter().map(file_name).collect()
+    };
+    let shards = [ids("1/3"), ids("2/3"), ids("3/3")];
+    assert_eq!(shards.iter().map(Vec::len).collect::<Vec<_>>(), [7, 7, 6]);
+    let all: BTreeSet<&String> = shards.iter().flatten().collect();
+    assert_eq!(all.len(), 20);
+    assert_eq!(ids("2/3"), shards[1], "the same every time");
+    let output = run(&mut pool.score(&["many", "--shard", "4/3"]), 2);
+    assert!(said(&output).contains("expected I/N"), "{}", said(&output));
+}
+
+#[test]
+fn two_processes_do_not_write_the_same_file() {
+    let pool = Pool::many(30);
+    let arguments = ["many", "--output", "out.csv", "--resume", "--part-seconds", "0"];
+    let mut first = pool.score(&arguments).stderr(Stdio::null()).spawn().expect("the trainer runs");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while parts(&pool.file("out.csv.parts")) == 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+    // The first is kept from ending before the second was refused.
+    signal("STOP", first.id());
+    let output = run(&mut pool.score(&arguments), 1);
+    assert!(said(&output).contains("another process writes to out.csv.parts"), "{}", said(&output));
+    signal("CONT", first.id());
+    assert_eq!(first.wait().expect("it ends").code(), Some(1));
+    assert_eq!(csv::Reader::from_path(pool.file("out.csv")).expect("a file").records().count(), 30);
+}
+
+fn signal(name: &str, process: u32) {
+    let sent = Command::new("kill").args([format!("-{name}"), process.to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+}
+
+/// Runs the trainer on a disk of 128 kB, where a mount of one's own is allowed; elsewhere with files that
+/// may hold the parts and not the whole.
+fn on_a_small_disk(pool: &Pool, disk: &str, arguments: &str) -> Command {
+    let program = trainer();
+    let program = program.get_program().to_str().expect("Unicode").to_owned();
+    let score = format!("'{program}' score --device cpu --crops 1 {arguments}");
+    let may_mount = Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success());
+    let mut command = Command::new(if may_mount { "unshare" } else { "sh" });
+    if may_mount {
+        // What it left is taken out of the mount, which ends with the command.
+        let script = format!(
+            "mkdir -p {disk} kept && mount -t tmpfs -o size=128k tmpfs {disk} && {{ {score}; code=$?; cp -r {disk}/. kept; exit $code; }}"
+        );
+        command.args(["-rm", "sh", "-c", &script]);
+    } else {
+        let script = format!("mkdir kept && ln -s kept {disk} && ulimit -f 200 && trap '' XFSZ && {score}");
+        command.args(["-c", &script]);
+    }
+    command.current_dir(pool.file(""));
+    command
+}
+
+#[test]
+fn a_full_disk_loses_nothing_that_was_written() {
+    let pool = Pool::many(IMAGES);
+    let arguments = "many --output disk/out.jsonl --part-seconds 0";
+    let output = run(&mut on_a_small_disk(&pool, "disk", arguments), 1);
+    let said = said(&output);
+    assert!(said.contains("writing results to disk/out.jsonl.parts: the first "), "{said}");
+    assert!(said.contains("rows are kept; make room") && said.contains("(os error "), "{said}");
+    let kept = parts(&pool.file("kept/out.jsonl.parts"));
+    assert!(kept > 0, "{said}");
+
+    // On a larger disk it goes on.
+    run(&mut pool.score(&["many", "--output", "kept/out.jsonl", "--resume"]), 1);
+    run(&mut pool.score(&["many", "--output", "whole.jsonl"]), 1);
+    assert!(read(&pool.file("kept/out.jsonl")) == read(&pool.file("whole.jsonl")));
+}

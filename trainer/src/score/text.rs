@@ -1,0 +1,72 @@
+//! Rows as text: a table, JSON lines or CSV.
+
+use anyhow::Result;
+use serde::Serialize;
+use tsp_mgs_core::result::{ImageResult, Run, TaskScore};
+
+use super::args::Format;
+use super::columns::{COLUMNS, Cells};
+use super::row::Row;
+
+/// One line of JSON.
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    id: &'a str,
+    path: Option<&'a str>,
+    #[serde(flatten)]
+    result: ImageResult<'a>,
+}
+
+/// One line of JSON for an image that could not be scored.
+#[derive(Serialize)]
+struct JsonError<'a> {
+    id: &'a str,
+    path: Option<&'a str>,
+    error: String,
+}
+
+/// What stands before the first row.
+pub fn header(format: Format) -> String {
+    match format {
+        Format::Table => "perception  alignment  image\n".into(),
+        Format::Jsonl => String::new(),
+        Format::Csv => COLUMNS.map(|(name, _)| name).join(",") + "\n",
+    }
+}
+
+/// One row with its line break.
+///
+/// # Errors
+/// Never in practice: rows are plain data.
+pub fn line(format: Format, row: &Row, run: &Run) -> Result<Vec<u8>> {
+    match format {
+        Format::Table => Ok(table_row(row).into_bytes()),
+        Format::Jsonl => json_row(row, run),
+        Format::Csv => {
+            let mut csv = csv::WriterBuilder::new().has_headers(false).buffer_capacity(1024).from_writer(Vec::new());
+            csv.serialize(Cells::of(row, run))?;
+            Ok(csv.into_inner()?)
+        }
+    }
+}
+
+fn table_row(row: &Row) -> String {
+    let id = &row.name.id;
+    match &row.result {
+        Ok(scored) => {
+            let cell = |task: &Option<TaskScore>| task.as_ref().map_or("-".into(), |task| format!("{:.3}", task.score));
+            format!("{:>10}  {:>9}  {id}\n", cell(&scored.score.perception), cell(&scored.score.alignment))
+        }
+        Err(error) => format!("{:>10}  {:>9}  {id}: {error:#}\n", "error", ""),
+    }
+}
+
+fn json_row(row: &Row, run: &Run) -> Result<Vec<u8>> {
+    let (id, path) = (row.name.id.as_str(), row.name.path.as_deref());
+    let mut json = match &row.result {
+        Ok(scored) => serde_json::to_vec(&JsonRow { id, path, result: scored.result(run) })?,
+        Err(error) => serde_json::to_vec(&JsonError { id, path, error: format!("{error:#}") })?,
+    };
+    json.push(b'\n');
+    Ok(json)
+}
