@@ -66,8 +66,10 @@ test-page: apt web ## Test package and gallery as built in Chromium against the 
 size: web ## Print what a browser downloads; an error when it grew
 	cd www && npm run --silent size
 
-bench: $(TRAINER) $(VENV)/ready ## Time a score at real model size side by side with PyTorch
-	$(VENV)/bin/python tests/bench/score.py $(TRAINER) $(TARGET)/bench
+# BENCH takes flags: make bench BENCH="--quick --only views"; tests/bench/bench.py --help explains them.
+bench: apt web $(VENV)/bench tests/bench/node_modules/.package-lock.json ## Time every path in turns with what a user would pick instead
+	$(VENV)/bin/python -m unittest discover -s tests/bench -p "*_test.py"
+	$(VENV)/bin/python tests/bench/bench.py $(TRAINER) $(TARGET)/bench $(BENCH)
 
 # Needs an NVIDIA GPU, and what the README says of building with CUDA. TRAIN_BENCH passes other flags: --precision bf16, say.
 bench-cuda: $(VENV)/ready ## Time a training step on CUDA side by side with PyTorch
@@ -101,6 +103,14 @@ www/node_modules/.package-lock.json: www/package-lock.json
 
 $(VENV)/ready: tests/fixtures/requirements.txt
 	python3 -m venv $(VENV) && $(VENV)/bin/pip install -r tests/fixtures/requirements.txt && touch $@
+
+$(VENV)/bench: tests/bench/requirements.txt $(VENV)/ready
+	$(VENV)/bin/pip install -r tests/bench/requirements.txt && touch $@
+
+# Without scripts: one of them would download what the bench does not use.
+tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json www/node_modules/.package-lock.json
+	cd tests/bench && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # Cargo knows best whether there is anything to do.
 .PHONY: $(TRAINER)

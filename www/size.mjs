@@ -3,9 +3,9 @@
 //   node size.mjs            compares; OUT names another folder than dist/
 //   node size.mjs --record   writes today's sizes down
 
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { gzipSync } from "node:zlib";
 
 const www = import.meta.dirname;
 const out = resolve(www, process.env.OUT ?? "dist");
@@ -42,5 +42,6 @@ if (rows.some(({ wrong }) => wrong)) process.exitCode = 1;
 function gzipped(file) {
   const path = join(out, file);
   if (!existsSync(path)) throw new Error(`${path} is missing: run make web`);
-  return gzipSync(readFileSync(path), { level: 9 }).length;
+  // As files for a server are packed; Node's own gzip leaves them 1.5 % larger.
+  return execFileSync("gzip", ["-9", "-n", "-c", path], { maxBuffer: 1 << 30 }).length;
 }
