@@ -44,5 +44,5 @@ fn the_built_in_weights_tell_good_samples_from_bad_ones() {
     let [good, bad] = ["fish.jpg", "fish_degraded.jpg"].map(|sample| score("perception", sample));
     assert!(good > bad + 2.0, "{good} {bad}");
     let [obeys, disobeys] = ["fish.jpg", "fish_disobeyed.jpg"].map(|sample| score("alignment", sample));
-    assert!(obeys > disobeys + 0.5, "{obeys} {disobeys}");
+    assert!(obeys > disobeys + 2.0, "{obeys} {disobeys}");
 }
