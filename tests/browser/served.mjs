@@ -32,6 +32,8 @@ const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker
 export class Served {
   /** @type {(request: import("node:http").IncomingMessage, response: import("node:http").ServerResponse) => boolean | void} */
   answer = () => {};
+  /** Whether the page finds no samples. */
+  isEmpty = false;
   /** The paths that were asked for since the last {@link forget}. */
   asked = [];
 
@@ -41,6 +43,7 @@ export class Served {
     served.server = createServer((request, response) => {
       served.asked.push(request.url);
       if (served.answer(request, response)) return;
+      if (served.isEmpty && request.url === "/samples/samples.json") return response.end("[]");
       if (request.url.startsWith("/heard/")) return response.end();
       if (request.url.startsWith("/empty")) {
         response.setHeader("content-type", "text/html").setHeader("content-security-policy", POLICY);
@@ -57,6 +60,7 @@ export class Served {
 
   forget() {
     this.answer = () => {};
+    this.isEmpty = false;
     this.asked = [];
   }
 
