@@ -46,7 +46,7 @@ before(async () => {
   served.answer = (request, response) => {
     const path = new URL(request.url, served.origin).pathname;
     if (path === "/folder.html") return response.setHeader("content-type", "text/html").end(PAGE);
-    if (!/^\/(src\/gallery|node_modules\/idb)\/[\w/.-]+\.js$/.test(path)) return false;
+    if (!/^\/(src|node_modules\/idb)\/[\w/.-]+\.js$/.test(path)) return false;
     return response.setHeader("content-type", "text/javascript").end(readFileSync(join(www, path)));
   };
   browser = await openChromium();
