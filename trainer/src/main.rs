@@ -4,14 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
 use tsp_mgs_trainer::{evaluate, export, reproduce, score, splits, synth, train};
-
-/// burn allocates each tensor anew on the CPU. The system's allocator would give pages of that size back to the
-/// kernel each time, which takes a fifth of a training step.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
