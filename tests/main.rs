@@ -33,6 +33,9 @@ mod evaluation;
 /// Decoded images on disk.
 #[path = "suite/image_cache.rs"]
 mod image_cache;
+/// `trainer score` on every kind of input.
+#[path = "suite/inputs.rs"]
+mod inputs;
 /// The batches that training and evaluation cut from cached images.
 #[path = "suite/loader.rs"]
 mod loader;
@@ -48,7 +51,7 @@ mod reproduce;
 /// `trainer score` that is killed, and the files that it writes in parts.
 #[path = "suite/resume.rs"]
 mod resume;
-/// `trainer score` on every kind of input and output.
+/// `trainer score` on many images: order, formats, what fails, what is kept.
 #[path = "suite/scale.rs"]
 mod scale;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
