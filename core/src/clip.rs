@@ -5,6 +5,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ClipConfig};
+use crate::preprocess::Views;
 use crate::text::TextTransformer;
 use crate::vision::VisionTransformer;
 
@@ -30,6 +31,14 @@ impl Clip {
         }
     }
 
+    /// The same for scoring alone: faster where `device` is the processor, and then the parameters of its blocks are not
+    /// to be seen or trained any more.
+    #[cfg(feature = "cpu")]
+    pub fn for_scoring(self, device: &Device) -> Self {
+        let (visual, text) = (self.visual.for_scoring(device), self.text.map(|text| text.for_scoring(device)));
+        Self { visual, text, ..self }
+    }
+
     /// Image features `F_I`, Eq. 1; not unit length.
     ///
     /// # Shapes
@@ -37,6 +46,12 @@ impl Clip {
     /// - returns: `[batch, embed_dim]`
     pub fn image_features(&self, pixels: Tensor<4>) -> Tensor<2> {
         self.visual.forward(pixels, self.activation)
+    }
+
+    /// As [`Clip::image_features`], of the views of some images; `[views, embed_dim]`.
+    pub fn view_features(&self, images: &[&Views], device: &Device) -> Tensor<2> {
+        let patches = self.visual.patches(images.iter().map(|views| views.pixels.as_slice()), device);
+        self.visual.forward_patches(patches, self.activation)
     }
 
     /// The feature of every token of every text, `[texts, longest, embed_dim]`; see

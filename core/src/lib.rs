@@ -18,6 +18,8 @@ pub mod prompts;
 
 pub mod clip;
 pub mod config;
+#[cfg(feature = "cpu")]
+mod cpu;
 pub mod text;
 mod transformer;
 pub mod vision;

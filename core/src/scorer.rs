@@ -28,12 +28,13 @@ use crate::words::{Prompt, pad_words};
 
 pub use encoded::EncodedInput;
 
-/// Views that go through the image tower at once; more gain nothing on a CPU and cost memory.
-const TOWER_BATCH: usize = 16;
-/// Texts that are remembered: 2 kB each for ViT-B/32.
-const SENTENCES: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
+/// Views that go through the image tower at once, unless [`Scorer::with_tower_batch`] says otherwise; more gain nothing
+/// on a CPU and cost memory.
+pub const TOWER_BATCH: usize = 16;
+/// Texts that are remembered, five for each prompt that is scored for alignment: 2 kB each for ViT-B/32.
+const SENTENCES: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Initial prompts whose words are remembered: up to 150 kB each for ViT-B/32.
-const PROMPTS: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
+const PROMPTS: NonZeroUsize = NonZeroUsize::new(512).expect("not zero");
 
 /// A model ready to score.
 pub struct Scorer {
@@ -41,6 +42,7 @@ pub struct Scorer {
     device: Device,
     tasks: Vec<Options>,
     plan: ViewPlan,
+    tower_batch: usize,
     context_length: usize,
     embed_dim: usize,
     tokenizer: Option<Tokenizer>,
@@ -131,19 +133,29 @@ impl Scorer {
                 fixed.insert(text, Tensor::from_data(data, &device));
             }
         }
+        let clip = clip();
+        #[cfg(feature = "cpu")]
+        let clip = clip.for_scoring(&device);
         Ok(Self {
             tokenizer: config.text.is_some().then(Tokenizer::new),
-            clip: clip(),
+            clip,
             fixed,
             device,
             tasks,
             plan,
+            tower_batch: TOWER_BATCH,
             context_length,
             embed_dim: config.embed_dim,
             sentences: LruCache::new(SENTENCES),
             prompts: LruCache::new(PROMPTS),
             texts_encoded: 0,
         })
+    }
+
+    /// Sets how many views go through the image tower at once; an image's are never parted.
+    pub fn with_tower_batch(mut self, views: NonZeroUsize) -> Self {
+        self.tower_batch = views.get();
+        self
     }
 
     /// The views that every input must have.
@@ -163,7 +175,7 @@ impl Scorer {
 
     /// How many images at least fill the image tower: what a caller should hand over together.
     pub fn images_at_once(&self) -> usize {
-        (TOWER_BATCH / self.plan.len()).max(1)
+        (self.tower_batch / self.plan.len()).max(1)
     }
 
     /// How many texts the text tower has encoded so far; known ones are not encoded again.

@@ -27,9 +27,12 @@ pub fn config() -> ClipConfig {
     }
 }
 
-/// The known model on `device`.
+/// The known model on `device`, as a model that scores.
 pub fn model(device: &Device) -> Clip {
-    Clip::load(seeded::checkpoint(config(), SEED), device)
+    let clip = Clip::load(seeded::checkpoint(config(), SEED), device);
+    #[cfg(feature = "cpu")]
+    let clip = clip.for_scoring(device);
+    clip
 }
 
 /// Queues one run of the known model: features of a known image, then of a known text, `[64]`.

@@ -33,6 +33,12 @@ impl TextTransformer {
         }
     }
 
+    /// See [`Transformer::for_scoring`].
+    #[cfg(feature = "cpu")]
+    pub(crate) fn for_scoring(self, device: &Device) -> Self {
+        Self { transformer: self.transformer.for_scoring(device), ..self }
+    }
+
     /// Encodes texts; row `[text, position]` is the feature of that token in the joint space.
     ///
     /// The row at a text's end token is its sentence feature, Eq. 1. Shorter texts are padded with 0

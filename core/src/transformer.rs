@@ -3,6 +3,9 @@
 //! Reference: OpenAI CLIP, `model.py`, `ResidualAttentionBlock` (Radford et al. 2021,
 //! arXiv 2103.00020). Fields carry the checkpoint's names.
 
+#[cfg(feature = "cpu")]
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
 use burn::tensor::activation::{gelu, sigmoid};
@@ -12,9 +15,13 @@ use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, heads, image_heads};
+#[cfg(feature = "cpu")]
+use crate::cpu::{self, Block, Blocks, is_cpu};
 
 /// CLIP was trained with this sigmoid approximation; exact GELU shifts the output of every block.
-const QUICK_GELU_SLOPE: f64 = 1.702;
+pub(crate) const QUICK_GELU_SLOPE: f64 = 1.702;
+/// CLIP's, which is burn's default too.
+pub(crate) const LAYER_NORM_EPSILON: f64 = 1e-5;
 
 /// Which tokens a token may attend to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +32,24 @@ pub enum Attention {
     Causal,
 }
 
+impl Attention {
+    /// Number of heads of a tower of this width.
+    pub(crate) fn heads(self, width: usize) -> usize {
+        match self {
+            Self::Full => image_heads(width),
+            Self::Causal => heads(width),
+        }
+    }
+}
+
 /// A stack of residual attention blocks.
 #[derive(Module, Debug)]
 pub struct Transformer {
     resblocks: Vec<ResidualAttentionBlock>,
+    /// Instead of `resblocks`, for scoring on the processor.
+    #[cfg(feature = "cpu")]
+    #[module(skip)]
+    on_cpu: Option<Arc<Blocks>>,
 }
 
 impl Transformer {
@@ -37,7 +58,21 @@ impl Transformer {
         let resblocks = (0..layers)
             .map(|layer| ResidualAttentionBlock::load(checkpoint, &format!("{prefix}.resblocks.{layer}"), device))
             .collect();
-        Self { resblocks }
+        Self {
+            resblocks,
+            #[cfg(feature = "cpu")]
+            on_cpu: None,
+        }
+    }
+
+    /// The same for scoring alone, without gradients: faster where `device` is the processor.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn for_scoring(self, device: &Device) -> Self {
+        if !is_cpu(device) || self.resblocks.is_empty() {
+            return self;
+        }
+        let blocks = self.resblocks.into_iter().map(ResidualAttentionBlock::on_cpu).collect();
+        Self { resblocks: Vec::new(), on_cpu: Some(Arc::new(Blocks::new(blocks))) }
     }
 
     /// Runs the blocks in order.
@@ -46,6 +81,10 @@ impl Transformer {
     /// - `x`: `[batch, tokens, width]`
     /// - returns: `[batch, tokens, width]`
     pub fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
+        #[cfg(feature = "cpu")]
+        if let Some(blocks) = &self.on_cpu {
+            return blocks.forward(x, attention, activation);
+        }
         self.resblocks.iter().fold(x, |x, block| block.forward(x, attention, activation))
     }
 }
@@ -69,6 +108,14 @@ impl ResidualAttentionBlock {
         Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
     }
 
+    #[cfg(feature = "cpu")]
+    fn on_cpu(self) -> Block {
+        let Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj } = self;
+        let [ln_1, ln_2] = [ln_1, ln_2].map(cpu::LayerNorm::new);
+        let [in_proj, out_proj, c_fc, c_proj] = [in_proj, out_proj, c_fc, c_proj].map(cpu::Linear::new);
+        Block { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
+    }
+
     /// The stream keeps its element type; the products take that of the weights, which may be another
     /// ([`crate::clip::Clip::multiplying_in`]).
     fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
@@ -84,10 +131,7 @@ impl ResidualAttentionBlock {
 
     fn attend(&self, x: Tensor<3>, order: Attention) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
-        let heads = match order {
-            Attention::Full => image_heads(width),
-            Attention::Causal => heads(width),
-        };
+        let heads = order.heads(width);
         let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2); // [batch, heads, tokens, width / heads]
         let [query, key, value] = self.in_proj.forward(x).chunk(3, 2).try_into().expect("three chunks were asked for");
         // The scale stays unset: 1/√head_width is its default, and naming it forces burn's slow path.
@@ -109,11 +153,11 @@ fn add(stream: Tensor<3>, branch: Tensor<3>) -> Tensor<3> {
     stream + branch.cast(dtype)
 }
 
-/// A layer norm with CLIP's epsilon, 1e-5, which is burn's default too.
+/// A layer norm with CLIP's epsilon.
 pub(crate) fn layer_norm(checkpoint: &mut Checkpoint, prefix: &str, device: &Device) -> LayerNorm {
     let gamma: Param<Tensor<1>> = checkpoint.parameter(&format!("{prefix}.weight"), device);
     let [width] = gamma.dims();
-    let mut norm = LayerNormConfig::new(width).init(device);
+    let mut norm = LayerNormConfig::new(width).with_epsilon(LAYER_NORM_EPSILON).init(device);
     norm.gamma = gamma;
     norm.beta = Some(checkpoint.parameter(&format!("{prefix}.bias"), device));
     norm

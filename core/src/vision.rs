@@ -4,7 +4,7 @@
 
 use burn::module::{Module, Param};
 use burn::nn::LayerNorm;
-use burn::tensor::{Device, Tensor, assert_shape};
+use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, VisionConfig};
@@ -39,6 +39,12 @@ impl VisionTransformer {
         }
     }
 
+    /// See [`Transformer::for_scoring`].
+    #[cfg(feature = "cpu")]
+    pub(crate) fn for_scoring(self, device: &Device) -> Self {
+        Self { transformer: self.transformer.for_scoring(device), ..self }
+    }
+
     /// Projects images into the joint space, Eq. 1; the result is not yet unit length.
     ///
     /// # Shapes
@@ -46,9 +52,27 @@ impl VisionTransformer {
     /// - returns: `[batch, embed_dim]`
     pub fn forward(&self, pixels: Tensor<4>, activation: Activation) -> Tensor<2> {
         assert_shape!(pixels, [_, 3, self.image_size, self.image_size]);
-        let [batch, ..] = pixels.dims();
-        let patches = self.embed_patches(pixels); // [batch, grid², width]
-        let [_, _, width] = patches.dims();
+        let [batch, channels, height, width] = pixels.dims();
+        let side = self.patch_size;
+        let (rows, columns) = (height / side, width / side);
+        let patches = pixels
+            .reshape([batch, channels, rows, side, columns, side])
+            .permute([0, 2, 4, 1, 3, 5]) // [batch, rows, columns, channels, side, side]
+            .reshape([batch, rows * columns, channels * side * side]);
+        self.forward_patches(patches, activation)
+    }
+
+    /// As [`Self::forward`], of images that are patches already.
+    ///
+    /// # Shapes
+    /// - `patches`: `[batch, grid², 3 · patch_size²]`, as [`Self::patches`] gives them
+    /// - returns: `[batch, embed_dim]`
+    pub fn forward_patches(&self, patches: Tensor<3>, activation: Activation) -> Tensor<2> {
+        let [batch, patches_each, patch_len] = patches.dims();
+        // `conv1`: its stride is its kernel size, so it is one matrix product over flattened patches.
+        let patches = project(patches.reshape([batch * patches_each, patch_len]), self.conv1.val());
+        let [_, width] = patches.dims();
+        let patches = patches.reshape([batch, patches_each, width]);
         let class = self.class_embedding.val().reshape([1, 1, width]).expand([batch, 1, width]);
         let tokens = Tensor::cat(vec![class, patches], 1); // [batch, 1 + grid², width]
         let tokens = self.ln_pre.forward(tokens + self.positional_embedding.val().unsqueeze::<3>());
@@ -57,15 +81,25 @@ impl VisionTransformer {
         project(self.ln_post.forward(class), self.proj.val())
     }
 
-    /// `conv1`: its stride is its kernel size, so it is one matrix product over flattened patches.
-    fn embed_patches(&self, pixels: Tensor<4>) -> Tensor<3> {
-        let [batch, channels, height, width] = pixels.dims();
-        let side = self.patch_size;
-        let (rows, columns) = (height / side, width / side);
-        let patches = pixels
-            .reshape([batch, channels, rows, side, columns, side])
-            .permute([0, 2, 4, 1, 3, 5]) // [batch, rows, columns, channels, side, side]
-            .reshape([batch, rows * columns, channels * side * side]);
-        project(patches, self.conv1.val().unsqueeze::<3>())
+    /// Images in the order of their patches, which spares the device a pass over them.
+    ///
+    /// # Shapes
+    /// - `images`: each any number of `[3, image_size, image_size]`
+    /// - returns: `[batch, grid², 3 · patch_size²]`
+    pub fn patches<'a>(&self, images: impl Iterator<Item = &'a [f32]>, device: &Device) -> Tensor<3> {
+        let (side, width) = (self.patch_size, self.image_size);
+        let grid = width / side;
+        let mut patches = Vec::new();
+        for image in images.flat_map(|images| images.chunks_exact(3 * width * width)) {
+            for (row, column) in (0..grid).flat_map(|row| (0..grid).map(move |column| (row, column))) {
+                for plane in image.chunks_exact(width * width) {
+                    let lines = plane.chunks_exact(width).skip(row * side).take(side);
+                    lines.for_each(|line| patches.extend_from_slice(&line[column * side..][..side]));
+                }
+            }
+        }
+        let patch_len = 3 * side * side;
+        let batch = patches.len() / (grid * grid * patch_len);
+        Tensor::from_data(TensorData::new(patches, [batch, grid * grid, patch_len]), device)
     }
 }

@@ -20,11 +20,16 @@ fn texts(ids: &[u8]) -> Vec<Vec<u32>> {
     ids.chunks(77).map(cut).collect()
 }
 
+/// As it is trained, and as it scores.
 fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device: &Device) {
-    let expected = tensors(&fixture(file));
+    let clip = || Clip::load(seeded::checkpoint(config.clone(), seed), device);
     let side = config.vision.image_size;
-    let clip = Clip::load(seeded::checkpoint(config, seed), device);
+    assert_features(&clip(), side, seed, file, suffix, device);
+    assert_features(&clip().for_scoring(device), side, seed, file, suffix, device);
+}
 
+fn assert_features(clip: &Clip, side: usize, seed: u64, file: &str, suffix: &str, device: &Device) {
+    let expected = tensors(&fixture(file));
     let pixels = TensorData::new(seeded::uniform("pixels", seed, 2 * 3 * side * side), [2, 3, side, side]);
     let found = numbers(clip.image_features(Tensor::from_data(pixels, device)));
     let features = values(&expected, &format!("image_features{suffix}"));

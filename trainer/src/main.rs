@@ -22,9 +22,25 @@ fn prepare_environment() {
     }
 }
 
+/// Keeps memory that is freed for what comes next.
+///
+/// An image's views and the buffers of the towers are megabytes each. glibc would give each back to the system and have the
+/// next one's pages made and zeroed again: 5 of the 18 ms that reading and cutting a photograph of 1024 × 1024 took.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn keep_freed_memory() {
+    #[expect(unsafe_code, reason = "the allocator's settings have no safe interface")]
+    // SAFETY: these calls only set numbers, and no other thread has been started.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
+    }
+}
+
 /// 0 done, 1 failed, 2 wrong usage.
 fn main() -> ExitCode {
     prepare_environment();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    keep_freed_memory();
     let result = match Cli::parse().command {
         Command::Score(args) => score::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),

@@ -56,7 +56,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
     let device = device::select(args.device)?;
-    let mut scorer = model.scorer(tasks, &device.device)?;
+    let mut scorer = model.scorer(tasks, &device.device)?.with_tower_batch(args.batch);
     let run = Run::new(&scorer, device.name, model.label(), model.warning.clone());
     for note in run.notes() {
         eprintln!("note: {note}");

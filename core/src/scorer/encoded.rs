@@ -25,15 +25,10 @@ impl Scorer {
     /// If views were made by another plan, or there are none.
     pub fn view_features(&self, images: &[&Views]) -> Tensor<3> {
         assert!(!images.is_empty() && images.iter().all(|views| views.plan == self.plan));
-        let (views, side) = (self.plan.len(), self.plan.side as usize);
-        let chunks = images.chunks(self.images_at_once()).map(|chunk| {
-            let pixels: Vec<f32> = chunk.iter().flat_map(|views| &views.pixels).copied().collect();
-            let shape = [chunk.len() * views, 3, side, side];
-            self.clip.image_features(Tensor::from_data(TensorData::new(pixels, shape), &self.device))
-        });
+        let chunks = images.chunks(self.images_at_once()).map(|chunk| self.clip.view_features(chunk, &self.device));
         let features = Tensor::cat(chunks.collect(), 0); // [images · views, embed_dim]
         let [_, embed_dim] = features.dims();
-        features.reshape([images.len(), views, embed_dim])
+        features.reshape([images.len(), self.plan.len(), embed_dim])
     }
 
     /// As [`Scorer::score_batch`], of images whose views were encoded before.

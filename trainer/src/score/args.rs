@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use tsp_mgs_core::scorer::TOWER_BATCH;
 
 use super::columns;
 use super::encode::OutputFile;
@@ -39,6 +40,12 @@ pub struct ScoreArgs {
     /// Threads that read, decode and cut images; default: one for each processor
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
+
+    /// Views that go through the image tower at once; an image's are never parted
+    ///
+    /// A GPU may gain from more; on a CPU they cost memory. Scores differ in their last digits.
+    #[arg(long, value_name = "VIEWS", default_value_t = NonZeroUsize::new(TOWER_BATCH).expect("not zero"))]
+    pub batch: NonZeroUsize,
 
     /// Keep what the image tower gives here, by the image's content, and take it from here when it is there
     ///

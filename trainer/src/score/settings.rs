@@ -1,5 +1,7 @@
 //! What decides the scores of a run: a run that goes on must have the same.
 
+use std::num::NonZeroUsize;
+
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +20,7 @@ pub struct Settings {
     tasks: Vec<Options>,
     preprocess: &'static str,
     prompt: Option<String>,
+    batch: NonZeroUsize,
     shard: Option<Shard>,
 }
 
@@ -30,6 +33,7 @@ impl Settings {
             tasks: tasks.to_vec(),
             preprocess: PREPROCESS_ID,
             prompt: args.prompt.clone(),
+            batch: args.batch,
             shard: args.shard,
         }
     }

@@ -1,0 +1,212 @@
+//! The blocks of both towers on a processor, for scoring: the arithmetic of [`crate::transformer`] in fewer passes over
+//! memory.
+//!
+//! burn's CPU backend makes each operation's result anew, zeroed; it copies queries, keys and values before attention, and
+//! takes exponentials one by one. Here three buffers serve all blocks, heads are read where they lie, and biases,
+//! activations and sums happen in place. Large products are by the same crate. There are no gradients: training takes
+//! burn's operations.
+
+mod product;
+
+use burn::nn;
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use rten_simd::{SimdOp, SimdUnaryOp};
+use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub, Swish};
+
+use crate::config::Activation;
+use crate::transformer::{Attention, LAYER_NORM_EPSILON, QUICK_GELU_SLOPE};
+use product::{Matrix, MatrixMut, Old, Threads, product};
+
+/// Rows that a thread takes at a time: enough to be worth the hand-over.
+const ROWS: usize = 32;
+
+/// Whether this is the processor, without gradients.
+pub(crate) fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+/// A stack of residual attention blocks.
+#[derive(Debug)]
+pub(crate) struct Blocks(Vec<Block>);
+
+/// `x + attn(ln_1(x))`, then `x + mlp(ln_2(x))`.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) ln_1: LayerNorm,
+    pub(crate) in_proj: Linear,
+    pub(crate) out_proj: Linear,
+    pub(crate) ln_2: LayerNorm,
+    pub(crate) c_fc: Linear,
+    pub(crate) c_proj: Linear,
+}
+
+#[derive(Debug)]
+pub(crate) struct LayerNorm {
+    gamma: Vec<f32>,
+    beta: Vec<f32>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Linear {
+    /// Row-major `[inputs, outputs]`.
+    weight: Vec<f32>,
+    /// `[outputs]`
+    bias: Vec<f32>,
+}
+
+/// What is written anew in each block, row by row of the residual stream.
+struct Buffers {
+    /// `[rows, width]`
+    normed: Vec<f32>,
+    /// `[rows, 3 · width]`: queries, keys and values, or `[rows, mlp_width]`.
+    wide: Vec<f32>,
+    /// `[rows, width]`
+    heads_out: Vec<f32>,
+}
+
+impl Blocks {
+    pub(crate) fn new(blocks: Vec<Block>) -> Self {
+        Self(blocks)
+    }
+
+    /// As [`crate::transformer::Transformer::forward`].
+    pub(crate) fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
+        let ([batch, tokens, width], device) = (x.dims(), x.device());
+        let Some(widest) = self.0.iter().map(|block| block.c_fc.bias.len().max(3 * width)).max() else { return x };
+        let mut data = x.into_data();
+        let stream = data.as_mut_slice::<f32>().expect("the residual stream is float32");
+        let rows = batch * tokens;
+        let mut buffers = Buffers {
+            normed: vec![0.0; rows * width],
+            wide: vec![0.0; rows * widest],
+            heads_out: vec![0.0; rows * width],
+        };
+        let shape = Shape { tokens, width, heads: attention.heads(width), attention };
+        for block in &self.0 {
+            block.forward(stream, &mut buffers, shape, activation);
+        }
+        Tensor::from_data(data, &device)
+    }
+}
+
+/// What attention has to know of the rows.
+#[derive(Clone, Copy)]
+struct Shape {
+    tokens: usize,
+    width: usize,
+    heads: usize,
+    attention: Attention,
+}
+
+impl Block {
+    fn forward(&self, stream: &mut [f32], buffers: &mut Buffers, shape: Shape, activation: Activation) {
+        let Buffers { normed, wide, heads_out } = buffers;
+        let rows = stream.len() / shape.width;
+
+        self.ln_1.forward(stream, normed);
+        let qkv = &mut wide[..rows * 3 * shape.width];
+        self.in_proj.forward(normed, qkv);
+        attend(qkv, heads_out, shape);
+        self.out_proj.add(heads_out, stream);
+
+        self.ln_2.forward(stream, normed);
+        let hidden = &mut wide[..rows * self.c_fc.bias.len()];
+        self.c_fc.forward(normed, hidden);
+        hidden.par_chunks_mut(ROWS * self.c_fc.bias.len()).for_each(|hidden| match activation {
+            Activation::QuickGelu => Swish { alpha: QUICK_GELU_SLOPE as f32 }.map_mut(hidden),
+            Activation::Gelu => Gelu {}.map_mut(hidden),
+        });
+        self.c_proj.add(hidden, stream);
+    }
+}
+
+impl LayerNorm {
+    pub(crate) fn new(norm: nn::LayerNorm) -> Self {
+        let beta = norm.beta.expect("CLIP's layer norms have a bias");
+        Self { gamma: values(norm.gamma.val()), beta: values(beta.val()) }
+    }
+
+    fn forward(&self, input: &[f32], out: &mut [f32]) {
+        let width = self.gamma.len();
+        out.par_chunks_mut(ROWS * width).zip(input.par_chunks(ROWS * width)).for_each(|(out, input)| {
+            out.copy_from_slice(input);
+            for row in out.chunks_exact_mut(width) {
+                let mean = Sum::new(row).dispatch() / width as f32;
+                let variance = SumSquareSub::new(row, mean).dispatch() / width as f32;
+                let options = NormalizeOptions {
+                    pre_scale_bias: mean,
+                    scale: (variance + LAYER_NORM_EPSILON as f32).sqrt().recip(),
+                    element_scale: Some(&self.gamma),
+                    element_bias: Some(&self.beta),
+                    ..Default::default()
+                };
+                Normalize::new_mut(row, options).dispatch();
+            }
+        });
+    }
+}
+
+impl Linear {
+    pub(crate) fn new(layer: nn::Linear) -> Self {
+        let bias = layer.bias.expect("CLIP's linear layers have a bias");
+        Self { weight: values(layer.weight.val()), bias: values(bias.val()) }
+    }
+
+    /// `out = input · weight + bias`
+    fn forward(&self, input: &[f32], out: &mut [f32]) {
+        for row in out.chunks_exact_mut(self.bias.len()) {
+            row.copy_from_slice(&self.bias);
+        }
+        self.add_product(input, out);
+    }
+
+    /// `out += input · weight + bias`
+    fn add(&self, input: &[f32], out: &mut [f32]) {
+        for row in out.chunks_exact_mut(self.bias.len()) {
+            row.iter_mut().zip(&self.bias).for_each(|(value, bias)| *value += bias);
+        }
+        self.add_product(input, out);
+    }
+
+    fn add_product(&self, input: &[f32], out: &mut [f32]) {
+        let outputs = self.bias.len();
+        let inputs = self.weight.len() / outputs;
+        let (out, input) = (MatrixMut::rows(out, outputs), Matrix::rows(input, inputs));
+        product(out, Old::Kept, 1.0, input, Matrix::rows(&self.weight, outputs), Threads::All);
+    }
+}
+
+/// Softmax of queries and keys, times values, head by head: `[rows, 3 · width]` to `[rows, width]`.
+fn attend(qkv: &[f32], heads_out: &mut [f32], shape: Shape) {
+    let Shape { tokens, width, heads, attention } = shape;
+    let images = heads_out.par_chunks_mut(tokens * width).zip(qkv.par_chunks(tokens * 3 * width));
+    let scratch = || vec![0.0; tokens * tokens];
+    images.for_each_init(scratch, |weights, (heads_out, qkv)| {
+        let head_width = width / heads;
+        let scale = (head_width as f32).sqrt().recip();
+        let qkv = Matrix::rows(qkv, 3 * width);
+        for head in 0..heads {
+            let part = |which: usize| qkv.columns(which * width + head * head_width, head_width);
+            let (query, key, value) = (part(0), part(1), part(2));
+            let scores = MatrixMut::rows(weights, tokens);
+            product(scores, Old::Dropped, scale, query, key.transposed(), Threads::One);
+            for (token, weights) in weights.chunks_exact_mut(tokens).enumerate() {
+                let (seen, unseen) = match attention {
+                    Attention::Full => (weights, &mut [][..]),
+                    Attention::Causal => weights.split_at_mut(token + 1),
+                };
+                Softmax::new_mut(seen).dispatch();
+                unseen.fill(0.0);
+            }
+            let out = MatrixMut::rows(heads_out, width).columns(head * head_width, head_width);
+            product(out, Old::Dropped, 1.0, Matrix::rows(weights, tokens), value, Threads::One);
+        }
+    });
+}
+
+/// A parameter's elements; moved, where nobody else has the tensor.
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    let data: TensorData = tensor.into_data();
+    data.try_into_vec().expect("parameters are float32")
+}
