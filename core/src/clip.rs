@@ -39,6 +39,12 @@ impl Clip {
         Self { visual, text, ..self }
     }
 
+    /// The same whose image tower multiplies weights in 8-bit integers; `None` unless it is for scoring on the processor.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn in_int8(self) -> Option<Self> {
+        Some(Self { visual: self.visual.in_int8()?, ..self })
+    }
+
     /// Image features `F_I`, Eq. 1; not unit length.
     ///
     /// # Shapes

@@ -6,7 +6,10 @@
 //! activations and sums happen in place. Large products are by the same crate. There are no gradients: training takes
 //! burn's operations.
 
+mod int8;
 mod product;
+
+use std::fmt;
 
 use burn::nn;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -16,6 +19,8 @@ use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub
 
 use crate::config::Activation;
 use crate::transformer::{Attention, LAYER_NORM_EPSILON, QUICK_GELU_SLOPE};
+use int8::Int8;
+pub(crate) use int8::is_exact as int8_is_exact;
 use product::{Matrix, MatrixMut, Old, Threads, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
@@ -27,11 +32,9 @@ pub(crate) fn is_cpu(device: &Device) -> bool {
 }
 
 /// A stack of residual attention blocks.
-#[derive(Debug)]
 pub(crate) struct Blocks(Vec<Block>);
 
 /// `x + attn(ln_1(x))`, then `x + mlp(ln_2(x))`.
-#[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) ln_1: LayerNorm,
     pub(crate) in_proj: Linear,
@@ -41,18 +44,21 @@ pub(crate) struct Block {
     pub(crate) c_proj: Linear,
 }
 
-#[derive(Debug)]
 pub(crate) struct LayerNorm {
     gamma: Vec<f32>,
     beta: Vec<f32>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Linear {
-    /// Row-major `[inputs, outputs]`.
-    weight: Vec<f32>,
+    weight: Weight,
     /// `[outputs]`
     bias: Vec<f32>,
+}
+
+enum Weight {
+    /// Row-major `[inputs, outputs]`.
+    Float32(Vec<f32>),
+    Int8(Int8),
 }
 
 /// What is written anew in each block, row by row of the residual stream.
@@ -68,6 +74,11 @@ struct Buffers {
 impl Blocks {
     pub(crate) fn new(blocks: Vec<Block>) -> Self {
         Self(blocks)
+    }
+
+    /// The same that multiplies weights in 8-bit integers.
+    pub(crate) fn in_int8(self) -> Self {
+        Self(self.0.into_iter().map(Block::in_int8).collect())
     }
 
     /// As [`crate::transformer::Transformer::forward`].
@@ -99,7 +110,19 @@ struct Shape {
     attention: Attention,
 }
 
+impl fmt::Debug for Blocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blocks").field("layers", &self.0.len()).finish()
+    }
+}
+
 impl Block {
+    fn in_int8(self) -> Self {
+        let Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj } = self;
+        let [in_proj, out_proj, c_fc, c_proj] = [in_proj, out_proj, c_fc, c_proj].map(Linear::in_int8);
+        Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
+    }
+
     fn forward(&self, stream: &mut [f32], buffers: &mut Buffers, shape: Shape, activation: Activation) {
         let Buffers { normed, wide, heads_out } = buffers;
         let rows = stream.len() / shape.width;
@@ -150,7 +173,7 @@ impl LayerNorm {
 impl Linear {
     pub(crate) fn new(layer: nn::Linear) -> Self {
         let bias = layer.bias.expect("CLIP's linear layers have a bias");
-        Self { weight: values(layer.weight.val()), bias: values(bias.val()) }
+        Self { weight: Weight::Float32(values(layer.weight.val())), bias: values(bias.val()) }
     }
 
     /// `out = input · weight + bias`
@@ -171,9 +194,21 @@ impl Linear {
 
     fn add_product(&self, input: &[f32], out: &mut [f32]) {
         let outputs = self.bias.len();
-        let inputs = self.weight.len() / outputs;
-        let (out, input) = (MatrixMut::rows(out, outputs), Matrix::rows(input, inputs));
-        product(out, Old::Kept, 1.0, input, Matrix::rows(&self.weight, outputs), Threads::All);
+        match &self.weight {
+            Weight::Float32(weight) => {
+                let (input, weight) = (Matrix::rows(input, weight.len() / outputs), Matrix::rows(weight, outputs));
+                product(MatrixMut::rows(out, outputs), Old::Kept, 1.0, input, weight, Threads::All);
+            }
+            Weight::Int8(weight) => weight.add_product(input, out),
+        }
+    }
+
+    fn in_int8(self) -> Self {
+        let weight = match self.weight {
+            Weight::Float32(weight) => Weight::Int8(Int8::new(&weight, self.bias.len())),
+            int8 => int8,
+        };
+        Self { weight, ..self }
     }
 }
 

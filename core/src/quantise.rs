@@ -7,6 +7,9 @@ use safetensors::Dtype;
 use crate::error::{Error, Result};
 use crate::weights::RawTensor;
 
+/// The code of the largest value of a channel.
+pub(crate) const LARGEST: f32 = 127.0;
+
 /// Name of the scales of a quantised tensor.
 pub(crate) fn scale_name(name: &str) -> String {
     format!("{name}:scale")
@@ -20,7 +23,7 @@ pub(crate) fn quantise(name: &str, shape: &[usize], values: &[f32]) -> [(String,
     let channel = channel_of(shape, axis);
     let mut scales = vec![0.0f32; shape[axis]];
     for (i, value) in values.iter().enumerate() {
-        scales[channel(i)] = scales[channel(i)].max(value.abs() / 127.0);
+        scales[channel(i)] = scales[channel(i)].max(value.abs() / LARGEST);
     }
     let level = |(i, value): (usize, &f32)| match scales[channel(i)] {
         0.0 => 0,

@@ -75,6 +75,13 @@ impl Transformer {
         Self { resblocks: Vec::new(), on_cpu: Some(Arc::new(Blocks::new(blocks))) }
     }
 
+    /// The same that multiplies weights in 8-bit integers; `None` unless it scores on the processor.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn in_int8(self) -> Option<Self> {
+        let blocks = Arc::into_inner(self.on_cpu?)?;
+        Some(Self { on_cpu: Some(Arc::new(blocks.in_int8())), ..self })
+    }
+
     /// Runs the blocks in order.
     ///
     /// # Shapes

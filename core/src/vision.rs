@@ -45,6 +45,12 @@ impl VisionTransformer {
         Self { transformer: self.transformer.for_scoring(device), ..self }
     }
 
+    /// See [`Transformer::in_int8`].
+    #[cfg(feature = "cpu")]
+    pub(crate) fn in_int8(self) -> Option<Self> {
+        Some(Self { transformer: self.transformer.in_int8()?, ..self })
+    }
+
     /// Projects images into the joint space, Eq. 1; the result is not yet unit length.
     ///
     /// # Shapes

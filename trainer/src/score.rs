@@ -33,6 +33,7 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, Layout, Run, WITHOUT_PROMPT};
 use tsp_mgs_core::scorer::{Input, Scorer};
 
+use crate::cli::UsageError;
 use crate::device;
 use crate::model::Model;
 
@@ -43,7 +44,7 @@ use parts::Parts;
 use settings::Settings;
 use tally::Tally;
 
-pub use args::{Format, ScoreArgs};
+pub use args::{Format, Precision, ScoreArgs};
 pub(crate) use progress::progress_bar;
 
 /// Runs `trainer score`; the exit code is 1 when an image could not be scored.
@@ -57,12 +58,18 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let settings = Settings::new(args, &model, &tasks);
     let device = device::select(args.device)?;
     let mut scorer = model.scorer(tasks, &device.device)?.with_tower_batch(args.batch);
-    let run = Run::new(&scorer, device.name, model.label(), model.warning.clone());
+    let mut device_name = device.name;
+    if args.precision == Precision::Int8 {
+        scorer = scorer.in_int8().map_err(|error| UsageError::new(format!("{error}; leave --precision out")))?;
+        device_name.push_str(", int8");
+    }
+    let run = Run::new(&scorer, device_name, model.label(), model.warning.clone());
     for note in run.notes() {
         eprintln!("note: {note}");
     }
     let plan = scorer.view_plan();
-    let store = args.features.as_ref().map(|folder| FeatureStore::open(folder, &model, plan)).transpose()?;
+    let store =
+        args.features.as_ref().map(|folder| FeatureStore::open(folder, &model, plan, args.precision)).transpose()?;
     match records {
         None => stream::run(args, &mut scorer, &run, store),
         Some(records) => score_records(args, records, &settings, &mut scorer, &run, store),

@@ -14,6 +14,7 @@ use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use tempfile::Builder;
 use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
 
+use super::args::Precision;
 use crate::files::make_readable;
 use crate::model::Model;
 
@@ -45,9 +46,12 @@ impl FeatureStore {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn open(folder: &Path, model: &Model, plan: ViewPlan) -> Result<Self> {
+    pub fn open(folder: &Path, model: &Model, plan: ViewPlan, precision: Precision) -> Result<Self> {
         // The image tower stays the same whatever the options: the bundle that they stand in is what is known of it.
-        let name = format!("{}.{PREPROCESS_ID}.crops-{}", &model.sha256[..16], plan.crops);
+        let mut name = format!("{}.{PREPROCESS_ID}.crops-{}", &model.sha256[..16], plan.crops);
+        if precision == Precision::Int8 {
+            name += ".int8";
+        }
         let folder = folder.join(name);
         fs::create_dir_all(&folder).with_context(|| format!("making the folder of features {}", folder.display()))?;
         Ok(Self { folder, plan, embed_dim: model.checkpoint.config().embed_dim })

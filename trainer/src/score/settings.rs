@@ -8,7 +8,7 @@ use serde_json::Value;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::PREPROCESS_ID;
 
-use super::args::{ScoreArgs, Shard};
+use super::args::{Precision, ScoreArgs, Shard};
 use crate::model::Model;
 
 /// Saved beside the parts and in a Parquet file's metadata. Threads and device are no part of it: the same run may go
@@ -21,6 +21,7 @@ pub struct Settings {
     preprocess: &'static str,
     prompt: Option<String>,
     batch: NonZeroUsize,
+    precision: Precision,
     shard: Option<Shard>,
 }
 
@@ -34,6 +35,7 @@ impl Settings {
             preprocess: PREPROCESS_ID,
             prompt: args.prompt.clone(),
             batch: args.batch,
+            precision: args.precision,
             shard: args.shard,
         }
     }
