@@ -3,6 +3,7 @@
 use gemm::Parallelism;
 
 /// A product of fewer multiplications is faster on one thread.
+#[cfg(not(target_arch = "wasm32"))]
 const WORTH_THREADS: usize = 1 << 22;
 
 /// A matrix that lies in a slice.
@@ -93,10 +94,9 @@ pub(super) fn product(out: MatrixMut, old: Old, factor: f32, a: Matrix, b: Matri
     let (rows, columns, inner) = (out.layout.rows, out.layout.columns, a.layout.columns);
     assert!(a.layout.rows == rows && b.layout.columns == columns && b.layout.rows == inner, "sizes of a product");
     assert!(out.layout.fits(out.values.len()) && a.layout.fits(a.values.len()) && b.layout.fits(b.values.len()));
-    let is_large = rows * columns * inner >= WORTH_THREADS;
     let parallelism = match threads {
         #[cfg(not(target_arch = "wasm32"))]
-        Threads::All if is_large => Parallelism::Rayon(0),
+        Threads::All if rows * columns * inner >= WORTH_THREADS => Parallelism::Rayon(0),
         _ => Parallelism::None,
     };
     #[expect(unsafe_code, reason = "the crate has no safe interface; burn calls it in the same way")]
