@@ -15,7 +15,8 @@ BOUND = 0.03
 def run(setting):
     size = setting.pick("two-layers", "vit-b-32")
     files, checkpoint, q8 = photos(setting, 33), weights(setting, size), bundle(setting, size, "q8", "--vision-only", *PATCHES)
-    flags = ["--crops", str(BATCH)]
+    flags = ["--crops", str(BATCH), "--precision", "int8"]
+    ours.needs(setting, "--precision", "8-bit products")
     for threads in setting.threads:
         with (
             Rival("tower", threads, runtime="onnxruntime int8", weights=checkpoint, size=size, onnx=tower(setting, size, "int8")) as int8,
