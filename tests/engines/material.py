@@ -87,33 +87,33 @@ def driver(name, trainer, source, output, *flags, environment=None, trainer_flag
         dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) | options))
 
 
-def kill_when_busy(starts, run, whom):
-    """Ends what `whom` makes of a trainer that has read a part of its rows; the id of that process."""
+def kill(starts, run, is_ready, whom):
+    """Ends what `whom` makes of the first trainer that is ready and still runs."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and run.poll() is None:
         for trainer in starts():
-            if bytes_read(trainer) > 500_000:
-                victim = whom(trainer)
-                os.kill(victim, signal.SIGKILL)
-                return victim
+            try:
+                if is_ready(trainer):
+                    return os.kill(whom(trainer), signal.SIGKILL)
+            except OSError:
+                pass  # It has just ended.
         time.sleep(0.02)
+    run.kill()
     raise AssertionError(f"no trainer was seen at work; the engine said: {run.communicate()[0]}")
 
 
+def kill_when_busy(starts, run, whom):
+    """The same, once a trainer has read a part of its rows."""
+    kill(starts, run, lambda trainer: bytes_read(trainer) > 500_000, whom)
+
+
 def bytes_read(process):
-    try:
-        return int(Path(f"/proc/{process}/io").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
+    return int(Path(f"/proc/{process}/io").read_text().split()[1])
 
 
 def parent(process):
     """The worker that a trainer belongs to."""
     return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
-
-
-def command_line(process):
-    return Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
 def check(test, output, rows, bound=BOUND, keep=None):

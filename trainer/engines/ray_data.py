@@ -80,7 +80,5 @@ def of_uri(name):
 if __name__ == "__main__":
     try:
         main()
-    except trainer.TrainerFailed as error:
-        sys.exit(f"error: {error}")
-    except ray.exceptions.RayError as error:
+    except (trainer.TrainerFailed, ray.exceptions.RayError) as error:
         sys.exit(f"error: {trainer.reason(error)}")
