@@ -68,6 +68,16 @@ class Filter(unittest.TestCase):
         self.assertEqual(first, scored())
         owned.close()
 
+    def test_tables_may_differ_in_the_type_of_their_texts(self):
+        owned = trainer.Filter(settings())
+        for kind in (pa.string(), pa.large_string(), pa.null()):
+            text = self.table["text"] if kind != pa.null() else pa.nulls(self.table.num_rows)
+            table = self.table.set_column(2, "text", text.cast(kind)).slice(0, 20)
+            [answer] = owned.score_all(iter(table.combine_chunks().to_batches()))
+            self.assertEqual(answer.column("perception").null_count, 2, kind)
+            self.assertEqual(answer.column("alignment").null_count, 20 if kind == pa.null() else 4, kind)
+        owned.close()
+
     def test_what_is_not_waited_for_leaves_no_process(self):
         owned = trainer.Filter(settings())
         answers = owned.score_all(iter(self.batches(10)))
@@ -111,7 +121,10 @@ class Filter(unittest.TestCase):
 
     def test_of_an_engines_error_the_trainers_words_are_told(self):
         for text, expected in [
-            ("Task failed\n  File a\nfilter.TrainerFailed: trainer ended\nmore", "trainer ended"), ("no such file\nat x", "no such file"), ("", "ValueError"),
+            ("Task failed\nKeyError: a\nfilter.TrainerFailed: trainer ended\nmore", "trainer ended"),
+            ("Task failed\n  File a\nKeyError: a\nmore", "KeyError: a"),
+            ("no such file\nat x", "no such file"),
+            ("", "ValueError"),
         ]:
             self.assertEqual(trainer.reason(ValueError(text)), expected)
 

@@ -18,6 +18,7 @@ class RayData(unittest.TestCase):
         cls.folder = Path(tempfile.mkdtemp(prefix="ray"))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         cls.rows = material.Rows(cls.folder)
+        cls.few = material.Rows(cls.folder / "few", 300, flags=())
         cls.cluster = Cluster(cls.folder, nodes=2, processors=2)
         cls.addClassCleanup(cls.cluster.stop)
 
@@ -50,13 +51,12 @@ class RayData(unittest.TestCase):
         self.whole(run, "killed-node", 4, keep=["key"])
 
     def test_with_sixteen_views_scores_are_those_of_one_process_to_the_last_bit(self):
-        rows = material.Rows(self.folder / "few", 300, flags=())
         trainer, _ = material.watched(self.folder)
         run = material.driver("ray_data.py", trainer, self.folder / "few/rows/*.parquet", self.folder / "exact", *TWO,
                               environment=self.cluster.environment, trainer_flags=())
         said = run.communicate(timeout=240)[0]
         self.assertEqual(run.returncode, 0, said[-3000:])
-        material.check(self, self.folder / "exact", rows, bound=0)
+        material.check(self, self.folder / "exact", self.few, bound=0)
 
     def test_what_is_wrong_is_told_in_a_sentence_and_nothing_is_written(self):
         (self.folder / "there").mkdir()

@@ -20,13 +20,15 @@ class Reproduce(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = Path(tempfile.mkdtemp(prefix="ray"))
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        for command in (["synth", "--out", cls.folder / "data/AGIQA-3K", "--images", "24", "--seed", "1"], ["export", "--out", cls.folder / "clip"]):
+        data = ["synth", "--out", cls.folder / "data/AGIQA-3K", "--images", "24", "--seed", "1"]
+        for command in (data, ["export", "--out", cls.folder / "clip"]):
             subprocess.run([material.TRAINER, *command], check=True, capture_output=True)
         cls.cluster = Cluster(cls.folder, nodes=2, processors=1, gpus=1)
         cls.addClassCleanup(cls.cluster.stop)
 
     def flags(self, out):
-        return ["table4", "--data", self.folder / "data", "--clip", self.folder / "clip/weights-01.safetensors", "--out", self.folder / out, *TINY]
+        clip = self.folder / "clip/weights-01.safetensors"
+        return ["table4", "--data", self.folder / "data", "--clip", clip, "--out", self.folder / out, *TINY]
 
     def start(self, out):
         trainer, self.starts = material.watched(self.folder)
@@ -62,8 +64,8 @@ class Reproduce(unittest.TestCase):
         self.assertEqual(len(done), 3, done)
 
     def test_what_trainer_refuses_is_told_at_once(self):
-        run = subprocess.run([sys.executable, material.ENGINES / "reproduce_ray.py", "--trainer", material.TRAINER, "--", "table4", "--data", "nowhere",
-                              "--clip", "x", "--out", "y"], capture_output=True, text=True)
+        flags = ["--trainer", material.TRAINER, "--", "table4", "--data", "nowhere", "--clip", "x", "--out", "y"]
+        run = subprocess.run([sys.executable, material.ENGINES / "reproduce_ray.py", *flags], capture_output=True, text=True)
         self.assertEqual(run.returncode, 1)
         self.assertIn("nowhere is no folder", run.stderr)
 

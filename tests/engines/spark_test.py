@@ -9,7 +9,8 @@ from pathlib import Path
 import material
 
 # Of 10 partitions, two at a time. Four attempts each: in local mode Spark has to be told.
-SUBMIT = "--master local[2,4] --driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.files.maxPartitionBytes=900k pyspark-shell"
+SUBMIT = ("--master local[2,4] --driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.files.maxPartitionBytes=900k "
+          "pyspark-shell")
 
 
 class Spark(unittest.TestCase):
@@ -18,11 +19,13 @@ class Spark(unittest.TestCase):
         cls.folder = Path(tempfile.mkdtemp(prefix="spark"))
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.rows = material.Rows(cls.folder)
+        cls.few = material.Rows(cls.folder / "few", 300, flags=())
         cls.environment = {"PYSPARK_SUBMIT_ARGS": SUBMIT, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_DIRS": str(cls.folder / "local")}
 
     def start(self, name, *flags, source="rows", **options):
         trainer, self.starts = material.watched(self.folder)
-        return material.driver("spark.py", trainer, self.folder / source, self.folder / name, *flags, environment=self.environment, **options)
+        options = {"environment": self.environment} | options
+        return material.driver("spark.py", trainer, self.folder / source, self.folder / name, *flags, **options)
 
     def whole(self, run, name, starts, **options):
         said = run.communicate(timeout=240)[0]
@@ -46,8 +49,7 @@ class Spark(unittest.TestCase):
         self.whole(run, "killed-worker", 2 + self.partitions("killed-worker"), keep=["key"])
 
     def test_with_sixteen_views_scores_are_those_of_one_process_to_the_last_bit(self):
-        rows = material.Rows(self.folder / "few", 300, flags=())
-        self.whole(self.start("exact", source="few/rows/*.parquet", trainer_flags=()), "exact", 2, rows=rows, bound=0)
+        self.whole(self.start("exact", source="few/rows/*.parquet", trainer_flags=()), "exact", 2, rows=self.few, bound=0)
 
     def test_what_is_wrong_is_told_in_a_sentence_and_nothing_is_written(self):
         (self.folder / "there").mkdir()
@@ -58,7 +60,7 @@ class Spark(unittest.TestCase):
             ("wrong", (), (*material.FLAGS, "--max-errors", "1"), "error: trainer ended with exit code 1: "),
         ]:
             with self.subTest(expected=expected):
-                run = self.start(name, *flags, trainer_flags=trainer_flags)
+                run = self.start(name, *flags, source="few/rows", trainer_flags=trainer_flags)
                 said = run.communicate(timeout=240)[0]
                 self.assertEqual(run.returncode, 1, said[-3000:])
                 self.assertIn(expected, material.error(said))

@@ -22,9 +22,6 @@ import pyarrow as pa
 # Rows that go to `trainer` at once. It cuts its own batches for the device, so any number gives the same; one batch is always sent ahead,
 # and 64 images of 200 kB, sent and answered, are 26 MB on the way.
 ROWS = 64
-# How often a task is tried again, as Spark does by itself.
-RETRIES = 3
-
 
 class TrainerFailed(Exception):
     """`trainer` refused, failed or was killed; the text says which, with its last words."""
@@ -99,6 +96,8 @@ class Filter:
 
     def _send(self, batch):
         needed = batch.select(self.settings.columns())
+        if self.process is not None and needed.schema != self.schema:
+            self.close()  # Another file of the same data set may have another type of text, or no prompt at all.
         if self.process is None:
             self._start(needed.schema)
         try:
@@ -116,8 +115,9 @@ class Filter:
         names = [answer.schema.names[i] for i in scores]
         for name in names:
             if name in kept.schema.names:
-                raise TrainerFailed(f"the input has a column `{name}`, and so have the scores; name the columns to keep without it: --keep")
-        return pa.RecordBatch.from_arrays([*kept.columns, *(answer.column(i) for i in scores)], names=[*kept.schema.names, *names])
+                raise TrainerFailed(f"the input has a column `{name}`, and so have the scores; keep others: --keep")
+        columns = [*kept.columns, *(answer.column(i) for i in scores)]
+        return pa.RecordBatch.from_arrays(columns, names=[*kept.schema.names, *names])
 
     def _start(self, schema):
         self.errors = tempfile.TemporaryFile()
@@ -127,7 +127,7 @@ class Filter:
         except OSError as error:
             self.errors.close()
             raise TrainerFailed(f"starting {self.settings.trainer}: {error}; name the program by --trainer") from None
-        self.writer = pa.ipc.new_stream(self.process.stdin, schema)
+        self.writer, self.schema = pa.ipc.new_stream(self.process.stdin, schema), schema
         # Answers are read by a thread of its own: a batch and its answer may each be larger than a pipe, and neither waits for the other.
         self.answers = queue.SimpleQueue()
         reader = threading.Thread(target=read_answers, args=(self.process.stdout, self.answers), daemon=True)
@@ -177,7 +177,10 @@ def read_answers(pipe, answers):
 
 
 def check(settings, schema):
-    """Asks `trainer` on this machine's CPU what it says of flags, model and columns, before they are sent to many; the schema of the output."""
+    """Asks `trainer` on this machine's CPU what it says of flags, model and columns, before they are sent to many.
+
+    Gives the schema of the output.
+    """
     for name in [*settings.columns(), *(settings.keep or ())]:
         if name not in schema.names:
             raise TrainerFailed(f"expected a column `{name}`, found {', '.join(schema.names)}")
@@ -189,17 +192,19 @@ def check(settings, schema):
 
 def parser(description, engine):
     """Flags that every engine has; `engine` is what only this one has to say."""
-    text = argparse.RawDescriptionHelpFormatter
-    flags = argparse.ArgumentParser(description=description, epilog=engine, formatter_class=text)
-    flags.add_argument("flags", nargs="*", metavar="-- FLAG", help="of trainer score: -- --model DIR --crops 5")
-    flags.add_argument("--input", required=True, help="folder or pattern of Parquet files")
-    flags.add_argument("--output", required=True, help="folder of the results, Parquet; it must not be there yet")
-    flags.add_argument("--image", required=True, metavar="NAME", help="column of the images: bytes, paths, or Hugging Face's images")
-    flags.add_argument("--prompt", metavar="NAME", help="column of the prompts")
-    flags.add_argument("--keep", metavar="NAMES", help="columns of the input that the output has, too: id,url; default: all, images included")
-    flags.add_argument("--trainer", default="trainer", metavar="PATH", help="the program, at the same place on every machine; default: found by PATH")
-    flags.add_argument("--threads", type=int, default=1, metavar="N", help="processors of each process: to decode, and to compute without a GPU; default: 1")
-    flags.add_argument("--device", default="cpu", help="as of trainer score: cpu, cuda, wgpu; default: cpu")
+    layout = argparse.RawDescriptionHelpFormatter
+    flags = argparse.ArgumentParser(description=description, epilog=engine, formatter_class=layout)
+    add = flags.add_argument
+    add("flags", nargs="*", metavar="-- FLAG", help="of trainer score: -- --model DIR --crops 5")
+    add("--input", required=True, help="folder or pattern of Parquet files")
+    add("--output", required=True, help="folder of the results, Parquet; it must not be there yet")
+    add("--image", required=True, metavar="NAME", help="column of the images: bytes, paths, or Hugging Face's images")
+    add("--prompt", metavar="NAME", help="column of the prompts")
+    add("--keep", metavar="NAMES", help="columns of the input that the output has, too: id,url; default: all, images included")
+    add("--trainer", default="trainer", metavar="PATH", help="the program, at the same place on every machine; default: found by PATH")
+    add("--threads", type=int, default=1, metavar="N",
+        help="processors of each process: to decode, and to compute without a GPU; default: 1")
+    add("--device", default="cpu", help="as of trainer score: cpu, cuda, wgpu; default: cpu")
     return flags
 
 
@@ -213,7 +218,7 @@ def settings_of(flags):
 
 
 def reason(error):
-    """What a user has to know of an engine's error, which may be pages long: what was raised in Python, `trainer`'s words before others."""
+    """What a user has to know of an error that may be pages long: what was raised in Python, `trainer`'s words before others."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     ours = [line.split("TrainerFailed: ", 1)[1] for line in lines if "TrainerFailed: " in line]
     raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]

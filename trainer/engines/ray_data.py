@@ -21,6 +21,8 @@ What was lost with a machine, an actor or a process is scored again, three times
 output is whole, it has a file _SUCCESS; without it, remove the folder and start again.
 """
 
+# How often a task is tried again when its process failed, as Spark does by itself.
+RETRIES = 3
 # Bytes of a file, at least, unless it is the last: tasks are small, and a hundred million rows are not to be as many files as tasks.
 FILE = 128 << 20
 
@@ -43,7 +45,8 @@ def main():
     flags = trainer.parser(__doc__, NOTES)
     flags.add_argument("--workers", type=int, default=1, metavar="N", help="processes, on all machines together; default: 1")
     flags.add_argument("--gpus", type=float, default=0, metavar="G", help="GPUs of each process: 1, or 0.5 for two on one; default: 0")
-    flags.add_argument("--rows", type=int, default=256, metavar="N", help="rows of a task: as many are scored again when it is lost; with a GPU rather 4096; default: 256")
+    flags.add_argument("--rows", type=int, default=256, metavar="N",
+                       help="rows of a task: as many are scored again when it is lost; with a GPU rather 4096; default: 256")
     args = flags.parse_args()
     settings = trainer.settings_of(args)
     files, output = of_uri(args.output)
@@ -58,7 +61,7 @@ def main():
     ray.cloudpickle.register_pickle_by_value(trainer)
     # An actor that was lost is replaced in any case, and its tasks are done again.
     context = DataContext.get_current()
-    context.retried_map_errors, context.max_map_retries = True, trainer.RETRIES
+    context.retried_map_errors, context.max_map_retries = True, RETRIES
     paths = sorted(glob.glob(args.input)) or args.input
     rows = ray.data.read_parquet(paths)
     schema = pa.schema(list(zip(rows.schema().names, rows.schema().types, strict=True)))

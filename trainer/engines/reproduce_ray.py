@@ -52,7 +52,8 @@ def main():
     layout = argparse.RawDescriptionHelpFormatter
     flags = argparse.ArgumentParser(description=__doc__, epilog=NOTES, formatter_class=layout)
     flags.add_argument("flags", nargs="+", metavar="-- FLAG", help="of trainer reproduce")
-    flags.add_argument("--trainer", default="trainer", metavar="PATH", help="the program, at the same place on every machine; default: found by PATH")
+    flags.add_argument("--trainer", default="trainer", metavar="PATH",
+                       help="the program, at the same place on every machine; default: found by PATH")
     flags.add_argument("--gpus", type=float, default=1, metavar="G", help="GPUs of each job; 0 for none; default: 1")
     flags.add_argument("--cpus", type=int, default=4, metavar="N", help="processors of each job; default: 4")
     args = flags.parse_args()
