@@ -17,8 +17,8 @@ import filter as trainer  # noqa: E402
 NOTES = """
 The cluster is that of RAY_ADDRESS, else one is started here. Leave a processor of it to reading and writing: --workers x --threads
 is less than all. With GPUs: --gpus 1 --device cuda --threads 8, so that each process sees the one that Ray gave it.
-What was lost with a machine, an actor or a process is scored again, three times at most, and stands in the output once. When the
-output is whole, it has a file _SUCCESS; without it, remove the folder and start again.
+What was lost with a machine or an actor is scored again, and so is what a process failed at, three times at most; it stands in the output
+once. When the output is whole, it has a file _SUCCESS; without it, remove the folder and start again.
 """
 
 # How often a task is tried again when its process failed, as Spark does by itself.
