@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help score gallery web model test format lint test-native test-wasm test-page size bench bench-cuda fixtures picture apt wasm-target
+.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-cuda fixtures picture apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -38,7 +38,7 @@ model: $(TRAINER) ## Put a model beside the page: MODEL=FOLDER, or the built-in 
 	$(if $(MODEL),rm -rf $(DIST)/model && mkdir -p $(DIST) && cp -r $(MODEL) $(DIST)/model,\
 	  $(TRAINER) export --dtype f16 --overwrite --out $(DIST)/model)
 
-test: format lint test-native test-wasm test-page size ## Install what is needed and run every test
+test: format lint test-native test-wasm test-page test-engines size ## Install what is needed and run every test
 
 format: ## Check the formatting
 	cargo fmt --all --check
@@ -62,6 +62,9 @@ test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in C
 
 test-page: apt web ## Test package and gallery as built in Chromium against the command line
 	cd www && TRAINER=$(TRAINER) npm test --silent
+
+test-engines: jre $(TRAINER) $(VENV)-engines/ready ## Test the drivers for Ray and Spark on clusters of this machine
+	TRAINER=$(TRAINER) $(VENV)-engines/bin/python -m unittest discover -s tests/engines -p "*_test.py"
 
 size: web ## Print what a browser downloads; an error when it grew
 	cd www && npm run --silent size
@@ -89,6 +92,10 @@ apt:
 	  dpkg -s $$name >/dev/null 2>&1 || echo $$name; done); \
 	[ -z "$$missing" ] || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends $$missing; }
 
+# Spark runs on Java; any that is there will do.
+jre:
+	@command -v java >/dev/null || { $(SUDO) apt-get update && $(SUDO) apt-get install -y --no-install-recommends default-jre-headless; }
+
 wasm-target:
 	@rustup target list --installed | grep -qx wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown
 
@@ -103,6 +110,9 @@ www/node_modules/.package-lock.json: www/package-lock.json
 
 $(VENV)/ready: tests/fixtures/requirements.txt
 	python3 -m venv $(VENV) && $(VENV)/bin/pip install -r tests/fixtures/requirements.txt && touch $@
+
+$(VENV)-engines/ready: tests/engines/requirements.txt
+	python3 -m venv $(VENV)-engines && $(VENV)-engines/bin/pip install -r tests/engines/requirements.txt && touch $@
 
 $(VENV)/bench: tests/bench/requirements.txt $(VENV)/ready
 	$(VENV)/bin/pip install -r tests/bench/requirements.txt && touch $@

@@ -186,6 +186,39 @@ fn a_job_that_outlived_its_run_is_waited_for_and_not_started_again() {
 }
 
 #[test]
+fn jobs_that_run_one_by_one_leave_the_tables_to_the_whole_command() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let output = reproduce("table4", out.path(), &["--list"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let listed = String::from_utf8(output.stdout).expect("Unicode");
+    let mut jobs: Vec<&str> = listed.lines().collect();
+    assert!(!out.path().join("jobs").exists(), "nothing runs");
+    for (done, &job) in jobs.iter().enumerate() {
+        let output = reproduce("table4", out.path(), &["--only", job]);
+        assert!(output.status.success() && output.stdout.is_empty(), "{}", stderr(&output));
+        assert_eq!(results(out.path()).len(), done + 1, "{job}");
+    }
+    jobs.sort_unstable();
+    let expected = ["adv_both_alpha-1_split-1", "adv_both_alpha-1_split-2", "clip_split-1", "clip_split-2"];
+    assert_eq!(jobs, expected.map(|job| format!("agiqa-3k_alignment_{job}")));
+    let before = results(out.path());
+    let output = reproduce("table4", out.path(), &["--only", jobs[0]]);
+    assert!(output.status.success() && stderr(&output).contains("1 jobs, 1 of them finished before"));
+    assert!(!out.path().join("table4.json").exists(), "one job writes no table");
+
+    let output = reproduce("table4", out.path(), &[]);
+    assert!(output.status.success() && stderr(&output).contains("4 of them finished before"), "{}", stderr(&output));
+    assert_eq!(results(out.path()), before);
+    let alone = tempfile::tempdir().expect("a temporary folder");
+    assert!(reproduce("table4", alone.path(), &[]).status.success());
+    assert_eq!(json(&out.path().join("table4.json")), json(&alone.path().join("table4.json")));
+
+    let output = reproduce("table4", out.path(), &["--only", "table4"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("there is no job `table4`; --list names them"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_job_that_fails_is_named_and_the_rest_goes_on() {
     let out = tempfile::tempdir().expect("a temporary folder");
     let broken = "agiqa-3k_perception_adj_both_alpha-0_split-1";

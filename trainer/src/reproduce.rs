@@ -40,19 +40,24 @@ use crate::files::write_atomically;
 pub fn run(args: &ReproduceArgs) -> Result<ExitCode> {
     let slots = args.slots()?;
     let plan = Plan::new(args, slots.len())?;
+    let wanted = plan.wanted()?;
+    if args.list {
+        plan.jobs.iter().for_each(|job| println!("{}", job.name));
+        return Ok(ExitCode::SUCCESS);
+    }
     for folder in ["jobs", "logs"] {
         make_folder(&args.out.join(folder))?;
     }
     let mut reports = BTreeMap::new();
-    for index in 0..plan.jobs.len() {
+    for &index in &wanted {
         if let Some(report) = plan.report(index)? {
             plan.jobs[index].clear_checkpoints(&args.out)?;
             reports.insert(index, report);
         }
     }
-    let failed = run_jobs(&plan, &slots, &mut reports)?;
+    let failed = run_jobs(&plan, &wanted, &slots, &mut reports)?;
     let mut written = Vec::new();
-    for experiment in &plan.experiments {
+    for experiment in plan.told() {
         let table = plan.table(experiment, &reports);
         written.extend(write_table(&args.out, &table)?);
         written.extend(write_chart(&args.out, experiment, &table)?);
@@ -61,20 +66,27 @@ pub fn run(args: &ReproduceArgs) -> Result<ExitCode> {
     for (name, error) in &failed {
         eprintln!("failed: {name}: {error}");
     }
-    let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
-    println!("wrote {}", names.join(", "));
+    if !written.is_empty() {
+        let names: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        println!("wrote {}", names.join(", "));
+    }
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let (count, all, out) = (failed.len(), plan.jobs.len(), args.out.display());
+    let (count, all, out) = (failed.len(), wanted.len(), args.out.display());
     eprintln!("{count} of {all} jobs failed; {out}/logs has their output, and the same command tries them again");
     Ok(ExitCode::FAILURE)
 }
 
-/// Runs what is not finished; returns what failed, with the reasons.
-fn run_jobs(plan: &Plan, slots: &[String], reports: &mut BTreeMap<usize, Report>) -> Result<Vec<(String, String)>> {
+/// Runs what is wanted and not finished; returns what failed, with the reasons.
+fn run_jobs(
+    plan: &Plan,
+    wanted: &[usize],
+    slots: &[String],
+    reports: &mut BTreeMap<usize, Report>,
+) -> Result<Vec<(String, String)>> {
     let out = &plan.shared.args.out;
-    let todo: Vec<usize> = (0..plan.jobs.len()).filter(|index| !reports.contains_key(index)).collect();
+    let todo: Vec<usize> = wanted.iter().copied().filter(|index| !reports.contains_key(index)).collect();
     let processes = todo.iter().map(|&index| {
         let job = &plan.jobs[index];
         let set = plan.set(job.layout)?;
@@ -86,7 +98,7 @@ fn run_jobs(plan: &Plan, slots: &[String], reports: &mut BTreeMap<usize, Report>
         })
     });
     let processes: Vec<Process> = processes.collect::<Result<_>>()?;
-    let (all, before) = (plan.jobs.len(), reports.len());
+    let (all, before) = (wanted.len(), reports.len());
     eprintln!("{all} jobs, {before} of them finished before; {} at a time", slots.len());
     let (start, mut ended, mut failed) = (Instant::now(), 0, Vec::new());
     queue::run(&processes, slots, |place, time, result| {
@@ -113,7 +125,7 @@ fn run_jobs(plan: &Plan, slots: &[String], reports: &mut BTreeMap<usize, Report>
             Err(error) => failed.push((job.name.clone(), format!("{error:#}"))),
         }
         // What is known so far survives whatever comes.
-        for experiment in &plan.experiments {
+        for experiment in plan.told() {
             if let Err(error) = write_table(out, &plan.table(experiment, reports)) {
                 eprintln!("warning: {error:#}");
             }

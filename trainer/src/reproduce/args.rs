@@ -90,6 +90,16 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 
+    /// Print the names of the jobs, one a line, and run none
+    #[arg(long, conflicts_with = "only")]
+    pub list: bool,
+
+    /// Run one job and write no table: for a scheduler that spreads the jobs of --list over machines
+    ///
+    /// They share --out. The command without this flag then finds them finished, and writes the tables.
+    #[arg(long, value_name = "JOB")]
+    pub only: Option<String>,
+
     /// What to train otherwise
     #[command(flatten)]
     pub training: TrainingArgs,

@@ -87,6 +87,23 @@ impl<'a> Plan<'a> {
         self.sets.iter().find(|set| set.layout == layout).context("every experiment's data set was found")
     }
 
+    /// The places of the jobs that are asked for: all, or the one of `--only`.
+    ///
+    /// # Errors
+    /// When no job is called so.
+    pub fn wanted(&self) -> Result<Vec<usize>> {
+        let Some(name) = &self.shared.args.only else { return Ok((0..self.jobs.len()).collect()) };
+        match self.jobs.iter().position(|job| job.name == *name) {
+            Some(index) => Ok(vec![index]),
+            None => Err(UsageError::new(format!("there is no job `{name}`; --list names them")).into()),
+        }
+    }
+
+    /// The experiments whose tables are written: none by a run of one job, which others run beside.
+    pub fn told(&self) -> &[Experiment] {
+        if self.shared.args.only.is_some() { &[] } else { &self.experiments }
+    }
+
     /// Split by split, so that all settings have equally many at any time; each job once.
     fn all_jobs(&self) -> Vec<Job> {
         let mut jobs: Vec<Job> = Vec::new();

@@ -1,0 +1,159 @@
+"""What the tests of the engines share: rows with real images, what one process makes of them, and a driver that is watched and harmed."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINES = ROOT / "trainer/engines"
+TRAINER = Path(os.environ["TRAINER"]).resolve()
+sys.path.insert(0, str(ENGINES))
+
+ROWS, FILES = 2000, 8
+SCORES = ["perception", "alignment", "prompt_source", "prompt_truncated", "width", "height", "crops", "device", "model", "notes"]
+# One patch: the time goes into what the engines do.
+FLAGS = ("--crops", "1")
+# Eight images with one patch are one matrix; where a record batch ends, so does the matrix, and one of another height is rounded
+# otherwise: 5e-7 was seen. With 16 views an image is a matrix of its own, and scores are the same to the last bit.
+BOUND = 1e-5
+
+
+def rows():
+    """Photographs, each cut elsewhere, with prompts; some without image or prompt, some no images at all."""
+    photos = [Image.open(path).convert("RGB") for path in sorted((ROOT / "www/samples").glob("*.jpg"))]
+    prompts = [path.read_text().strip() for path in sorted((ROOT / "www/samples").glob("*.txt"))]
+
+    def image(row):
+        if row % 97 == 5:
+            return None
+        if row % 101 == 7:
+            return [b"", b"no image", jpeg(row)[:40]][row % 3]
+        return jpeg(row)
+
+    def jpeg(row):
+        left, top, out = row % 50, row // 50, io.BytesIO()
+        photos[row % len(photos)].crop((left, top, left + 160, top + 120)).save(out, "JPEG", quality=85)
+        return out.getvalue()
+
+    return pa.table({
+        "key": pa.array(range(ROWS), pa.int64()),
+        "jpg": pa.array([image(row) for row in range(ROWS)], pa.binary()),
+        "text": pa.array([None if row % 13 == 1 else prompts[row % len(prompts)] for row in range(ROWS)]),
+        "tags": pa.array([[row, row + 1] if row % 3 else None for row in range(ROWS)], pa.list_(pa.int32())),
+    })
+
+
+def write(table, folder, files=FILES):
+    """A data set of several files, as engines like them."""
+    folder.mkdir()
+    step = -(-table.num_rows // files)
+    for i in range(files):
+        pq.write_table(table.slice(i * step, step), folder / f"{i:02}.parquet")
+
+
+def single(folder, table, flags=FLAGS):
+    """What one process without an engine gives for the same rows, in their order."""
+    pq.write_table(table, folder / "rows.parquet")
+    run = [TRAINER, "score", "--from", "rows.parquet", "--columns", "id=key,image=jpg,prompt=text", "--output", "scores.parquet"]
+    run = subprocess.run([*run, "--device", "cpu", *flags], cwd=folder, capture_output=True, text=True)
+    if run.returncode != 1:  # 1: some rows have an error
+        raise AssertionError(run.stderr)
+    return pq.read_table(folder / "scores.parquet")
+
+
+def watched(folder):
+    """A program that is the trainer and writes down its process id first."""
+    path, starts = folder / "trainer", folder / "starts"
+    path.write_text(f'#!/bin/sh\necho $$ >> "{starts}"\nexec "{TRAINER}" "$@"\n')
+    path.chmod(0o755)
+    starts.write_text("")
+    return path, lambda: [int(line) for line in starts.read_text().split()]
+
+
+def driver(name, trainer, source, output, *flags, environment=None, trainer_flags=FLAGS, **options):
+    """An engine's command as a user types it, started."""
+    command = [sys.executable, ENGINES / name, "--input", source, "--output", output, "--image", "jpg", "--prompt", "text",
+               "--trainer", trainer, *flags, "--", *trainer_flags]
+    return subprocess.Popen(list(map(str, command)), env=os.environ | (environment or {}), **(
+        dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) | options))
+
+
+def kill(starts, run, is_ready, whom):
+    """Ends what `whom` makes of the first trainer that is ready and still runs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and run.poll() is None:
+        for trainer in starts():
+            try:
+                if is_ready(trainer):
+                    return os.kill(whom(trainer), signal.SIGKILL)
+            except OSError:
+                pass  # It has just ended.
+        time.sleep(0.02)
+    run.kill()
+    raise AssertionError(f"no trainer was seen at work; the engine said: {run.communicate()[0]}")
+
+
+def kill_when_busy(starts, run, whom):
+    """The same, once a trainer has read a part of its rows."""
+    kill(starts, run, lambda trainer: bytes_read(trainer) > 500_000, whom)
+
+
+def bytes_read(process):
+    return int(Path(f"/proc/{process}/io").read_text().split()[1])
+
+
+def parent(process):
+    """The worker that a trainer belongs to."""
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def check(test, output, rows, bound=BOUND, keep=None):
+    """Every row once, its own columns as they were, and its scores those of one process, within the bound."""
+    given, expected = rows.table, rows.expected
+    test.assertTrue((output / "_SUCCESS").is_file())
+    found = pq.read_table(output).sort_by("key")
+    test.assertEqual(found["key"].to_pylist(), given["key"].to_pylist())
+    names = given.column_names if keep is None else keep
+    test.assertEqual(found.column_names, [*names, *SCORES, "error"])
+    for name in names:
+        test.assertEqual(found[name].to_pylist(), given[name].to_pylist(), name)
+    for name in SCORES:
+        same(test, found[name].to_pylist(), expected[name].to_pylist(), bound)
+    for ours, theirs in zip(found["error"].to_pylist(), expected["error"].to_pylist(), strict=True):
+        # A row without an image is told by its place, which is another one in a stream.
+        test.assertEqual(ours and re.sub("row .* has", "row has", ours), theirs and re.sub("row .* has", "row has", theirs))
+
+
+def same(test, found, expected, bound):
+    """Numbers with a fraction within the bound, all else equal."""
+    test.assertEqual(len(found), len(expected))
+    for row, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        if isinstance(theirs, float) and isinstance(ours, float):
+            test.assertLessEqual(abs(ours - theirs), bound, f"row {row}")
+        else:
+            test.assertEqual(ours, theirs, f"row {row}")
+
+
+def error(said):
+    """The line for the user; engines say more before and after it."""
+    lines = [line for line in said.splitlines() if line.startswith("error: ")]
+    return lines[-1] if lines else said[-3000:]
+
+
+class Rows:
+    """A data set in a folder, and what one process makes of it."""
+
+    def __init__(self, folder, count=ROWS, flags=FLAGS):
+        folder.mkdir(exist_ok=True)
+        self.table = rows().slice(0, count)
+        write(self.table, folder / "rows")
+        self.expected = single(folder, self.table, flags)
