@@ -38,7 +38,7 @@ model: $(TRAINER) ## Put a model beside the page: MODEL=FOLDER, or the built-in 
 	$(if $(MODEL),rm -rf $(DIST)/model && mkdir -p $(DIST) && cp -r $(MODEL) $(DIST)/model,\
 	  $(TRAINER) export --dtype f16 --overwrite --out $(DIST)/model)
 
-test: format lint test-native test-wasm test-page test-engines size ## Install what is needed and run every test
+test: format lint test-native test-wasm test-page size ## Install what is needed and run every test
 
 format: ## Check the formatting
 	cargo fmt --all --check
@@ -63,7 +63,7 @@ test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in C
 test-page: apt web ## Test package and gallery as built in Chromium against the command line
 	cd www && TRAINER=$(TRAINER) npm test --silent
 
-test-engines: jre $(TRAINER) $(VENV)-engines/ready ## Test the drivers for Ray and Spark on clusters of this machine
+test-engines: jre $(TRAINER) $(VENV)-engines/ready ## Test the drivers for Ray and Spark on clusters of this machine: 0.5 GB to install
 	TRAINER=$(TRAINER) $(VENV)-engines/bin/python -m unittest discover -s tests/engines -p "*_test.py"
 
 size: web ## Print what a browser downloads; an error when it grew

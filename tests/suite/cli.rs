@@ -235,3 +235,50 @@ fn an_emulated_gpu_that_is_asked_for_scores_like_the_cpu() {
         assert!((score(&cpu) - score(&gpu)).abs() < 2e-3, "{task}: {} and {}", score(&cpu), score(&gpu));
     }
 }
+
+/// Both scores of each sample image, in order.
+fn sample_scores(flags: &[&str]) -> Vec<f64> {
+    let samples = repository("www/samples");
+    let samples = samples.to_str().expect("Unicode");
+    let output = score(&[&["--format", "jsonl", "--prompt", "a cat on a sofa", samples], flags].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let both = |row: Value| ["perception", "alignment"].map(|task| row[task]["score"].as_f64().expect("a score"));
+    rows(&output).into_iter().flat_map(both).collect()
+}
+
+fn largest_difference(one: &[f64], other: &[f64]) -> f64 {
+    assert_eq!(one.len(), other.len());
+    one.iter().zip(other).map(|(one, other)| (one - other).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_size_of_a_batch_moves_no_score() {
+    let usual = sample_scores(&[]);
+    assert!(largest_difference(&usual, &sample_scores(&["--batch", "1"])) < 1e-4);
+    assert!(largest_difference(&usual, &sample_scores(&["--batch", "64"])) < 1e-4);
+}
+
+#[test]
+fn eight_bit_products_move_scores_little_and_say_that_they_were_used() {
+    let probe = score(&["--precision", "int8", "--format", "jsonl", &sample("cat.jpg")]);
+    if probe.status.code() == Some(2) {
+        // An older processor.
+        assert!(stderr(&probe).contains("VNNI"), "{}", stderr(&probe));
+        return;
+    }
+    assert_eq!(rows(&probe)[0]["device"], "cpu, int8");
+    let difference = largest_difference(&sample_scores(&[]), &sample_scores(&["--precision", "int8"]));
+    assert!(difference > 0.0 && difference < 0.1, "{difference}");
+}
+
+#[test]
+fn eight_bit_products_are_refused_on_a_gpu() {
+    let arguments = ["score", "--device", "wgpu:software", "--precision", "int8", &sample("cat.jpg")];
+    let output = trainer().args(arguments).output().expect("the trainer runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("int8: the device is not the processor; leave --precision out"),
+        "{}",
+        stderr(&output)
+    );
+}
