@@ -139,9 +139,8 @@ mod tests {
         let column = |c: usize| weight.iter().skip(c).step_by(outputs);
         for (r, row) in input.chunks_exact(inputs).enumerate() {
             let (scale, zero) = scale_and_zero(row);
-            let code = |value: &f32| (value * scale.recip()).round_ties_even() + f32::from(zero);
-            let rounded: Vec<f64> =
-                row.iter().map(|v| f64::from(code(v).clamp(0.0, 255.0) - f32::from(zero))).collect();
+            let code = |value: &f32| ((value * scale.recip()).round_ties_even() + zero).clamp(0.0, LEVELS);
+            let rounded: Vec<f64> = row.iter().map(|value| f64::from(code(value) - zero)).collect();
             for c in 0..outputs {
                 let step = column(c).fold(0f32, |largest, value| largest.max(value.abs())) / LARGEST;
                 let product: f64 = column(c).zip(&rounded).map(|(w, x)| f64::from((w / step).round()) * x).sum();
