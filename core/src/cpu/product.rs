@@ -2,9 +2,9 @@
 
 use gemm::Parallelism;
 
-/// A product of fewer multiplications is faster on one thread.
+/// Multiplications of a product that is worth several threads, as burn's CPU backend has it.
 #[cfg(not(target_arch = "wasm32"))]
-const WORTH_THREADS: usize = 1 << 22;
+const WORTH_THREADS: usize = 192 * 192 * 192;
 
 /// A matrix that lies in a slice.
 #[derive(Clone, Copy)]
@@ -50,7 +50,7 @@ impl<'a> Matrix<'a> {
 
     /// Some columns of a matrix that lies row after row.
     pub(super) fn columns(self, first: usize, count: usize) -> Self {
-        Self { values: &self.values[first..], layout: Layout { columns: count, ..self.layout } }
+        Self { values: &self.values[first..], layout: self.layout.columns(first, count) }
     }
 
     /// Rows as columns.
@@ -70,13 +70,19 @@ impl<'a> MatrixMut<'a> {
 
     /// Some columns of a matrix that lies row after row.
     pub(super) fn columns(self, first: usize, count: usize) -> Self {
-        Self { values: &mut self.values[first..], layout: Layout { columns: count, ..self.layout } }
+        Self { values: &mut self.values[first..], layout: self.layout.columns(first, count) }
     }
 }
 
 impl Layout {
     fn rows(elements: usize, columns: usize) -> Self {
         Self { rows: elements / columns, columns, row_stride: columns, column_stride: 1 }
+    }
+
+    /// Rows never overlap, so that several threads may write them.
+    fn columns(self, first: usize, count: usize) -> Self {
+        assert!(self.column_stride == 1 && first + count <= self.row_stride, "columns of a row");
+        Self { columns: count, ..self }
     }
 
     /// Whether every element lies in a slice of this length.
@@ -100,7 +106,8 @@ pub(super) fn product(out: MatrixMut, old: Old, factor: f32, a: Matrix, b: Matri
         _ => Parallelism::None,
     };
     #[expect(unsafe_code, reason = "the crate has no safe interface; burn calls it in the same way")]
-    // SAFETY: every element of each matrix lies in its slice, as was just checked, and `out` is borrowed alone.
+    // SAFETY: every element of each matrix lies in its slice, as was just checked; `out` is borrowed alone, and its
+    // elements are all at different places.
     unsafe {
         gemm::gemm(
             rows,
