@@ -19,6 +19,7 @@ pub mod model;
 mod pytorch;
 pub mod reproduce;
 pub mod score;
+pub mod serve;
 pub mod splits;
 pub mod synth;
 pub mod train;

@@ -4,7 +4,7 @@
 //! the input: `input → record → line → batch → row → output`.
 
 pub mod args;
-mod batch;
+pub(crate) mod batch;
 mod columns;
 mod encode;
 mod features;
@@ -14,13 +14,13 @@ mod line;
 mod output;
 mod parts;
 mod progress;
-mod record;
+pub(crate) mod record;
 mod resume;
-mod row;
+pub(crate) mod row;
 mod settings;
 mod stream;
 mod tally;
-mod text;
+pub(crate) mod text;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
