@@ -94,6 +94,8 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         .context("starting the threads that read and write")?;
     let cut = runtime.block_on(serve(args, listener, app.clone()))?;
     if cut > 0 {
+        // What is decoded now is not waited for.
+        runtime.shutdown_background();
         eprintln!("error: {cut} connections were cut, as their work took longer than --grace");
         return Ok(ExitCode::FAILURE);
     }
@@ -106,6 +108,9 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>) -> Result
     let (end, ending) = watch::channel(false);
     let mut signals = Signals::new()?;
     eprintln!("listening on http://{}", listener.local_addr()?);
+    if let Some(file) = args.token_file.as_ref().filter(|file| access::others_may_read(file)) {
+        eprintln!("warning: others may read the token in {0}: chmod 600 {0}", file.display());
+    }
     for note in app.run.notes() {
         eprintln!("note: {note}");
     }

@@ -38,11 +38,7 @@ impl Access {
         let Some(path) = token_file else { return Ok(Self::Local) };
         let context = || format!("reading the token in {}", path.display());
         let text = fs::read_to_string(path).with_context(context)?;
-        let token = check(&text).with_context(context)?;
-        if others_may_read(path) {
-            eprintln!("warning: others may read the token in {0}: chmod 600 {0}", path.display());
-        }
-        Ok(Self::Token(hash(token)))
+        Ok(Self::Token(hash(check(&text).with_context(context)?)))
     }
 
     fn allows(&self, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -124,14 +120,16 @@ fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
+/// Whether other users of this machine may read the file; not known but on Unix.
 #[cfg(unix)]
-fn others_may_read(path: &Path) -> bool {
+pub fn others_may_read(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
+/// Whether other users of this machine may read the file; not known but on Unix.
 #[cfg(not(unix))]
-fn others_may_read(_: &Path) -> bool {
+pub fn others_may_read(_: &Path) -> bool {
     false
 }
 
