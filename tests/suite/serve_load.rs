@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::pool::Pool;
 use crate::serve::large_png;
-use crate::server::{Answer, Server};
+use crate::server::{Answer, Begun, Server};
 
 const CLIENTS: usize = 200;
 const MIB: u64 = 1 << 20;
@@ -134,7 +134,7 @@ fn what_nobody_waits_for_is_not_computed() {
     server.await_metric("tsp_mgs_waiting", 1.0);
     let others: Vec<_> = (0..5).map(|_| upload(&slow)).collect();
     server.await_metric("tsp_mgs_waiting", 6.0);
-    others.into_iter().for_each(|begun| begun.leave());
+    others.into_iter().for_each(Begun::leave);
     // One goes while it uploads.
     server.begin("POST", "/v1/score", &[("Content-Length", "1000")]).leave();
     assert_eq!(first.answer().expect("an answer").status, 200);

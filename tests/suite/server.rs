@@ -55,7 +55,7 @@ impl Server {
         let heard = said.clone();
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                *heard.lock().unwrap() += &(line + "\n");
+                *heard.lock().expect("not poisoned") += &(line + "\n");
             }
         });
         Self { child, address: (Ipv4Addr::LOCALHOST, port).into(), said }
@@ -63,7 +63,7 @@ impl Server {
 
     /// What it printed after the address.
     pub fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
+        self.said.lock().expect("not poisoned").clone()
     }
 
     pub fn get(&self, path: &str) -> Answer {
@@ -213,8 +213,11 @@ impl Answer {
     }
 }
 
-/// A form of multipart/form-data: its type, and its body. Parts are name, file name and content.
-pub fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
+/// Name, file name and content.
+pub type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
+/// A form of multipart/form-data: its type, and its body.
+pub fn form(parts: &[Part]) -> (String, Vec<u8>) {
     const BOUNDARY: &str = "never-in-an-image";
     let mut body = Vec::new();
     for (name, file, content) in parts {

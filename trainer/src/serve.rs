@@ -175,7 +175,7 @@ fn read(Upload { image, prompt, .. }: Upload, plan: ViewPlan, limits: LimitArgs)
     let prompt = prompt.map(|text| FoundPrompt { text, source: "argument" });
     let ready = prepare(&Image::Bytes(image), prompt, plan, None)?;
     // The image's own may be longer than what a request can bring.
-    upload::check_prompt(ready.prompt())?;
+    upload::check_prompt(ready.prompt(), upload::MAX_OWN_PROMPT)?;
     Ok(ready)
 }
 

@@ -45,7 +45,7 @@ pub struct Pipeline<I, P, R> {
 struct Job<P, R> {
     prepared: P,
     answer: oneshot::Sender<Result<R>>,
-    _held: (Place, OwnedSemaphorePermit),
+    held: (Place, OwnedSemaphorePermit),
 }
 
 impl<I: Send + 'static, P: Send + 'static, R: Send + 'static> Pipeline<I, P, R> {
@@ -102,11 +102,17 @@ impl<I: Send + 'static, P: Send + 'static, R: Send + 'static> Pipeline<I, P, R> 
                 return;
             }
             let prepared = caught(|| prepare(image));
+            let held = (place, room);
             match prepared {
-                // Whoever asked may have gone, here and below.
-                Err(error) => drop(answer.send(Err(error))),
-                // Without a thread that computes, the job is dropped, and so is its answer.
-                Ok(prepared) => drop(queue.send(Job { prepared, answer, _held: (place, room) })),
+                Err(error) => {
+                    drop(held);
+                    // Whoever asked may have gone.
+                    let _ = answer.send(Err(error));
+                }
+                Ok(prepared) => {
+                    // Without a thread that computes, the job is dropped, and so is its answer.
+                    let _ = queue.send(Job { prepared, answer, held });
+                }
             }
         });
         result.await.map_err(|_| anyhow!("the thread that computes has ended: start the server anew"))?
@@ -137,16 +143,18 @@ fn compute_all<P, R>(jobs: &Receiver<Job<P, R>>, most: usize, mut compute: impl 
             continue;
         }
         let (mut askers, mut images) = (Vec::new(), Vec::new());
-        for Job { prepared, answer, _held } in batch {
-            askers.push((answer, _held));
+        for Job { prepared, answer, held } in batch {
+            askers.push((answer, held));
             images.push(prepared);
         }
-        match caught(|| Ok(compute(images))) {
-            Ok(results) => askers.into_iter().zip(results).for_each(|((answer, _), result)| drop(answer.send(result))),
-            Err(error) => {
-                let text = format!("{error:#}");
-                askers.into_iter().for_each(|(answer, _)| drop(answer.send(Err(anyhow!(text.clone())))));
-            }
+        let results = caught(|| Ok(compute(images))).unwrap_or_else(|error| {
+            let text = format!("{error:#}");
+            askers.iter().map(|_| Err(anyhow!(text.clone()))).collect()
+        });
+        for ((answer, held), result) in askers.into_iter().zip(results) {
+            // First, so that whoever has an answer finds a place for the next image.
+            drop(held);
+            let _ = answer.send(result);
         }
     }
 }
@@ -154,7 +162,6 @@ fn compute_all<P, R>(jobs: &Receiver<Job<P, R>>, most: usize, mut compute: impl 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
     use std::time::Duration;
 
     use super::*;
@@ -192,8 +199,8 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_waits_is_computed_together_and_what_nobody_wants_not_at_all() {
-        let (go, gate) = mpsc::channel::<()>();
-        let (batches, seen) = mpsc::channel();
+        let (go, gate) = channel::<()>();
+        let (batches, seen) = channel();
         let compute = move |batch: Vec<i32>| {
             let mut sorted = batch.clone();
             sorted.sort_unstable();

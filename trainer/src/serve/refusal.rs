@@ -37,11 +37,11 @@ pub enum TooLarge {
         max: u32,
     },
     /// A longer prompt than anything reads.
-    #[error("the prompt is {found} bytes, expected at most {max}")]
+    #[error("the prompt has {found} characters, expected at most {max}")]
     Prompt {
-        /// Its bytes.
+        /// Its characters.
         found: usize,
-        /// Most bytes.
+        /// Most characters.
         max: usize,
     },
 }

@@ -12,8 +12,10 @@ use serde::Deserialize;
 
 use super::refusal::{Refusal, TooLarge};
 
-/// Longest prompt in bytes. CLIP reads 77 tokens, and 1,280 texts are remembered.
-pub const MAX_PROMPT: usize = 16 << 10;
+/// Longest prompt that a request may bring, in characters: percent-encoded, it fits into an address. CLIP reads 77 tokens.
+const MAX_PROMPT: usize = 4096;
+/// Longest prompt in an image's own metadata, in characters; 1,280 texts are remembered.
+pub const MAX_OWN_PROMPT: usize = 16_384;
 
 /// An image as it came.
 pub struct Upload {
@@ -38,7 +40,10 @@ struct Parameters {
 /// long.
 pub async fn read(request: Request, max: usize) -> Result<Upload, Refusal> {
     let parameters: Query<Parameters> = Query::try_from_uri(request.uri()).map_err(|error| {
-        bad(format!("expected no parameter but `prompt`: {}", error.source().map_or("".into(), |e| e.to_string())))
+        bad(format!(
+            "expected no parameter but `prompt`: {}",
+            error.source().map_or(String::new(), ToString::to_string)
+        ))
     })?;
     let length: Option<usize> = header(&request, CONTENT_LENGTH).and_then(|length| length.parse().ok());
     if length.is_some_and(|length| length > max) {
@@ -55,13 +60,10 @@ pub async fn read(request: Request, max: usize) -> Result<Upload, Refusal> {
             return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
         }
     };
-    if let Some(prompt) = parameters.0.prompt {
-        if upload.prompt.is_some() {
-            return Err(bad("the prompt stands in the form and in the address: leave one out"));
-        }
-        upload.prompt = Some(prompt);
+    for prompt in [&upload.prompt, &parameters.0.prompt] {
+        check_prompt(prompt.as_deref(), MAX_PROMPT)?;
     }
-    check_prompt(upload.prompt.as_deref())?;
+    upload.prompt = upload.prompt.or(parameters.0.prompt);
     Ok(upload)
 }
 
@@ -93,10 +95,10 @@ async fn read_form(request: Request, max: usize) -> Result<Upload, Refusal> {
         match field.name().unwrap_or_default() {
             "image" if image.is_none() => {
                 name = field.file_name().map(str::to_owned);
-                image = Some(read_field(field, max, max).await?);
+                image = Some(read_field(field, max).await?);
             }
             "prompt" if prompt.is_none() => {
-                let text = String::from_utf8(read_field(field, MAX_PROMPT + 1, max).await?);
+                let text = String::from_utf8(read_field(field, max).await?);
                 prompt = Some(text.map_err(|_| bad("the prompt is not UTF-8"))?);
             }
             other @ ("image" | "prompt") => return Err(bad(format!("the form has two parts `{other}`"))),
@@ -110,12 +112,10 @@ async fn read_form(request: Request, max: usize) -> Result<Upload, Refusal> {
     Ok(Upload { image, name, prompt })
 }
 
-/// The bytes of a part; what comes after the first `most` is passed over.
-async fn read_field(mut field: Field<'_>, most: usize, max: usize) -> Result<Vec<u8>, Refusal> {
+async fn read_field(mut field: Field<'_>, max: usize) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     while let Some(data) = field.chunk().await.map_err(|error| malformed(&error, max))? {
-        let room = most - bytes.len();
-        append(&mut bytes, &data[..data.len().min(room)], max);
+        append(&mut bytes, &data, max);
     }
     Ok(bytes)
 }
@@ -130,13 +130,13 @@ fn append(bytes: &mut Vec<u8>, data: &[u8], max: usize) {
     bytes.extend_from_slice(data);
 }
 
-/// Whether a prompt is short enough to be remembered.
+/// Whether a prompt has so few characters that it can be remembered.
 ///
 /// # Errors
-/// When it is not.
-pub fn check_prompt(prompt: Option<&str>) -> Result<(), TooLarge> {
-    match prompt.map(str::len) {
-        Some(found) if found > MAX_PROMPT => Err(TooLarge::Prompt { found, max: MAX_PROMPT }),
+/// When it has more.
+pub fn check_prompt(prompt: Option<&str>, max: usize) -> Result<(), TooLarge> {
+    match prompt.map(|prompt| prompt.chars().count()) {
+        Some(found) if found > max => Err(TooLarge::Prompt { found, max }),
         _ => Ok(()),
     }
 }
