@@ -6,6 +6,8 @@
 mod parity;
 #[path = "suite/pool.rs"]
 mod pool;
+#[path = "suite/server.rs"]
+mod server;
 #[path = "suite/support.rs"]
 mod support;
 
@@ -57,6 +59,18 @@ mod scale;
 /// Whole scores with every option, on every device: an implementation in PyTorch.
 #[path = "suite/scores.rs"]
 mod scores;
+/// `trainer serve`: its scores, its flags, and what it refuses to start with.
+#[path = "suite/serve.rs"]
+mod serve;
+/// `trainer serve` with many clients, slow ones, and ones that go; and how it ends.
+#[path = "suite/serve_load.rs"]
+mod serve_load;
+/// `trainer serve`: each answer that its OpenAPI document names.
+#[path = "suite/serve_openapi.rs"]
+mod serve_openapi;
+/// `trainer serve`: files of the page.
+#[path = "suite/serve_pages.rs"]
+mod serve_pages;
 /// Splits, drawn, written, read and checked.
 #[path = "suite/splits.rs"]
 mod splits;

@@ -116,9 +116,14 @@ def window(out, image):
 
 
 def many(out, image, count):
+    """One image under many names. A file system takes 65,000 names for a file, or fewer."""
     out.mkdir(parents=True)
     for index in range(int(count)):
-        os.link(image, out / f"{index:07}{Path(image).suffix}")
+        named = out / f"{index:07}{Path(image).suffix}"
+        if index % 10_000 == 0:
+            file = shutil.copy(image, named)
+        else:
+            os.link(file, named)
 
 
 def prompts(out, image, images, count):

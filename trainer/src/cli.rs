@@ -14,6 +14,7 @@ use tsp_mgs_core::prompts::{PromptSet, Task};
 use crate::evaluate::EvaluateArgs;
 use crate::reproduce::ReproduceArgs;
 use crate::score::ScoreArgs;
+use crate::serve::ServeArgs;
 use crate::splits::SplitsArgs;
 use crate::synth::SynthArgs;
 use crate::train::TrainArgs;
@@ -32,6 +33,8 @@ pub struct Cli {
 pub enum Command {
     /// Score images and folders of images
     Score(Box<ScoreArgs>),
+    /// Serve the gallery, and scores over HTTP
+    Serve(Box<ServeArgs>),
     /// Write a model as a bundle, for `score --model` and for the browser
     Export(ExportArgs),
     /// Draw or check splits of a data set into training and testing images

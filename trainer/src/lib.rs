@@ -5,6 +5,7 @@
 pub mod ahead;
 pub mod batches;
 pub mod cli;
+pub mod compute;
 pub mod data;
 pub mod dataset;
 pub mod device;
@@ -19,6 +20,7 @@ pub mod model;
 mod pytorch;
 pub mod reproduce;
 pub mod score;
+pub mod serve;
 pub mod splits;
 pub mod synth;
 pub mod train;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
-use tsp_mgs_trainer::{evaluate, export, reproduce, score, splits, synth, train};
+use tsp_mgs_trainer::{evaluate, export, reproduce, score, serve, splits, synth, train};
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -43,6 +43,7 @@ fn main() -> ExitCode {
     keep_freed_memory();
     let result = match Cli::parse().command {
         Command::Score(args) => score::run(&args),
+        Command::Serve(args) => serve::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Splits(args) => splits::run(&args),
         Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),

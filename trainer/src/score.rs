@@ -4,7 +4,7 @@
 //! the input: `input → record → line → batch → row → output`.
 
 pub mod args;
-mod batch;
+pub(crate) mod batch;
 mod columns;
 mod encode;
 mod features;
@@ -14,13 +14,13 @@ mod line;
 mod output;
 mod parts;
 mod progress;
-mod record;
+pub(crate) mod record;
 mod resume;
-mod row;
+pub(crate) mod row;
 mod settings;
 mod stream;
 mod tally;
-mod text;
+pub(crate) mod text;
 
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
@@ -33,8 +33,6 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, Layout, Run, WITHOUT_PROMPT};
 use tsp_mgs_core::scorer::{Input, Scorer};
 
-use crate::cli::UsageError;
-use crate::device;
 use crate::model::Model;
 
 use features::FeatureStore;
@@ -44,7 +42,7 @@ use parts::Parts;
 use settings::Settings;
 use tally::Tally;
 
-pub use args::{Format, Precision, ScoreArgs};
+pub use args::{Format, ScoreArgs};
 pub(crate) use progress::progress_bar;
 
 /// Runs `trainer score`; the exit code is 1 when an image could not be scored.
@@ -56,20 +54,16 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
-    let device = device::select(args.device)?;
-    let mut scorer = model.scorer(tasks, &device.device)?.with_tower_batch(args.batch);
-    let mut device_name = device.name;
-    if args.precision == Precision::Int8 {
-        scorer = scorer.in_int8().map_err(|error| UsageError::new(format!("{error}; leave --precision out")))?;
-        device_name.push_str(", int8");
-    }
-    let run = Run::new(&scorer, device_name, model.label(), model.warning.clone());
+    let (mut scorer, run) = args.compute.scorer(&model, tasks)?;
     for note in run.notes() {
         eprintln!("note: {note}");
     }
     let plan = scorer.view_plan();
-    let store =
-        args.features.as_ref().map(|folder| FeatureStore::open(folder, &model, plan, args.precision)).transpose()?;
+    let store = args
+        .features
+        .as_ref()
+        .map(|folder| FeatureStore::open(folder, &model, plan, args.compute.precision))
+        .transpose()?;
     match records {
         None => stream::run(args, &mut scorer, &run, store),
         Some(records) => score_records(args, records, &settings, &mut scorer, &run, store),

@@ -1,7 +1,8 @@
-"""The whole score with Pillow, a DataLoader, transformers and PyTorch, both tasks and sixteen views, as one would write it.
+"""The whole score with Pillow, transformers and PyTorch, both tasks and sixteen views, as one would write it.
 
-Two ways: `careful` cuts out the windows that it needs and encodes equal texts once; `published` does as the code that was
-published with this protocol (IPCE): it unfolds every window of the grid, and pads and encodes all texts of every image.
+Three ways: `careful` cuts out the windows that it needs, encodes equal texts once and reads ahead with a DataLoader; `loop` does the
+same one image after another; `published` does as the code that was published with this protocol (IPCE): a DataLoader, every window of
+the grid unfolded, and all texts of every image padded and encoded.
 """
 
 from pathlib import Path
@@ -19,6 +20,7 @@ from rivals.clock import Clock
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 SIDE, CROPS = 224, 15
+WAYS = {"careful": "DataLoader", "loop": "plain loop", "published": "as published"}
 
 
 def pixels(path):
@@ -68,10 +70,11 @@ class Images(Dataset):
 class Rival:
     def __init__(self, weights, size, way):
         self.clip = load(weights, size)
-        self.windows = {"careful": cut, "published": unfolded}[way]
-        self.keeps_texts = way == "careful"
+        self.windows = unfolded if way == "published" else cut
+        self.keeps_texts = way != "published"
+        self.reads_ahead = way != "loop"
         self.texts = {}
-        self.version = f"PyTorch {torch.__version__}, {way}"
+        self.version = f"PyTorch {torch.__version__}, {WAYS[way]}"
 
     def encode(self, texts):
         """`[texts, 77, embed]`, and where each text ends; padded to 77 tokens."""
@@ -99,18 +102,21 @@ class Rival:
         coarse = lambda levels, view: 5 / 4 * ((self.clip.logit_scale.exp() * levels @ view).softmax(0) * torch.arange(5)).sum()  # noqa: E731
         return [(coarse(perception, both[1]) + fine).item(), (coarse(alignment, both[0]) + fine).item()]
 
-    def loader(self, files):
+    def images(self, files):
+        images = Images(files, self.windows)
+        if not self.reads_ahead:
+            return (images[index] for index in range(len(images)))
         # The other core decodes ahead; with one core a second process only costs.
-        workers = torch.get_num_threads() - 1
-        return DataLoader(Images(files, self.windows), batch_size=None, num_workers=workers)
+        return DataLoader(images, batch_size=None, num_workers=torch.get_num_threads() - 1)
 
     def score(self, files):
-        return [self.quality(*image) for image in self.loader(files)]
+        return [self.quality(*image) for image in self.images(files)]
 
     def seconds_each(self, files):
         """Seconds that each further image takes after the first, which waits for the loader's start."""
+        self.texts.clear()
         clock = None
-        for image in self.loader(files):
+        for image in self.images(files):
             self.quality(*image)
             clock = clock or Clock()
         return clock.each(len(files) - 1)

@@ -6,14 +6,13 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
-use tsp_mgs_core::scorer::TOWER_BATCH;
 
 use super::columns;
 use super::encode::OutputFile;
 use super::input::ColumnNames;
 use super::parts::Earlier;
 use crate::cli::{ModelArgs, OptionArgs};
-use crate::device::DeviceChoice;
+use crate::compute::ComputeArgs;
 
 /// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]
@@ -30,29 +29,13 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
 
-    /// Where to compute: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
-    ///
-    /// auto takes CUDA if it is built in and there, then a GPU through wgpu, then the CPU.
-    /// wgpu:software takes a driver that emulates a GPU, such as lavapipe; nothing else does.
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    pub device: DeviceChoice,
-
     /// Threads that read, decode and cut images; default: one for each processor
     #[arg(long, value_name = "N")]
     pub threads: Option<NonZeroUsize>,
 
-    /// Views that go through the image tower at once; an image's are never parted
-    ///
-    /// A GPU may gain from more; on a CPU they cost memory. Scores differ in their last digits.
-    #[arg(long, value_name = "VIEWS", default_value_t = NonZeroUsize::new(TOWER_BATCH).expect("not zero"))]
-    pub batch: NonZeroUsize,
-
-    /// What the image tower multiplies weights in
-    ///
-    /// int8 is for a CPU: less exact, whatever the weights were stored in, and about twice as fast where it has the
-    /// instructions.
-    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Precision::F32)]
-    pub precision: Precision,
+    /// Where and how
+    #[command(flatten)]
+    pub compute: ComputeArgs,
 
     /// Keep what the image tower gives here, by the image's content, and take it from here when it is there
     ///
@@ -163,16 +146,6 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header
     Csv,
-}
-
-/// What weights are multiplied in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floating point
-    F32,
-    /// 8-bit integers
-    Int8,
 }
 
 /// What streams are made of.

@@ -31,7 +31,8 @@ pub struct Prepared {
     result: Result<Ready>,
 }
 
-struct Ready {
+/// An image ready for the device.
+pub struct Ready {
     seen: Seen,
     prompt: Option<FoundPrompt>,
     /// Of the image file, when features are kept.
@@ -65,7 +66,16 @@ pub fn prepare_all(
     })
 }
 
-fn prepare(image: &Image, prompt: Option<FoundPrompt>, plan: ViewPlan, store: Option<&FeatureStore>) -> Result<Ready> {
+/// Reads, decodes and cuts one image, and finds its prompt if none is given.
+///
+/// # Errors
+/// When it cannot be read or decoded.
+pub fn prepare(
+    image: &Image,
+    prompt: Option<FoundPrompt>,
+    plan: ViewPlan,
+    store: Option<&FeatureStore>,
+) -> Result<Ready> {
     let bytes = image.bytes()?;
     let prompt = match prompt {
         Some(prompt) => Some(prompt),
@@ -139,23 +149,28 @@ fn encode(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
 
 fn score_rows(scorer: &mut Scorer, batch: Vec<Prepared>) -> Vec<Row> {
     let ready: Vec<&Ready> = batch.iter().filter_map(|image| image.result.as_ref().ok()).collect();
-    let scores = if ready.is_empty() { Ok(Vec::new()) } else { score_ready(scorer, &ready) };
-    // A batch that fails as a whole is tried image by image, so that the guilty one is found.
-    let mut scores: Vec<Result<ImageScore>> = match scores {
-        Ok(scores) => scores.into_iter().map(Ok).collect(),
-        Err(error) if ready.len() == 1 => vec![Err(error)],
-        Err(_) => ready.iter().map(|&ready| Ok(score_ready(scorer, &[ready])?.remove(0))).collect(),
-    };
-    scores.reverse();
+    let mut scores = score_each(scorer, &ready).into_iter();
     let row = |Prepared { name, result }| {
-        let result = result.and_then(|Ready { seen, prompt, .. }| {
-            let score = scores.pop().expect("one score for each readable image")?;
-            let (width, height) = seen.size();
-            Ok(Scored { width, height, prompt, score })
+        let result = result.and_then(|ready| {
+            let score = scores.next().expect("one score for each readable image")?;
+            Ok(ready.scored(score))
         });
         Row { name, result }
     };
     batch.into_iter().map(row).collect()
+}
+
+/// Scores images together, one result each; one that fails does not touch the others.
+pub fn score_each(scorer: &mut Scorer, ready: &[&Ready]) -> Vec<Result<ImageScore>> {
+    if ready.is_empty() {
+        return Vec::new();
+    }
+    // A batch that fails as a whole is tried image by image, so that the guilty one is found.
+    match score_ready(scorer, ready) {
+        Ok(scores) => scores.into_iter().map(Ok).collect(),
+        Err(error) if ready.len() == 1 => vec![Err(error)],
+        Err(_) => ready.iter().map(|&ready| Ok(score_ready(scorer, &[ready])?.remove(0))).collect(),
+    }
 }
 
 /// Scores of some images, of all of which there are views, or of all features.
@@ -177,7 +192,14 @@ fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>>
 }
 
 impl Ready {
-    fn prompt(&self) -> Option<&str> {
+    /// With its scores; what the device saw is let go.
+    pub fn scored(self, score: ImageScore) -> Scored {
+        let (width, height) = self.seen.size();
+        Scored { width, height, prompt: self.prompt, score }
+    }
+
+    /// Its prompt, if it has one.
+    pub fn prompt(&self) -> Option<&str> {
         self.prompt.as_ref().map(|prompt| prompt.text.as_str())
     }
 }

@@ -14,7 +14,7 @@ use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use tempfile::Builder;
 use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
 
-use super::args::Precision;
+use crate::compute::Precision;
 use crate::files::make_readable;
 use crate::model::Model;
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::PREPROCESS_ID;
 
-use super::args::{Precision, ScoreArgs, Shard};
+use super::args::{ScoreArgs, Shard};
+use crate::compute::Precision;
 use crate::model::Model;
 
 /// Saved beside the parts and in a Parquet file's metadata. Threads and device are no part of it: the same run may go
@@ -34,8 +35,8 @@ impl Settings {
             tasks: tasks.to_vec(),
             preprocess: PREPROCESS_ID,
             prompt: args.prompt.clone(),
-            batch: args.batch,
-            precision: args.precision,
+            batch: args.compute.batch,
+            precision: args.compute.precision,
             shard: args.shard,
         }
     }

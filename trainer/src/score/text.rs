@@ -6,12 +6,12 @@ use tsp_mgs_core::result::{ImageResult, Run, TaskScore};
 
 use super::args::Format;
 use super::columns::{COLUMNS, Cells};
-use super::row::Row;
+use super::row::{Row, Scored};
 
 /// One line of JSON.
 #[derive(Serialize)]
 struct JsonRow<'a> {
-    id: &'a str,
+    id: Option<&'a str>,
     path: Option<&'a str>,
     #[serde(flatten)]
     result: ImageResult<'a>,
@@ -63,10 +63,22 @@ fn table_row(row: &Row) -> String {
 
 fn json_row(row: &Row, run: &Run) -> Result<Vec<u8>> {
     let (id, path) = (row.name.id.as_str(), row.name.path.as_deref());
-    let mut json = match &row.result {
-        Ok(scored) => serde_json::to_vec(&JsonRow { id, path, result: scored.result(run) })?,
-        Err(error) => serde_json::to_vec(&JsonError { id, path, error: format!("{error:#}") })?,
-    };
+    match &row.result {
+        Ok(scored) => json_scored(Some(id), path, scored, run),
+        Err(error) => json_line(&JsonError { id, path, error: format!("{error:#}") }),
+    }
+}
+
+/// A scored image as a line of JSON; one that came without a name has no id.
+///
+/// # Errors
+/// Never in practice: results are plain data.
+pub fn json_scored(id: Option<&str>, path: Option<&str>, scored: &Scored, run: &Run) -> Result<Vec<u8>> {
+    json_line(&JsonRow { id, path, result: scored.result(run) })
+}
+
+fn json_line(object: &impl Serialize) -> Result<Vec<u8>> {
+    let mut json = serde_json::to_vec(object)?;
     json.push(b'\n');
     Ok(json)
 }

@@ -1,0 +1,66 @@
+//! Where and how a scorer computes: the flags that `score` and `serve` share.
+
+use std::num::NonZeroUsize;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tsp_mgs_core::options::Options;
+use tsp_mgs_core::result::Run;
+use tsp_mgs_core::scorer::{Scorer, TOWER_BATCH};
+
+use crate::cli::UsageError;
+use crate::device::{self, DeviceChoice};
+use crate::model::Model;
+
+/// Device, batch and number type.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ComputeArgs {
+    /// Where to compute: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
+    ///
+    /// auto takes CUDA if it is built in and there, then a GPU through wgpu, then the CPU.
+    /// wgpu:software takes a driver that emulates a GPU, such as lavapipe; nothing else does.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// Views that go through the image tower at once; an image's are never parted
+    ///
+    /// A GPU may gain from more; on a CPU they cost memory. Scores differ in their last digits.
+    #[arg(long, value_name = "VIEWS", default_value_t = NonZeroUsize::new(TOWER_BATCH).expect("not zero"))]
+    pub batch: NonZeroUsize,
+
+    /// What the image tower multiplies weights in
+    ///
+    /// int8 is for a CPU: less exact, whatever the weights were stored in, and about twice as fast where it has the
+    /// instructions.
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = Precision::F32)]
+    pub precision: Precision,
+}
+
+/// What weights are multiplied in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floating point
+    F32,
+    /// 8-bit integers
+    Int8,
+}
+
+impl ComputeArgs {
+    /// A scorer on the device, and what its results say of the run.
+    ///
+    /// # Errors
+    /// When the device is not there or cannot do this, and for options that the model cannot follow.
+    pub fn scorer(&self, model: &Model, tasks: Vec<Options>) -> Result<(Scorer, Run)> {
+        let device = device::select(self.device)?;
+        let mut scorer = model.scorer(tasks, &device.device)?.with_tower_batch(self.batch);
+        let mut name = device.name;
+        if self.precision == Precision::Int8 {
+            scorer = scorer.in_int8().map_err(|error| UsageError::new(format!("{error}; leave --precision out")))?;
+            name.push_str(", int8");
+        }
+        let run = Run::new(&scorer, name, model.label(), model.warning.clone());
+        Ok((scorer, run))
+    }
+}
