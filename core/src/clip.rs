@@ -5,6 +5,8 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ClipConfig};
+#[cfg(feature = "cpu")]
+pub use crate::cpu::Form;
 use crate::preprocess::Views;
 use crate::text::TextTransformer;
 use crate::vision::VisionTransformer;
@@ -32,17 +34,11 @@ impl Clip {
     }
 
     /// The same for scoring alone: faster where `device` is the processor, and then the parameters of its blocks are not
-    /// to be seen or trained any more.
+    /// to be seen or trained any more; `form` is that of the image tower.
     #[cfg(feature = "cpu")]
-    pub fn for_scoring(self, device: &Device) -> Self {
-        let (visual, text) = (self.visual.for_scoring(device), self.text.map(|text| text.for_scoring(device)));
+    pub fn for_scoring(self, device: &Device, form: Form) -> Self {
+        let (visual, text) = (self.visual.for_scoring(device, form), self.text.map(|text| text.for_scoring(device)));
         Self { visual, text, ..self }
-    }
-
-    /// The same whose image tower multiplies weights in 8-bit integers; `None` unless it is for scoring on the processor.
-    #[cfg(feature = "cpu")]
-    pub(crate) fn in_int8(self) -> Option<Self> {
-        Some(Self { visual: self.visual.in_int8()?, ..self })
     }
 
     /// Image features `F_I`, Eq. 1; not unit length.

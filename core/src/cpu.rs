@@ -6,7 +6,10 @@
 //! activations and sums happen in place. Large products are by the same crate. There are no gradients: training takes
 //! burn's operations.
 
+#[cfg(not(target_arch = "wasm32"))]
 mod int8;
+#[cfg(not(target_arch = "wasm32"))]
+mod packed;
 mod product;
 
 use std::fmt;
@@ -19,8 +22,12 @@ use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub
 
 use crate::config::Activation;
 use crate::transformer::{Attention, LAYER_NORM_EPSILON, QUICK_GELU_SLOPE};
+#[cfg(not(target_arch = "wasm32"))]
 use int8::Int8;
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) use int8::is_exact as int8_is_exact;
+#[cfg(not(target_arch = "wasm32"))]
+use packed::{FEW_ROWS, Packed};
 use product::{Matrix, MatrixMut, Old, Threads, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
@@ -58,7 +65,23 @@ pub(crate) struct Linear {
 enum Weight {
     /// Row-major `[inputs, outputs]`.
     Float32(Vec<f32>),
+    #[cfg(not(target_arch = "wasm32"))]
+    Packed(Packed),
+    #[cfg(not(target_arch = "wasm32"))]
     Int8(Int8),
+}
+
+/// How weights are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In float32, as they are stored: for products of many rows.
+    Float32,
+    /// In float32, in the order in which they are multiplied: for products of few rows.
+    #[cfg(not(target_arch = "wasm32"))]
+    Packed,
+    /// In 8-bit integers.
+    #[cfg(not(target_arch = "wasm32"))]
+    Int8,
 }
 
 /// What is written anew in each block, row by row of the residual stream.
@@ -71,14 +94,27 @@ struct Buffers {
     heads_out: Vec<f32>,
 }
 
+impl Form {
+    /// For products of so many rows.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn best(rows: usize, int8: bool) -> Self {
+        match rows {
+            _ if int8 => Self::Int8,
+            ..=FEW_ROWS => Self::Packed,
+            _ => Self::Float32,
+        }
+    }
+
+    /// In a browser all is as it was stored: other products would make the module larger.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn best(_: usize, _: bool) -> Self {
+        Self::Float32
+    }
+}
+
 impl Blocks {
     pub(crate) fn new(blocks: Vec<Block>) -> Self {
         Self(blocks)
-    }
-
-    /// The same that multiplies weights in 8-bit integers.
-    pub(crate) fn in_int8(self) -> Self {
-        Self(self.0.into_iter().map(Block::in_int8).collect())
     }
 
     /// As [`crate::transformer::Transformer::forward`].
@@ -117,12 +153,6 @@ impl fmt::Debug for Blocks {
 }
 
 impl Block {
-    fn in_int8(self) -> Self {
-        let Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj } = self;
-        let [in_proj, out_proj, c_fc, c_proj] = [in_proj, out_proj, c_fc, c_proj].map(Linear::in_int8);
-        Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
-    }
-
     fn forward(&self, stream: &mut [f32], buffers: &mut Buffers, shape: Shape, activation: Activation) {
         let Buffers { normed, wide, heads_out } = buffers;
         let rows = stream.len() / shape.width;
@@ -171,9 +201,17 @@ impl LayerNorm {
 }
 
 impl Linear {
-    pub(crate) fn new(layer: nn::Linear) -> Self {
-        let bias = layer.bias.expect("CLIP's linear layers have a bias");
-        Self { weight: Weight::Float32(values(layer.weight.val())), bias: values(bias.val()) }
+    pub(crate) fn new(layer: nn::Linear, form: Form) -> Self {
+        let bias = values(layer.bias.expect("CLIP's linear layers have a bias").val());
+        let weight = values(layer.weight.val());
+        let weight = match form {
+            Form::Float32 => Weight::Float32(weight),
+            #[cfg(not(target_arch = "wasm32"))]
+            Form::Packed => Weight::Packed(Packed::new(&weight, bias.len())),
+            #[cfg(not(target_arch = "wasm32"))]
+            Form::Int8 => Weight::Int8(Int8::new(&weight, bias.len())),
+        };
+        Self { weight, bias }
     }
 
     /// `out = input · weight + bias`
@@ -199,16 +237,11 @@ impl Linear {
                 let (input, weight) = (Matrix::rows(input, weight.len() / outputs), Matrix::rows(weight, outputs));
                 product(MatrixMut::rows(out, outputs), Old::Kept, 1.0, input, weight, Threads::All);
             }
+            #[cfg(not(target_arch = "wasm32"))]
+            Weight::Packed(weight) => weight.add_product(input, out),
+            #[cfg(not(target_arch = "wasm32"))]
             Weight::Int8(weight) => weight.add_product(input, out),
         }
-    }
-
-    fn in_int8(self) -> Self {
-        let weight = match self.weight {
-            Weight::Float32(weight) => Weight::Int8(Int8::new(&weight, self.bias.len())),
-            int8 => int8,
-        };
-        Self { weight, ..self }
     }
 }
 

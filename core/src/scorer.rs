@@ -18,7 +18,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clip::Clip;
 use crate::config::ClipConfig;
 #[cfg(feature = "cpu")]
-use crate::cpu;
+use crate::cpu::Form;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::preprocess::{ViewPlan, Views, Window};
@@ -30,9 +30,9 @@ use crate::words::{Prompt, pad_words};
 
 pub use encoded::EncodedInput;
 
-/// Views that go through the image tower at once, unless [`Scorer::with_tower_batch`] says otherwise; more gain nothing
-/// on a CPU and cost memory.
-pub const TOWER_BATCH: usize = 16;
+/// Views that go through the image tower at once, unless [`ImageTower`] says otherwise; more gain nothing on a CPU and
+/// cost memory.
+pub const TOWER_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 /// Texts that are remembered, five for each prompt that is scored for alignment: 2 kB each for ViT-B/32.
 const SENTENCES: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Initial prompts whose words are remembered: up to 150 kB each for ViT-B/32.
@@ -64,6 +64,15 @@ pub struct PromptFeatures {
     pub values: Vec<f32>,
 }
 
+/// How the image tower computes.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageTower {
+    /// Views that go through it at once; an image's are never parted.
+    pub batch: NonZeroUsize,
+    /// Whether weights are multiplied in 8-bit integers: faster on a processor, and less exact.
+    pub int8: bool,
+}
+
 /// One image to score.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
@@ -80,22 +89,57 @@ struct Sentence {
     is_truncated: bool,
 }
 
+impl Default for ImageTower {
+    /// [`TOWER_BATCH`] views, in float32.
+    fn default() -> Self {
+        Self { batch: TOWER_BATCH, int8: false }
+    }
+}
+
+#[cfg(feature = "cpu")]
+impl ImageTower {
+    /// How its weights are best kept, for images of so many views, each of so many tokens.
+    fn form(self, views: usize, tokens: usize) -> Form {
+        Form::best(views.max(self.batch.get()) * tokens, self.int8)
+    }
+}
+
+/// # Errors
+/// When the device has no exact products in 8 bits.
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+fn int8_is_possible(device: &Device) -> Result<()> {
+    if !crate::cpu::is_cpu(device) {
+        return Err(Error::Int8("the device is not the processor"));
+    }
+    if !crate::cpu::int8_is_exact() {
+        return Err(Error::Int8("this processor has no instruction for it (VNNI, or dot product on ARM)"));
+    }
+    Ok(())
+}
+
+#[cfg(not(all(feature = "cpu", not(target_arch = "wasm32"))))]
+fn int8_is_possible(_: &Device) -> Result<()> {
+    Err(Error::Int8("this build has no products in 8 bits"))
+}
+
 impl Scorer {
     /// Uploads a model to `device`, to score one or both tasks with it.
     ///
     /// A model without text tower brings the features of its prompts along.
     ///
     /// # Errors
-    /// [`Error::Options`] and [`Error::Crops`] for options that the model cannot follow.
+    /// [`Error::Options`] and [`Error::Crops`] for options that the model cannot follow; [`Error::Int8`] when the device is
+    /// no processor, or one that cannot add products of bytes exactly.
     pub fn load(
         checkpoint: Checkpoint,
         prompt_features: Option<&PromptFeatures>,
         tasks: Vec<Options>,
+        tower: ImageTower,
         device: Device,
     ) -> Result<Self> {
         let config = checkpoint.config().clone();
         let clip = || Clip::load(checkpoint, &device);
-        Self::new(clip, &config, prompt_features, tasks, device.clone())
+        Self::new(clip, &config, prompt_features, tasks, tower, device.clone())
     }
 
     /// As [`Scorer::load`], with a model of these sizes that is on the device already; it is asked for
@@ -108,9 +152,13 @@ impl Scorer {
         config: &ClipConfig,
         prompt_features: Option<&PromptFeatures>,
         tasks: Vec<Options>,
+        tower: ImageTower,
         device: Device,
     ) -> Result<Self> {
         let plan = Options::view_plan(&tasks, config.vision.image_size as u32)?;
+        if tower.int8 {
+            int8_is_possible(&device)?;
+        }
         let context_length = match &config.text {
             Some(text) if text.vocab_size != VOCAB_SIZE => {
                 let found = text.vocab_size;
@@ -137,7 +185,7 @@ impl Scorer {
         }
         let clip = clip();
         #[cfg(feature = "cpu")]
-        let clip = clip.for_scoring(&device);
+        let clip = clip.for_scoring(&device, tower.form(plan.len(), config.vision.tokens()));
         Ok(Self {
             tokenizer: config.text.is_some().then(Tokenizer::new),
             clip,
@@ -145,35 +193,13 @@ impl Scorer {
             device,
             tasks,
             plan,
-            tower_batch: TOWER_BATCH,
+            tower_batch: tower.batch.get(),
             context_length,
             embed_dim: config.embed_dim,
             sentences: LruCache::new(SENTENCES),
             prompts: LruCache::new(PROMPTS),
             texts_encoded: 0,
         })
-    }
-
-    /// Sets how many views go through the image tower at once; an image's are never parted.
-    pub fn with_tower_batch(mut self, views: NonZeroUsize) -> Self {
-        self.tower_batch = views.get();
-        self
-    }
-
-    /// Multiplies the image tower's weights in 8-bit integers: faster on a processor, and less exact.
-    ///
-    /// # Errors
-    /// [`Error::Int8`] when the device is no processor, or one that cannot add products of bytes exactly.
-    #[cfg(feature = "cpu")]
-    pub fn in_int8(self) -> Result<Self> {
-        if !cpu::is_cpu(&self.device) {
-            return Err(Error::Int8("the device is not the processor"));
-        }
-        if !cpu::int8_is_exact() {
-            return Err(Error::Int8("this processor has no instruction for it (VNNI, or dot product on ARM)"));
-        }
-        let clip = self.clip.in_int8().expect("a scorer alone has its model");
-        Ok(Self { clip, ..self })
     }
 
     /// The views that every input must have.

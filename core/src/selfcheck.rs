@@ -7,6 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::clip::Clip;
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+#[cfg(feature = "cpu")]
+use crate::cpu::Form;
 use crate::seeded;
 use crate::tokenizer::{END, START, VOCAB_SIZE};
 
@@ -31,7 +33,7 @@ pub fn config() -> ClipConfig {
 pub fn model(device: &Device) -> Clip {
     let clip = Clip::load(seeded::checkpoint(config(), SEED), device);
     #[cfg(feature = "cpu")]
-    let clip = clip.for_scoring(device);
+    let clip = clip.for_scoring(device, Form::Float32);
     clip
 }
 

@@ -10,6 +10,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, TextConfig};
+#[cfg(feature = "cpu")]
+use crate::cpu::Form;
 use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Token ids to text features.
@@ -36,7 +38,7 @@ impl TextTransformer {
     /// See [`Transformer::for_scoring`].
     #[cfg(feature = "cpu")]
     pub(crate) fn for_scoring(self, device: &Device) -> Self {
-        Self { transformer: self.transformer.for_scoring(device), ..self }
+        Self { transformer: self.transformer.for_scoring(device, Form::Float32), ..self }
     }
 
     /// Encodes texts; row `[text, position]` is the feature of that token in the joint space.

@@ -16,7 +16,7 @@ use burn::tensor::{Device, Tensor};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, heads, image_heads};
 #[cfg(feature = "cpu")]
-use crate::cpu::{self, Block, Blocks, is_cpu};
+use crate::cpu::{self, Block, Blocks, Form, is_cpu};
 
 /// CLIP was trained with this sigmoid approximation; exact GELU shifts the output of every block.
 pub(crate) const QUICK_GELU_SLOPE: f64 = 1.702;
@@ -67,19 +67,12 @@ impl Transformer {
 
     /// The same for scoring alone, without gradients: faster where `device` is the processor.
     #[cfg(feature = "cpu")]
-    pub(crate) fn for_scoring(self, device: &Device) -> Self {
+    pub(crate) fn for_scoring(self, device: &Device, form: Form) -> Self {
         if !is_cpu(device) || self.resblocks.is_empty() {
             return self;
         }
-        let blocks = self.resblocks.into_iter().map(ResidualAttentionBlock::on_cpu).collect();
+        let blocks = self.resblocks.into_iter().map(|block| block.on_cpu(form)).collect();
         Self { resblocks: Vec::new(), on_cpu: Some(Arc::new(Blocks::new(blocks))) }
-    }
-
-    /// The same that multiplies weights in 8-bit integers; `None` unless it scores on the processor.
-    #[cfg(feature = "cpu")]
-    pub(crate) fn in_int8(self) -> Option<Self> {
-        let blocks = Arc::into_inner(self.on_cpu?)?;
-        Some(Self { on_cpu: Some(Arc::new(blocks.in_int8())), ..self })
     }
 
     /// Runs the blocks in order.
@@ -116,10 +109,11 @@ impl ResidualAttentionBlock {
     }
 
     #[cfg(feature = "cpu")]
-    fn on_cpu(self) -> Block {
+    fn on_cpu(self, form: Form) -> Block {
         let Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj } = self;
         let [ln_1, ln_2] = [ln_1, ln_2].map(cpu::LayerNorm::new);
-        let [in_proj, out_proj, c_fc, c_proj] = [in_proj, out_proj, c_fc, c_proj].map(cpu::Linear::new);
+        let [in_proj, out_proj, c_fc, c_proj] =
+            [in_proj, out_proj, c_fc, c_proj].map(|layer| cpu::Linear::new(layer, form));
         Block { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
     }
 

@@ -8,6 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, VisionConfig};
+#[cfg(feature = "cpu")]
+use crate::cpu::Form;
 use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Pixels to image features.
@@ -41,14 +43,8 @@ impl VisionTransformer {
 
     /// See [`Transformer::for_scoring`].
     #[cfg(feature = "cpu")]
-    pub(crate) fn for_scoring(self, device: &Device) -> Self {
-        Self { transformer: self.transformer.for_scoring(device), ..self }
-    }
-
-    /// See [`Transformer::in_int8`].
-    #[cfg(feature = "cpu")]
-    pub(crate) fn in_int8(self) -> Option<Self> {
-        Some(Self { transformer: self.transformer.in_int8()?, ..self })
+    pub(crate) fn for_scoring(self, device: &Device, form: Form) -> Self {
+        Self { transformer: self.transformer.for_scoring(device, form), ..self }
     }
 
     /// Projects images into the joint space, Eq. 1; the result is not yet unit length.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tsp_mgs_core::bundle::{BundleReader, MANIFEST, MAX_SHARD_BYTES, Manifest, WeightType, sha256, write_shards};
 use tsp_mgs_core::config::{ClipConfig, TextConfig, VisionConfig};
+use tsp_mgs_core::scorer::ImageTower;
 use tsp_mgs_core::seeded;
 use tsp_mgs_trainer::cli::ModelArgs;
 use tsp_mgs_trainer::model::Model;
@@ -139,7 +140,7 @@ fn without_the_text_tower_perception_scores_without_words_and_says_so() {
 fn a_damaged_bundle_is_an_error_that_names_the_file() {
     let (_folder, bundle) = exported(&["--dtype", "f16"]);
     let open = || match Model::open(&ModelArgs { model: Some(bundle.clone()), ..ModelArgs::default() }) {
-        Ok(model) => drop(model.scorer(model.tasks.clone(), &Device::flex())),
+        Ok(model) => drop(model.scorer(model.tasks.clone(), ImageTower::default(), &Device::flex())),
         Err(error) => panic!("{error:#}"),
     };
     open();

@@ -8,7 +8,7 @@ use tsp_mgs_core::options::{Inputs, Options};
 use tsp_mgs_core::preprocess::{Views, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, TaskScore};
-use tsp_mgs_core::scorer::{Input, Scorer};
+use tsp_mgs_core::scorer::{ImageTower, Input, Scorer};
 use tsp_mgs_trainer::score::score_batch;
 
 use crate::parity::{Case, every_choice, manifest, shards};
@@ -25,7 +25,7 @@ fn load(tasks: Vec<Options>, device: &Device) -> tsp_mgs_core::Result<Scorer> {
         shards.iter().for_each(|shard| reader.add(shard).expect("a shard as written"));
         reader.finish().expect("all shards are there")
     });
-    Scorer::load(BUNDLE.checkpoint.clone(), None, tasks, device.clone())
+    Scorer::load(BUNDLE.checkpoint.clone(), None, tasks, ImageTower::default(), device.clone())
 }
 
 fn scorer(tasks: Vec<Options>, device: &Device) -> Scorer {

@@ -1,5 +1,5 @@
 use burn::tensor::{Device, Tensor, TensorData};
-use tsp_mgs_core::clip::Clip;
+use tsp_mgs_core::clip::{Clip, Form};
 use tsp_mgs_core::config::{Activation, ClipConfig};
 use tsp_mgs_core::{seeded, selfcheck};
 
@@ -20,12 +20,14 @@ fn texts(ids: &[u8]) -> Vec<Vec<u32>> {
     ids.chunks(77).map(cut).collect()
 }
 
-/// As it is trained, and as it scores.
+/// As it is trained, and as it scores; batches of few views have another form.
 fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device: &Device) {
     let clip = || Clip::load(seeded::checkpoint(config.clone(), seed), device);
     let side = config.vision.image_size;
     assert_features(&clip(), side, seed, file, suffix, device);
-    assert_features(&clip().for_scoring(device), side, seed, file, suffix, device);
+    for form in [Form::Float32, Form::Packed] {
+        assert_features(&clip().for_scoring(device, form), side, seed, file, suffix, device);
+    }
 }
 
 fn assert_features(clip: &Clip, side: usize, seed: u64, file: &str, suffix: &str, device: &Device) {

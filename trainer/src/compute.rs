@@ -5,9 +5,10 @@ use std::num::NonZeroUsize;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tsp_mgs_core::error::Error;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::result::Run;
-use tsp_mgs_core::scorer::{Scorer, TOWER_BATCH};
+use tsp_mgs_core::scorer::{ImageTower, Scorer, TOWER_BATCH};
 
 use crate::cli::UsageError;
 use crate::device::{self, DeviceChoice};
@@ -26,7 +27,7 @@ pub struct ComputeArgs {
     /// Views that go through the image tower at once; an image's are never parted
     ///
     /// A GPU may gain from more; on a CPU they cost memory. Scores differ in their last digits.
-    #[arg(long, value_name = "VIEWS", default_value_t = NonZeroUsize::new(TOWER_BATCH).expect("not zero"))]
+    #[arg(long, value_name = "VIEWS", default_value_t = TOWER_BATCH)]
     pub batch: NonZeroUsize,
 
     /// What the image tower multiplies weights in
@@ -54,10 +55,13 @@ impl ComputeArgs {
     /// When the device is not there or cannot do this, and for options that the model cannot follow.
     pub fn scorer(&self, model: &Model, tasks: Vec<Options>) -> Result<(Scorer, Run)> {
         let device = device::select(self.device)?;
-        let mut scorer = model.scorer(tasks, &device.device)?.with_tower_batch(self.batch);
+        let tower = ImageTower { batch: self.batch, int8: self.precision == Precision::Int8 };
+        let scorer = model.scorer(tasks, tower, &device.device).map_err(|error| match error {
+            Error::Int8(_) => UsageError::new(format!("{error}; leave --precision out")).into(),
+            error => anyhow::Error::from(error),
+        })?;
         let mut name = device.name;
-        if self.precision == Precision::Int8 {
-            scorer = scorer.in_int8().map_err(|error| UsageError::new(format!("{error}; leave --precision out")))?;
+        if tower.int8 {
             name.push_str(", int8");
         }
         let run = Run::new(&scorer, name, model.label(), model.warning.clone());

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_core::scorer::{ImageTower, Scorer};
 
 pub use args::{EvaluateArgs, PartArgs};
 pub use method::{Judged, Method, Number};
@@ -49,7 +49,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
             scored.push(options.clone());
         }
     }
-    let mut scorer = model.scorer(scored, &device.device)?;
+    let mut scorer = model.scorer(scored, ImageTower::default(), &device.device)?;
     let (count, set) = (part.items.len(), &data.set.name);
     eprintln!("judging {} on {count} images of {set}, device {}", args.method.name(), device.name);
     let progress = progress_bar(count);

@@ -15,7 +15,7 @@ use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::{PREPROCESS_ID, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, WITHOUT_TEXT};
-use tsp_mgs_core::scorer::{Input, PromptFeatures};
+use tsp_mgs_core::scorer::{ImageTower, Input, PromptFeatures};
 
 use crate::cli::{ExportArgs, task_name};
 use crate::files::{parent, put_in_place, write_flushed};
@@ -178,14 +178,14 @@ fn leave_text_out(model: &Model, tasks: &mut Vec<Options>) -> Result<PromptFeatu
     options.fine = false;
     eprintln!("note: {WITHOUT_TEXT}");
     let device = Device::flex();
-    let features = model.scorer(vec![options.clone()], &device)?.level_features(options)?;
+    let features = model.scorer(vec![options.clone()], ImageTower::default(), &device)?.level_features(options)?;
     let features = features.try_into_data().context("reading prompt features")?;
     let values = features.try_to_vec::<f32>().context("reading prompt features")?;
     Ok(PromptFeatures { prompts: options.prompts, values })
 }
 
 fn score_samples(model: &Model, tasks: &[Options]) -> Result<Vec<ImageScore>> {
-    let mut scorer = model.scorer(tasks.to_vec(), &Device::flex())?;
+    let mut scorer = model.scorer(tasks.to_vec(), ImageTower::default(), &Device::flex())?;
     let score = |&(image, prompt): &(&[u8], &str)| {
         let views = views(&decode(image)?, scorer.view_plan())?;
         Ok(score_batch(&mut scorer, &[Input { views: &views, prompt: Some(prompt.trim()) }])?.remove(0))

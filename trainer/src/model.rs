@@ -9,9 +9,10 @@ use burn::tensor::Device;
 use tsp_mgs_core::bundle::{BundleReader, MANIFEST, Manifest, sha256};
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::config::Activation;
+use tsp_mgs_core::error::Error;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::scorer::{PromptFeatures, Scorer};
+use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 use tsp_mgs_core::weights::read_safetensors;
 
 use crate::cli::ModelArgs;
@@ -64,8 +65,8 @@ impl Model {
     ///
     /// # Errors
     /// When the options contradict each other or the model.
-    pub fn scorer(&self, tasks: Vec<Options>, device: &Device) -> Result<Scorer> {
-        Ok(Scorer::load(self.checkpoint.clone(), self.prompt_features.as_ref(), tasks, device.clone())?)
+    pub fn scorer(&self, tasks: Vec<Options>, tower: ImageTower, device: &Device) -> Result<Scorer, Error> {
+        Scorer::load(self.checkpoint.clone(), self.prompt_features.as_ref(), tasks, tower, device.clone())
     }
 
     fn built_in() -> Result<Self> {

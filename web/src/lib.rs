@@ -16,7 +16,7 @@ use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::{decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
-use tsp_mgs_core::scorer::{self, Input};
+use tsp_mgs_core::scorer::{self, ImageTower, Input};
 use tsp_mgs_core::selfcheck;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -82,8 +82,14 @@ impl Scorer {
                 options.crops = crops as usize; // saturates: no number of crops is that large
             }
         }
-        let inner = scorer::Scorer::load(bundle.checkpoint, bundle.prompt_features.as_ref(), tasks, device)
-            .map_err(JsError::from)?;
+        let inner = scorer::Scorer::load(
+            bundle.checkpoint,
+            bundle.prompt_features.as_ref(),
+            tasks,
+            ImageTower::default(),
+            device,
+        )
+        .map_err(JsError::from)?;
         let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
         let run = Run::new(&inner, name, label, bundle.manifest.warning);
         Ok(Self { inner: RefCell::new(inner), run, dtype: bundle.manifest.dtype })

@@ -21,7 +21,7 @@ impl Scorer {
         assert!(!inputs.is_empty() && self.plan.has_image && inputs.iter().all(|(views, _)| views.plan == self.plan));
         let mut sentences = Vec::new();
         // A few at a time, as only so many are remembered.
-        for chunk in inputs.chunks(TOWER_BATCH) {
+        for chunk in inputs.chunks(TOWER_BATCH.get()) {
             let texts: Vec<String> = chunk.iter().map(|(_, prompt)| (*prompt).to_owned()).collect();
             self.encode_sentences(&texts)?;
             sentences.extend(texts.iter().map(|text| self.sentence(text).feature));

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::options::{Alpha, Options};
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_core::scorer::{ImageTower, Scorer};
 
 use super::args::TrainArgs;
 use super::checkpoints::Checkpoints;
@@ -227,7 +227,8 @@ impl Run {
         }
         let clip = || self.learner.frozen_clip();
         let tasks = self.scored_tasks()?;
-        let mut scorer = Scorer::new(clip, self.learner.config(), None, tasks, self.device.device.clone())?;
+        let mut scorer =
+            Scorer::new(clip, self.learner.config(), None, tasks, ImageTower::default(), self.device.device.clone())?;
         let predicted = self.data.predict(&mut scorer, part, self.workers, |_| ())?;
         let compare = |task: &Options| {
             let task = task.task();
