@@ -4,8 +4,10 @@
 //! table of names below says how Hugging Face's `transformers` calls and lays out the same tensors.
 
 use std::collections::BTreeMap;
+use std::mem;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use safetensors::Dtype;
 
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig, heads};
 use crate::error::{Error, Result};
@@ -109,6 +111,15 @@ impl<'a> Checkpoint<'a> {
         self.parameters[name].values()
     }
 
+    /// As [`Checkpoint::tensor`], in float16 where the file has that; for what is no layer's weight.
+    pub(crate) fn stored_tensor<const D: usize>(&mut self, name: &str, device: &Device) -> Tensor<D> {
+        let parameter = self.parameters.get_mut(name).expect("each parameter is taken once");
+        let Some(bytes) = parameter.halves() else { return self.tensor(name, device) };
+        let shape = parameter.shape.clone();
+        self.parameters.remove(name);
+        Tensor::from_data(TensorData::from_bytes_vec(bytes, shape, DType::F16), (device, DType::F16))
+    }
+
     /// Moves a parameter to `device` in burn's layout; see [`Checkpoint::parameter`].
     pub(crate) fn tensor<const D: usize>(&mut self, name: &str, device: &Device) -> Tensor<D> {
         let parameter = self.parameters.remove(name).expect("each parameter is taken once");
@@ -126,6 +137,16 @@ impl<'a> Checkpoint<'a> {
 }
 
 impl Parameter<'_> {
+    /// What the file has, if that is float16 in this order.
+    fn halves(&mut self) -> Option<Vec<u8>> {
+        match self.parts.as_mut_slice() {
+            [whole] if whole.dtype == Dtype::F16 && !self.is_transposed => {
+                Some(mem::take(&mut whole.bytes).into_owned())
+            }
+            _ => None,
+        }
+    }
+
     fn values(&self) -> Vec<f32> {
         let values: Vec<f32> = match self.parts.as_slice() {
             [whole] => whole.to_f32(),

@@ -5,8 +5,10 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ClipConfig};
+#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+use crate::cpu::FEW_ROWS;
 #[cfg(feature = "cpu")]
-pub use crate::cpu::Form;
+use crate::cpu::is_cpu;
 use crate::preprocess::Views;
 use crate::text::TextTransformer;
 use crate::vision::VisionTransformer;
@@ -21,23 +23,73 @@ pub struct Clip {
     activation: Activation,
 }
 
+/// How a processor keeps the weights of blocks that score; on other devices burn keeps them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// In float16 where the file had that, else in float32: half of the memory, and slower for products of few rows.
+    Stored,
+    /// In float32: for products of many rows.
+    Float32,
+    /// In float32, in the order in which they are multiplied: for products of few rows.
+    #[cfg(not(target_arch = "wasm32"))]
+    Packed,
+    /// In 8-bit integers.
+    #[cfg(not(target_arch = "wasm32"))]
+    Int8,
+}
+
+impl Form {
+    /// The best for an image tower's products of so many rows.
+    #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
+    pub fn of_images(rows: usize, int8: bool) -> Self {
+        match rows {
+            _ if int8 => Self::Int8,
+            ..=FEW_ROWS => Self::Packed,
+            _ => Self::Float32,
+        }
+    }
+
+    /// In a browser memory counts most, and what else multiplies would make the module larger.
+    #[cfg(not(all(feature = "cpu", not(target_arch = "wasm32"))))]
+    pub fn of_images(_: usize, _: bool) -> Self {
+        Self::Stored
+    }
+
+    /// The best for the text tower beside such an image tower.
+    fn of_texts(self) -> Self {
+        if self == Self::Stored { self } else { Self::Float32 }
+    }
+}
+
 impl Clip {
     /// Moves a checkpoint's tensors to `device`, one after the other, as float32.
-    pub fn load(mut checkpoint: Checkpoint, device: &Device) -> Self {
+    pub fn load(checkpoint: Checkpoint, device: &Device) -> Self {
+        Self::load_as(checkpoint, device, None)
+    }
+
+    /// The same for scoring alone, without gradients; `form` is that of the image tower.
+    pub fn load_for_scoring(checkpoint: Checkpoint, device: &Device, form: Form) -> Self {
+        Self::load_as(checkpoint, device, is_cpu(device).then_some(form))
+    }
+
+    fn load_as(mut checkpoint: Checkpoint, device: &Device, form: Option<Form>) -> Self {
         let ClipConfig { activation, vision, text, .. } = checkpoint.config().clone();
+        let text_form = form.map(Form::of_texts);
         Self {
-            visual: VisionTransformer::load(&mut checkpoint, &vision, device),
-            text: text.map(|text| TextTransformer::load(&mut checkpoint, &text, device)),
+            visual: VisionTransformer::load(&mut checkpoint, &vision, device, form),
+            text: text.map(|text| TextTransformer::load(&mut checkpoint, &text, device, text_form)),
             logit_scale: checkpoint.parameter("logit_scale", device),
             activation,
         }
     }
 
-    /// The same for scoring alone: faster where `device` is the processor, and then the parameters of its blocks are not
-    /// to be seen or trained any more; `form` is that of the image tower.
-    #[cfg(feature = "cpu")]
-    pub fn for_scoring(self, device: &Device, form: Form) -> Self {
-        let (visual, text) = (self.visual.for_scoring(device, form), self.text.map(|text| text.for_scoring(device)));
+    /// A model that was trained, for scoring alone: faster where `device` is the processor, and then the parameters of its
+    /// blocks are not to be seen or trained any more.
+    pub fn for_scoring(self, device: &Device) -> Self {
+        if !is_cpu(device) {
+            return self;
+        }
+        let (visual, text) = (self.visual.for_scoring(), self.text.map(TextTransformer::for_scoring));
         Self { visual, text, ..self }
     }
 
@@ -104,6 +156,12 @@ impl Clip {
     pub fn logit_scale(&self) -> Tensor<1> {
         self.logit_scale.val()
     }
+}
+
+/// Nor is there a processor to compute on without the feature.
+#[cfg(not(feature = "cpu"))]
+fn is_cpu(_: &Device) -> bool {
+    false
 }
 
 /// Fields, OpenAI's names, whose parameters take part in matrix products.

@@ -6,6 +6,7 @@
 //! activations and sums happen in place. Large products are by the same crate. There are no gradients: training takes
 //! burn's operations.
 
+mod half;
 #[cfg(not(target_arch = "wasm32"))]
 mod int8;
 #[cfg(not(target_arch = "wasm32"))]
@@ -20,14 +21,18 @@ use rayon::prelude::*;
 use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub, Swish};
 
+use crate::clip::Form;
 use crate::config::Activation;
 use crate::transformer::{Attention, LAYER_NORM_EPSILON, QUICK_GELU_SLOPE};
+use half::Half;
 #[cfg(not(target_arch = "wasm32"))]
 use int8::Int8;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use int8::is_exact as int8_is_exact;
 #[cfg(not(target_arch = "wasm32"))]
-use packed::{FEW_ROWS, Packed};
+pub(crate) use packed::FEW_ROWS;
+#[cfg(not(target_arch = "wasm32"))]
+use packed::Packed;
 use product::{Matrix, MatrixMut, Old, Threads, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
@@ -65,23 +70,11 @@ pub(crate) struct Linear {
 enum Weight {
     /// Row-major `[inputs, outputs]`.
     Float32(Vec<f32>),
+    Half(Half),
     #[cfg(not(target_arch = "wasm32"))]
     Packed(Packed),
     #[cfg(not(target_arch = "wasm32"))]
     Int8(Int8),
-}
-
-/// How weights are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// In float32, as they are stored: for products of many rows.
-    Float32,
-    /// In float32, in the order in which they are multiplied: for products of few rows.
-    #[cfg(not(target_arch = "wasm32"))]
-    Packed,
-    /// In 8-bit integers.
-    #[cfg(not(target_arch = "wasm32"))]
-    Int8,
 }
 
 /// What is written anew in each block, row by row of the residual stream.
@@ -92,24 +85,6 @@ struct Buffers {
     wide: Vec<f32>,
     /// `[rows, width]`
     heads_out: Vec<f32>,
-}
-
-impl Form {
-    /// For products of so many rows.
-    #[cfg(not(target_arch = "wasm32"))]
-    pub(crate) fn best(rows: usize, int8: bool) -> Self {
-        match rows {
-            _ if int8 => Self::Int8,
-            ..=FEW_ROWS => Self::Packed,
-            _ => Self::Float32,
-        }
-    }
-
-    /// In a browser all is as it was stored: other products would make the module larger.
-    #[cfg(target_arch = "wasm32")]
-    pub(crate) fn best(_: usize, _: bool) -> Self {
-        Self::Float32
-    }
 }
 
 impl Blocks {
@@ -205,6 +180,10 @@ impl Linear {
         let bias = values(layer.bias.expect("CLIP's linear layers have a bias").val());
         let weight = values(layer.weight.val());
         let weight = match form {
+            Form::Stored => match Half::new(&weight, bias.len()) {
+                Some(half) => Weight::Half(half),
+                None => Weight::Float32(weight),
+            },
             Form::Float32 => Weight::Float32(weight),
             #[cfg(not(target_arch = "wasm32"))]
             Form::Packed => Weight::Packed(Packed::new(&weight, bias.len())),
@@ -237,6 +216,7 @@ impl Linear {
                 let (input, weight) = (Matrix::rows(input, weight.len() / outputs), Matrix::rows(weight, outputs));
                 product(MatrixMut::rows(out, outputs), Old::Kept, 1.0, input, weight, Threads::All);
             }
+            Weight::Half(weight) => weight.add_product(input, out),
             #[cfg(not(target_arch = "wasm32"))]
             Weight::Packed(weight) => weight.add_product(input, out),
             #[cfg(not(target_arch = "wasm32"))]

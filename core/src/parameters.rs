@@ -39,10 +39,19 @@ impl Checkpoint<'_> {
     ///
     /// A single number becomes `[1]`, a layer's weight `[in, out]`.
     pub(crate) fn parameter<const D: usize>(&mut self, name: &str, device: &Device) -> Param<Tensor<D>> {
-        let mut parameter = Param::from_tensor(self.tensor(name, device));
-        parameter.id = parameter_id(name);
-        parameter
+        named(name, self.tensor(name, device))
     }
+
+    /// The same, in float16 where the file has that.
+    pub(crate) fn stored_parameter<const D: usize>(&mut self, name: &str, device: &Device) -> Param<Tensor<D>> {
+        named(name, self.stored_tensor(name, device))
+    }
+}
+
+fn named<const D: usize>(name: &str, tensor: Tensor<D>) -> Param<Tensor<D>> {
+    let mut parameter = Param::from_tensor(tensor);
+    parameter.id = parameter_id(name);
+    parameter
 }
 
 /// The parameters of `module`, a CLIP model of these sizes or a part of one.

@@ -15,10 +15,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use lru::LruCache;
 
 use crate::checkpoint::Checkpoint;
-use crate::clip::Clip;
+use crate::clip::{Clip, Form};
 use crate::config::ClipConfig;
-#[cfg(feature = "cpu")]
-use crate::cpu::Form;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::preprocess::{ViewPlan, Views, Window};
@@ -96,14 +94,6 @@ impl Default for ImageTower {
     }
 }
 
-#[cfg(feature = "cpu")]
-impl ImageTower {
-    /// How its weights are best kept, for images of so many views, each of so many tokens.
-    fn form(self, views: usize, tokens: usize) -> Form {
-        Form::best(views.max(self.batch.get()) * tokens, self.int8)
-    }
-}
-
 /// # Errors
 /// When the device has no exact products in 8 bits.
 #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
@@ -138,17 +128,17 @@ impl Scorer {
         device: Device,
     ) -> Result<Self> {
         let config = checkpoint.config().clone();
-        let clip = || Clip::load(checkpoint, &device);
+        let clip = |form| Clip::load_for_scoring(checkpoint, &device, form);
         Self::new(clip, &config, prompt_features, tasks, tower, device.clone())
     }
 
     /// As [`Scorer::load`], with a model of these sizes that is on the device already; it is asked for
-    /// once the options were found to fit.
+    /// once the options were found to fit, and told how its image tower's weights are best kept.
     ///
     /// # Errors
     /// As [`Scorer::load`].
     pub fn new(
-        clip: impl FnOnce() -> Clip,
+        clip: impl FnOnce(Form) -> Clip,
         config: &ClipConfig,
         prompt_features: Option<&PromptFeatures>,
         tasks: Vec<Options>,
@@ -183,9 +173,8 @@ impl Scorer {
                 fixed.insert(text, Tensor::from_data(data, &device));
             }
         }
-        let clip = clip();
-        #[cfg(feature = "cpu")]
-        let clip = clip.for_scoring(&device, tower.form(plan.len(), config.vision.tokens()));
+        let rows = plan.len().max(tower.batch.get()) * config.vision.tokens();
+        let clip = clip(Form::of_images(rows, tower.int8));
         Ok(Self {
             tokenizer: config.text.is_some().then(Tokenizer::new),
             clip,

@@ -5,10 +5,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::clip::Clip;
+use crate::clip::{Clip, Form};
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig};
-#[cfg(feature = "cpu")]
-use crate::cpu::Form;
 use crate::seeded;
 use crate::tokenizer::{END, START, VOCAB_SIZE};
 
@@ -31,10 +29,7 @@ pub fn config() -> ClipConfig {
 
 /// The known model on `device`, as a model that scores.
 pub fn model(device: &Device) -> Clip {
-    let clip = Clip::load(seeded::checkpoint(config(), SEED), device);
-    #[cfg(feature = "cpu")]
-    let clip = clip.for_scoring(device, Form::Float32);
-    clip
+    Clip::load_for_scoring(seeded::checkpoint(config(), SEED), device, Form::Float32)
 }
 
 /// Queues one run of the known model: features of a known image, then of a known text, `[64]`.

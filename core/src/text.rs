@@ -6,12 +6,11 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, LayerNorm};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::checkpoint::Checkpoint;
+use crate::clip::Form;
 use crate::config::{Activation, TextConfig};
-#[cfg(feature = "cpu")]
-use crate::cpu::Form;
 use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Token ids to text features.
@@ -25,20 +24,24 @@ pub struct TextTransformer {
 }
 
 impl TextTransformer {
-    pub(crate) fn load(checkpoint: &mut Checkpoint, config: &TextConfig, device: &Device) -> Self {
+    pub(crate) fn load(checkpoint: &mut Checkpoint, config: &TextConfig, device: &Device, form: Option<Form>) -> Self {
+        const VOCABULARY: &str = "token_embedding.weight";
+        let vocabulary = match form {
+            Some(Form::Stored) => checkpoint.stored_parameter(VOCABULARY, device),
+            _ => checkpoint.parameter(VOCABULARY, device),
+        };
         Self {
-            token_embedding: Embedding { weight: checkpoint.parameter("token_embedding.weight", device) },
+            token_embedding: Embedding { weight: vocabulary },
             positional_embedding: checkpoint.parameter("positional_embedding", device),
-            transformer: Transformer::load(checkpoint, "transformer", config.layers, device),
+            transformer: Transformer::load(checkpoint, "transformer", config.layers, device, form),
             ln_final: layer_norm(checkpoint, "ln_final", device),
             text_projection: checkpoint.parameter("text_projection", device),
         }
     }
 
     /// See [`Transformer::for_scoring`].
-    #[cfg(feature = "cpu")]
-    pub(crate) fn for_scoring(self, device: &Device) -> Self {
-        Self { transformer: self.transformer.for_scoring(device, Form::Float32), ..self }
+    pub(crate) fn for_scoring(self) -> Self {
+        Self { transformer: self.transformer.for_scoring(), ..self }
     }
 
     /// Encodes texts; row `[text, position]` is the feature of that token in the joint space.
@@ -59,7 +62,7 @@ impl TextTransformer {
         }
         let ids = Tensor::<2, Int>::from_data(TensorData::new(padded, [texts.len(), longest]), device);
         let positions = self.positional_embedding.val().narrow(0, 0, longest);
-        let tokens = self.token_embedding.forward(ids) + positions.unsqueeze::<3>(); // [texts, longest, width]
+        let tokens = self.token_embedding.forward(ids).cast(FloatDType::F32) + positions.unsqueeze::<3>(); // [texts, longest, width]
         let tokens = self.transformer.forward(tokens, Attention::Causal, activation);
         project(self.ln_final.forward(tokens), self.text_projection.val().unsqueeze::<3>())
     }

@@ -14,9 +14,10 @@ use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::Checkpoint;
+use crate::clip::Form;
 use crate::config::{Activation, heads, image_heads};
 #[cfg(feature = "cpu")]
-use crate::cpu::{self, Block, Blocks, Form, is_cpu};
+use crate::cpu::{self, Block, Blocks};
 
 /// CLIP was trained with this sigmoid approximation; exact GELU shifts the output of every block.
 pub(crate) const QUICK_GELU_SLOPE: f64 = 1.702;
@@ -53,26 +54,45 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// The blocks below `prefix`, for example `visual.transformer`.
-    pub(crate) fn load(checkpoint: &mut Checkpoint, prefix: &str, layers: usize, device: &Device) -> Self {
-        let resblocks = (0..layers)
-            .map(|layer| ResidualAttentionBlock::load(checkpoint, &format!("{prefix}.resblocks.{layer}"), device))
-            .collect();
+    /// The blocks below `prefix`, for example `visual.transformer`; where there is a form, for scoring on the processor alone.
+    pub(crate) fn load(
+        checkpoint: &mut Checkpoint,
+        prefix: &str,
+        layers: usize,
+        device: &Device,
+        form: Option<Form>,
+    ) -> Self {
+        let blocks = (0..layers)
+            .map(|layer| ResidualAttentionBlock::load(checkpoint, &format!("{prefix}.resblocks.{layer}"), device));
+        match form {
+            Some(form) => Self::scoring(blocks, form),
+            None => Self::trainable(blocks),
+        }
+    }
+
+    /// The same for scoring alone on the processor, without gradients.
+    pub(crate) fn for_scoring(self) -> Self {
+        Self::scoring(self.resblocks.into_iter(), Form::Float32)
+    }
+
+    fn trainable(blocks: impl Iterator<Item = ResidualAttentionBlock>) -> Self {
         Self {
-            resblocks,
+            resblocks: blocks.collect(),
             #[cfg(feature = "cpu")]
             on_cpu: None,
         }
     }
 
-    /// The same for scoring alone, without gradients: faster where `device` is the processor.
+    /// Block by block, so that few are held in two forms.
     #[cfg(feature = "cpu")]
-    pub(crate) fn for_scoring(self, device: &Device, form: Form) -> Self {
-        if !is_cpu(device) || self.resblocks.is_empty() {
-            return self;
-        }
-        let blocks = self.resblocks.into_iter().map(|block| block.on_cpu(form)).collect();
+    fn scoring(blocks: impl Iterator<Item = ResidualAttentionBlock>, form: Form) -> Self {
+        let blocks = blocks.map(|block| block.on_cpu(form)).collect();
         Self { resblocks: Vec::new(), on_cpu: Some(Arc::new(Blocks::new(blocks))) }
+    }
+
+    #[cfg(not(feature = "cpu"))]
+    fn scoring(blocks: impl Iterator<Item = ResidualAttentionBlock>, _: Form) -> Self {
+        Self::trainable(blocks)
     }
 
     /// Runs the blocks in order.

@@ -7,9 +7,8 @@ use burn::nn::LayerNorm;
 use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 
 use crate::checkpoint::Checkpoint;
+use crate::clip::Form;
 use crate::config::{Activation, VisionConfig};
-#[cfg(feature = "cpu")]
-use crate::cpu::Form;
 use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Pixels to image features.
@@ -27,13 +26,18 @@ pub struct VisionTransformer {
 }
 
 impl VisionTransformer {
-    pub(crate) fn load(checkpoint: &mut Checkpoint, config: &VisionConfig, device: &Device) -> Self {
+    pub(crate) fn load(
+        checkpoint: &mut Checkpoint,
+        config: &VisionConfig,
+        device: &Device,
+        form: Option<Form>,
+    ) -> Self {
         Self {
             conv1: checkpoint.parameter("visual.conv1.weight", device),
             class_embedding: checkpoint.parameter("visual.class_embedding", device),
             positional_embedding: checkpoint.parameter("visual.positional_embedding", device),
             ln_pre: layer_norm(checkpoint, "visual.ln_pre", device),
-            transformer: Transformer::load(checkpoint, "visual.transformer", config.layers, device),
+            transformer: Transformer::load(checkpoint, "visual.transformer", config.layers, device, form),
             ln_post: layer_norm(checkpoint, "visual.ln_post", device),
             proj: checkpoint.parameter("visual.proj", device),
             image_size: config.image_size,
@@ -42,9 +46,8 @@ impl VisionTransformer {
     }
 
     /// See [`Transformer::for_scoring`].
-    #[cfg(feature = "cpu")]
-    pub(crate) fn for_scoring(self, device: &Device, form: Form) -> Self {
-        Self { transformer: self.transformer.for_scoring(device, form), ..self }
+    pub(crate) fn for_scoring(self) -> Self {
+        Self { transformer: self.transformer.for_scoring(), ..self }
     }
 
     /// Projects images into the joint space, Eq. 1; the result is not yet unit length.

@@ -1,6 +1,9 @@
 use burn::tensor::{Device, Tensor, TensorData};
+use tsp_mgs_core::bundle::{WeightType, write_shards};
+use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::clip::{Clip, Form};
 use tsp_mgs_core::config::{Activation, ClipConfig};
+use tsp_mgs_core::weights::read_safetensors;
 use tsp_mgs_core::{seeded, selfcheck};
 
 use crate::support::{assert_close, fixture, magnitude, software_gpu, tensors, values};
@@ -25,8 +28,10 @@ fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device
     let clip = || Clip::load(seeded::checkpoint(config.clone(), seed), device);
     let side = config.vision.image_size;
     assert_features(&clip(), side, seed, file, suffix, device);
-    for form in [Form::Float32, Form::Packed] {
-        assert_features(&clip().for_scoring(device, form), side, seed, file, suffix, device);
+    assert_features(&clip().for_scoring(device), side, seed, file, suffix, device);
+    for form in [Form::Stored, Form::Float32, Form::Packed] {
+        let clip = Clip::load_for_scoring(seeded::checkpoint(config.clone(), seed), device, form);
+        assert_features(&clip, side, seed, file, suffix, device);
     }
 }
 
@@ -76,6 +81,26 @@ fn towers_on_wgpu_equal_transformers() {
     for _ in 0..3 {
         assert_towers(selfcheck::config(), 7, "clip_tiny.safetensors", "", &device);
     }
+}
+
+#[test]
+fn weights_that_stay_in_float16_give_the_same_features() {
+    let config = selfcheck::config();
+    let source = seeded::checkpoint(config.clone(), 7);
+    let shards = write_shards(&source, &config, WeightType::F16, None);
+    let [shard] = shards.as_slice() else { panic!("a tiny model is one shard") };
+    let checkpoint = || Checkpoint::read(read_safetensors(shard).expect("tensors"), config.activation).expect("CLIP");
+
+    let device = Device::flex();
+    let pixels = TensorData::new(seeded::uniform("pixels", 7, 2 * 3 * 96 * 96), [2, 3, 96, 96]);
+    let ids: &[&[u32]] = &[&[49_406, 320, 1125, 539, 49_407], &[49_406, 2368, 49_407]];
+    let [(image, text), (image_f16, text_f16)] =
+        [Clip::load(checkpoint(), &device), Clip::load_for_scoring(checkpoint(), &device, Form::Stored)].map(|clip| {
+            let image = clip.image_features(Tensor::from_data(pixels.clone(), &device));
+            (numbers(image), numbers(clip.token_features(ids, &device).expect("a text tower")))
+        });
+    assert_close(&image_f16, &image, 1e-5 * magnitude(&image), "image features");
+    assert_close(&text_f16, &text, 1e-5 * magnitude(&text), "text features");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix
 use rten_tensor::NdTensorView;
 
 /// Rows up to which this is faster: one view of ViT-B/32 has 50, and at 100 the two are equal.
-pub(super) const FEW_ROWS: usize = 80;
+pub(crate) const FEW_ROWS: usize = 80;
 
 /// A layer's weight.
 pub(super) struct Packed {

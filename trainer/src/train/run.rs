@@ -225,7 +225,7 @@ impl Run {
         if part.is_empty() {
             return Ok(Vec::new());
         }
-        let clip = || self.learner.frozen_clip();
+        let clip = |_| self.learner.frozen_clip().for_scoring(&self.device.device);
         let tasks = self.scored_tasks()?;
         let mut scorer =
             Scorer::new(clip, self.learner.config(), None, tasks, ImageTower::default(), self.device.device.clone())?;
