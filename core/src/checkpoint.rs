@@ -283,7 +283,7 @@ impl Shapes<'_, '_> {
 /// Every parameter of a model of these sizes, with OpenAI's names and shapes.
 pub fn parameter_shapes(config: &ClipConfig) -> Vec<(String, Vec<usize>)> {
     let VisionConfig { patch_size, width, mlp_width, layers, .. } = config.vision;
-    let tokens = config.vision.tokens();
+    let tokens = config.vision.grid().pow(2) + 1;
     let mut shapes = vec![
         ("logit_scale".to_owned(), vec![]),
         ("visual.class_embedding".into(), vec![width]),

@@ -5,8 +5,6 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ClipConfig};
-#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
-use crate::cpu::FEW_ROWS;
 #[cfg(feature = "cpu")]
 use crate::cpu::is_cpu;
 use crate::preprocess::Views;
@@ -26,36 +24,17 @@ pub struct Clip {
 /// How a processor keeps the weights of blocks that score; on other devices burn keeps them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// In float16 where the file had that, else in float32: half of the memory, and slower for products of few rows.
+    /// In float16 where the file had that, else in float32: half of the memory, a little slower.
     Stored,
-    /// In float32: for products of many rows.
+    /// In float32.
     Float32,
-    /// In float32, in the order in which they are multiplied: for products of few rows.
-    #[cfg(not(target_arch = "wasm32"))]
-    Packed,
-    /// In 8-bit integers.
+    /// In 8-bit integers: faster, and less exact.
     #[cfg(not(target_arch = "wasm32"))]
     Int8,
 }
 
 impl Form {
-    /// The best for an image tower's products of so many rows.
-    #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
-    pub fn of_images(rows: usize, int8: bool) -> Self {
-        match rows {
-            _ if int8 => Self::Int8,
-            ..=FEW_ROWS => Self::Packed,
-            _ => Self::Float32,
-        }
-    }
-
-    /// In a browser memory counts most, and what else multiplies would make the module larger.
-    #[cfg(not(all(feature = "cpu", not(target_arch = "wasm32"))))]
-    pub fn of_images(_: usize, _: bool) -> Self {
-        Self::Stored
-    }
-
-    /// The best for the text tower beside such an image tower.
+    /// That of the text tower beside such an image tower.
     fn of_texts(self) -> Self {
         if self == Self::Stored { self } else { Self::Float32 }
     }

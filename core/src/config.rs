@@ -90,11 +90,6 @@ impl VisionConfig {
     pub fn grid(&self) -> usize {
         self.image_size / self.patch_size
     }
-
-    /// Patches, and the class token.
-    pub fn tokens(&self) -> usize {
-        self.grid().pow(2) + 1
-    }
 }
 
 /// Number of attention heads of a text tower of this width: `width / 64`, at least 1.

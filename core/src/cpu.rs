@@ -6,11 +6,9 @@
 //! activations and sums happen in place. Large products are by the same crate. There are no gradients: training takes
 //! burn's operations.
 
-mod half;
+mod bands;
 #[cfg(not(target_arch = "wasm32"))]
 mod int8;
-#[cfg(not(target_arch = "wasm32"))]
-mod packed;
 mod product;
 
 use std::fmt;
@@ -24,15 +22,11 @@ use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub
 use crate::clip::Form;
 use crate::config::Activation;
 use crate::transformer::{Attention, LAYER_NORM_EPSILON, QUICK_GELU_SLOPE};
-use half::Half;
+use bands::Bands;
 #[cfg(not(target_arch = "wasm32"))]
 use int8::Int8;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use int8::is_exact as int8_is_exact;
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use packed::FEW_ROWS;
-#[cfg(not(target_arch = "wasm32"))]
-use packed::Packed;
 use product::{Matrix, MatrixMut, Old, Threads, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
@@ -68,11 +62,7 @@ pub(crate) struct Linear {
 }
 
 enum Weight {
-    /// Row-major `[inputs, outputs]`.
-    Float32(Vec<f32>),
-    Half(Half),
-    #[cfg(not(target_arch = "wasm32"))]
-    Packed(Packed),
+    Bands(Bands),
     #[cfg(not(target_arch = "wasm32"))]
     Int8(Int8),
 }
@@ -135,7 +125,7 @@ impl Block {
         self.ln_1.forward(stream, normed);
         let qkv = &mut wide[..rows * 3 * shape.width];
         self.in_proj.forward(normed, qkv);
-        attend(qkv, heads_out, shape);
+        attend(qkv, normed, heads_out, shape);
         self.out_proj.add(heads_out, stream);
 
         self.ln_2.forward(stream, normed);
@@ -180,13 +170,8 @@ impl Linear {
         let bias = values(layer.bias.expect("CLIP's linear layers have a bias").val());
         let weight = values(layer.weight.val());
         let weight = match form {
-            Form::Stored => match Half::new(&weight, bias.len()) {
-                Some(half) => Weight::Half(half),
-                None => Weight::Float32(weight),
-            },
-            Form::Float32 => Weight::Float32(weight),
-            #[cfg(not(target_arch = "wasm32"))]
-            Form::Packed => Weight::Packed(Packed::new(&weight, bias.len())),
+            Form::Stored => Weight::Bands(Bands::new(&weight, bias.len(), true)),
+            Form::Float32 => Weight::Bands(Bands::new(&weight, bias.len(), false)),
             #[cfg(not(target_arch = "wasm32"))]
             Form::Int8 => Weight::Int8(Int8::new(&weight, bias.len())),
         };
@@ -210,45 +195,50 @@ impl Linear {
     }
 
     fn add_product(&self, input: &[f32], out: &mut [f32]) {
-        let outputs = self.bias.len();
         match &self.weight {
-            Weight::Float32(weight) => {
-                let (input, weight) = (Matrix::rows(input, weight.len() / outputs), Matrix::rows(weight, outputs));
-                product(MatrixMut::rows(out, outputs), Old::Kept, 1.0, input, weight, Threads::All);
-            }
-            Weight::Half(weight) => weight.add_product(input, out),
-            #[cfg(not(target_arch = "wasm32"))]
-            Weight::Packed(weight) => weight.add_product(input, out),
+            Weight::Bands(weight) => weight.add_product(input, out),
             #[cfg(not(target_arch = "wasm32"))]
             Weight::Int8(weight) => weight.add_product(input, out),
         }
     }
 }
 
-/// Softmax of queries and keys, times values, head by head: `[rows, 3 · width]` to `[rows, width]`.
-fn attend(qkv: &[f32], heads_out: &mut [f32], shape: Shape) {
+/// Softmax of queries and keys, times values, head by head: `[rows, 3 · width]` to `[rows, width]`; `by_head` has as much
+/// room.
+fn attend(qkv: &[f32], by_head: &mut [f32], heads_out: &mut [f32], shape: Shape) {
     let Shape { tokens, width, heads, attention } = shape;
-    let images = heads_out.par_chunks_mut(tokens * width).zip(qkv.par_chunks(tokens * 3 * width));
+    let head_width = width / heads;
+    let scale = (head_width as f32).sqrt().recip();
     let scratch = || vec![0.0; tokens * tokens];
-    images.for_each_init(scratch, |weights, (heads_out, qkv)| {
-        let head_width = width / heads;
-        let scale = (head_width as f32).sqrt().recip();
-        let qkv = Matrix::rows(qkv, 3 * width);
-        for head in 0..heads {
-            let part = |which: usize| qkv.columns(which * width + head * head_width, head_width);
-            let (query, key, value) = (part(0), part(1), part(2));
-            let scores = MatrixMut::rows(weights, tokens);
-            product(scores, Old::Dropped, scale, query, key.transposed(), Threads::One);
-            for (token, weights) in weights.chunks_exact_mut(tokens).enumerate() {
-                let (seen, unseen) = match attention {
-                    Attention::Full => (weights, &mut [][..]),
-                    Attention::Causal => weights.split_at_mut(token + 1),
-                };
-                Softmax::new_mut(seen).dispatch();
-                unseen.fill(0.0);
+    // [images, heads, tokens, head_width]
+    by_head.par_chunks_mut(tokens * head_width).enumerate().for_each_init(scratch, |weights, (place, out)| {
+        let (image, head) = (place / heads, place % heads);
+        let qkv = Matrix::rows(&qkv[image * tokens * 3 * width..][..tokens * 3 * width], 3 * width);
+        let part = |which: usize| qkv.columns(which * width + head * head_width, head_width);
+        let (query, key, value) = (part(0), part(1), part(2));
+        product(MatrixMut::rows(weights, tokens), Old::Dropped, scale, query, key.transposed(), Threads::One);
+        for (token, weights) in weights.chunks_exact_mut(tokens).enumerate() {
+            let (seen, unseen) = match attention {
+                Attention::Full => (weights, &mut [][..]),
+                Attention::Causal => weights.split_at_mut(token + 1),
+            };
+            Softmax::new_mut(seen).dispatch();
+            unseen.fill(0.0);
+        }
+        product(
+            MatrixMut::rows(out, head_width),
+            Old::Dropped,
+            1.0,
+            Matrix::rows(weights, tokens),
+            value,
+            Threads::One,
+        );
+    });
+    heads_out.par_chunks_mut(tokens * width).zip(by_head.par_chunks(tokens * width)).for_each(|(out, by_head)| {
+        for (head, values) in by_head.chunks_exact(tokens * head_width).enumerate() {
+            for (out, values) in out.chunks_exact_mut(width).zip(values.chunks_exact(head_width)) {
+                out[head * head_width..][..head_width].copy_from_slice(values);
             }
-            let out = MatrixMut::rows(heads_out, width).columns(head * head_width, head_width);
-            product(out, Old::Dropped, 1.0, Matrix::rows(weights, tokens), value, Threads::One);
         }
     });
 }

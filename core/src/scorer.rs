@@ -94,6 +94,19 @@ impl Default for ImageTower {
     }
 }
 
+impl ImageTower {
+    #[cfg(not(target_arch = "wasm32"))]
+    fn form(self) -> Form {
+        if self.int8 { Form::Int8 } else { Form::Float32 }
+    }
+
+    /// Memory is what a browser has least of.
+    #[cfg(target_arch = "wasm32")]
+    fn form(self) -> Form {
+        Form::Stored
+    }
+}
+
 /// # Errors
 /// When the device has no exact products in 8 bits.
 #[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
@@ -173,8 +186,7 @@ impl Scorer {
                 fixed.insert(text, Tensor::from_data(data, &device));
             }
         }
-        let rows = plan.len().max(tower.batch.get()) * config.vision.tokens();
-        let clip = clip(Form::of_images(rows, tower.int8));
+        let clip = clip(tower.form());
         Ok(Self {
             tokenizer: config.text.is_some().then(Tokenizer::new),
             clip,

@@ -256,7 +256,6 @@ fn the_size_of_a_batch_moves_no_score() {
     let usual = sample_scores(&[]);
     assert!(largest_difference(&usual, &sample_scores(&["--batch", "1"])) < 1e-4);
     assert!(largest_difference(&usual, &sample_scores(&["--batch", "64"])) < 1e-4);
-    // One view at a time has weights of another form.
     let single = ["--crops", "1", "--inputs", "image"];
     let usual = sample_scores(&single);
     assert!(largest_difference(&usual, &sample_scores(&[&single[..], &["--batch", "1"]].concat())) < 1e-4);

@@ -23,13 +23,13 @@ fn texts(ids: &[u8]) -> Vec<Vec<u32>> {
     ids.chunks(77).map(cut).collect()
 }
 
-/// As it is trained, and as it scores; batches of few views have another form.
+/// As it is trained, and as it scores.
 fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device: &Device) {
     let clip = || Clip::load(seeded::checkpoint(config.clone(), seed), device);
     let side = config.vision.image_size;
     assert_features(&clip(), side, seed, file, suffix, device);
     assert_features(&clip().for_scoring(device), side, seed, file, suffix, device);
-    for form in [Form::Stored, Form::Float32, Form::Packed] {
+    for form in [Form::Stored, Form::Float32] {
         let clip = Clip::load_for_scoring(seeded::checkpoint(config.clone(), seed), device, form);
         assert_features(&clip, side, seed, file, suffix, device);
     }

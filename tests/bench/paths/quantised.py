@@ -31,7 +31,7 @@ def run(setting):
             note = f"8 bits move a score by up to {difference(scores[0], scores[2]):.4f} in ours, {error:.4f} in {int8.version}"
             row = Row("quantised", f"{size}, q8, batch {BATCH}", "views/s", threads, at_least={"onnxruntime": 0.8}, note=note)
             row.compared.append(same("ours and fp32", scores[0], scores[2], BOUND))
-            timed = files[: setting.pick(5, 9)]
+            timed = files[: setting.pick(5, 17)]
             sides = {
                 "ours": lambda: [seconds / BATCH for seconds in ours.seconds_each(setting, threads, q8, timed, *flags)],
                 int8.version: lambda: int8.ask(what="seconds_each", file=files[0], batch=BATCH, times=setting.pick(2, 6)),

@@ -12,7 +12,7 @@ NOTE = "ours from the file: reads a BMP of 512 × 512 and cuts its views too"
 
 def run(setting):
     size = setting.pick("two-layers", "vit-b-32")
-    files, checkpoint = photos(setting, 33), weights(setting, size)
+    files, checkpoint = photos(setting, 65), weights(setting, size)
     for threads in setting.threads:
         with (
             Rival("tower", threads, runtime="onnxruntime", weights=checkpoint, size=size, onnx=tower(setting, size, "fp32")) as onnx,
@@ -36,7 +36,7 @@ def measured(setting, threads, batch, checkpoint, size, files, rivals):
     found = [task(line) for line in ours.score(setting, threads, checkpoint, checked, *flags).rows]
     for rival in rivals:
         row.compared.append(same(rival.version, found, rival.ask(what="score", files=checked, crops=batch), EXACT))
-    timed = files[: setting.pick(5, 9) if batch == 16 else setting.pick(17, 33)]
+    timed = files[: setting.pick(5, 17) if batch == 16 else setting.pick(17, 65)]
     own = lambda: [seconds / batch for seconds in ours.seconds_each(setting, threads, checkpoint, timed, *flags)]  # noqa: E731
     sides = {"ours": own}
     for rival in rivals:

@@ -39,7 +39,7 @@ def measured(setting, threads, checkpoint, size, images, rivals, precision):
     for rival in rivals:
         row.compared.append(compared(setting, threads, checkpoint, images[:: len(images) // 4], rival, flags, precision))
     # In the order of their prompts, so that a part tells the rate of all.
-    share = setting.pick(8, 48)
+    share = setting.pick(8, 32)
     turns = {name: 0 for name in ["ours", *WAYS]}
 
     def part(name, count):
@@ -49,7 +49,7 @@ def measured(setting, threads, checkpoint, size, images, rivals, precision):
 
     sides = {"ours": lambda: ours.seconds_each(setting, threads, checkpoint, part("ours", share), *flags)}
     for way, rival in zip(WAYS, rivals):
-        count = setting.pick(3, 17)
+        count = setting.pick(3, 11)
         sides[rival.version] = lambda way=way, rival=rival: rival.ask(what="seconds_each", files=part(way, count))
     return row.timed(in_turns(setting.rounds, sides))
 
