@@ -14,7 +14,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-cuda fixtures picture apt wasm-target
+.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-tools bench-cuda fixtures picture apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -70,9 +70,11 @@ size: web ## Print what a browser downloads; an error when it grew
 	cd www && npm run --silent size
 
 # BENCH takes flags: make bench BENCH="--quick --only views"; tests/bench/bench.py --help explains them.
-bench: apt web $(VENV)/bench tests/bench/node_modules/.package-lock.json ## Time every path in turns with what a user would pick instead
+bench: apt web bench-tools ## Time every path in turns with what a user would pick instead
 	$(VENV)/bin/python -m unittest discover -s tests/bench -p "*_test.py"
 	$(VENV)/bin/python tests/bench/bench.py $(TRAINER) $(TARGET)/bench $(BENCH)
+
+bench-tools: $(VENV)/bench tests/bench/node_modules/.package-lock.json
 
 # Needs an NVIDIA GPU, and what the README says of building with CUDA. TRAIN_BENCH passes other flags: --precision bf16, say.
 bench-cuda: $(VENV)/ready ## Time a training step on CUDA side by side with PyTorch

@@ -218,12 +218,26 @@ impl BundleReader {
     /// If no shard is expected.
     pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
         let shard = self.next_shard().expect("there is a next shard");
+        if bytes.len() == shard.size {
+            let found = sha256(bytes);
+            if found != shard.sha256 {
+                return Err(Error::Bundle(format!("{} has SHA-256 {found}, expected {}", shard.name, shard.sha256)));
+            }
+        }
+        self.add_hashed(bytes)
+    }
+
+    /// As [`BundleReader::add`], of a shard whose SHA-256 the caller has compared with the manifest's.
+    ///
+    /// # Errors
+    /// As [`BundleReader::add`], but for the hash.
+    ///
+    /// # Panics
+    /// If no shard is expected.
+    pub fn add_hashed(&mut self, bytes: &[u8]) -> Result<()> {
+        let shard = self.next_shard().expect("there is a next shard");
         if bytes.len() != shard.size {
             return Err(Error::Bundle(format!("{} has {} bytes, expected {}", shard.name, bytes.len(), shard.size)));
-        }
-        let found = sha256(bytes);
-        if found != shard.sha256 {
-            return Err(Error::Bundle(format!("{} has SHA-256 {found}, expected {}", shard.name, shard.sha256)));
         }
         for (name, tensor) in read_safetensors(bytes)? {
             let (name, row) = match name.split_once('@') {

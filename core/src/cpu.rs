@@ -180,17 +180,19 @@ impl Linear {
 
     /// `out = input · weight + bias`
     fn forward(&self, input: &[f32], out: &mut [f32]) {
-        for row in out.chunks_exact_mut(self.bias.len()) {
-            row.copy_from_slice(&self.bias);
-        }
+        out.par_chunks_mut(ROWS * self.bias.len()).for_each(|rows| {
+            rows.chunks_exact_mut(self.bias.len()).for_each(|row| row.copy_from_slice(&self.bias));
+        });
         self.add_product(input, out);
     }
 
     /// `out += input · weight + bias`
     fn add(&self, input: &[f32], out: &mut [f32]) {
-        for row in out.chunks_exact_mut(self.bias.len()) {
-            row.iter_mut().zip(&self.bias).for_each(|(value, bias)| *value += bias);
-        }
+        out.par_chunks_mut(ROWS * self.bias.len()).for_each(|rows| {
+            for row in rows.chunks_exact_mut(self.bias.len()) {
+                row.iter_mut().zip(&self.bias).for_each(|(value, bias)| *value += bias);
+            }
+        });
         self.add_product(input, out);
     }
 

@@ -54,10 +54,13 @@ struct Info<'a> {
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ crops?: number, onProgress?: (loadedBytes: number, totalBytes: number) => void }`
+    /// `{ crops?: number, isHashed?: boolean, onProgress?: (loadedBytes: number, totalBytes: number) => void }`; what a
+    /// function gives `isHashed` when each file's SHA-256 was compared already, as a browser does several times faster.
     pub type LoadOptions;
     #[wasm_bindgen(method, getter)]
     fn crops(this: &LoadOptions) -> Option<f64>;
+    #[wasm_bindgen(method, getter, js_name = isHashed)]
+    fn is_hashed(this: &LoadOptions) -> Option<bool>;
     #[wasm_bindgen(method, getter, js_name = onProgress)]
     fn on_progress(this: &LoadOptions) -> Option<Function>;
 }
@@ -73,7 +76,7 @@ impl Scorer {
         let on_progress = options.as_ref().and_then(LoadOptions::on_progress);
         let (bundle, hash) = match source.as_string() {
             Some(url) => fetch_bundle(&url, on_progress.as_ref()).await?,
-            None => read_bundle(source).await?,
+            None => read_bundle(source, options.as_ref().and_then(LoadOptions::is_hashed) == Some(true)).await?,
         };
         let (device, name) = device::open().await?;
         let mut tasks: Vec<Options> = bundle.manifest.tasks.values().cloned().collect();
@@ -182,7 +185,7 @@ async fn fetch_bundle(url: &str, on_progress: Option<&Function>) -> Result<(Load
     Ok((reader.finish()?, hash))
 }
 
-async fn read_bundle(source: JsValue) -> Result<(LoadedBundle, String), JsValue> {
+async fn read_bundle(source: JsValue, is_hashed: bool) -> Result<(LoadedBundle, String), JsValue> {
     let source: Function = source.dyn_into().map_err(|_| {
         JsError::new(&format!("expected the URL of {MANIFEST}, or a function that gives a bundle's files by name"))
     })?;
@@ -196,7 +199,8 @@ async fn read_bundle(source: JsValue) -> Result<(LoadedBundle, String), JsValue>
     let mut reader = BundleReader::new(Manifest::parse(&manifest).map_err(JsError::from)?);
     while let Some(shard) = reader.next_shard() {
         let bytes = read(&shard.name).await?;
-        reader.add(&bytes).map_err(JsError::from)?;
+        let added = if is_hashed { reader.add_hashed(&bytes) } else { reader.add(&bytes) };
+        added.map_err(JsError::from)?;
     }
     Ok((reader.finish().map_err(JsError::from)?, sha256(&manifest)))
 }

@@ -91,7 +91,8 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
     await module.default({ module_or_path: modules[backend].wasm });
     if (backend === "webgpu") await module.Scorer.selfCheck();
     const { read, ...rest } = await bundle;
-    const scorer = await module.Scorer.load(read, crops === null ? {} : { crops }).catch((error) => {
+    const isHashed = rest.hash !== null; // as every file of the bundle, then
+    const scorer = await module.Scorer.load(read, crops === null ? { isHashed } : { isHashed, crops }).catch((error) => {
       throw refused(error);
     });
     return { ...rest, scorer };

@@ -142,7 +142,7 @@
  * @property {(options: { module_or_path: string }) => Promise<unknown>} default
  * @property {{
  *   selfCheck(): Promise<void>,
- *   load(read: (name: string) => Promise<Uint8Array>, options: { crops?: number }): Promise<ModuleScorer>,
+ *   load(read: (name: string) => Promise<Uint8Array>, options: { isHashed: boolean, crops?: number }): Promise<ModuleScorer>,
  * }} Scorer
  */
 
