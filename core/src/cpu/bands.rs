@@ -37,10 +37,15 @@ impl Bands {
         let rows =
             |first: usize| weight.chunks_exact(outputs).map(move |row| &row[first..outputs.min(first + COLUMNS)]);
         let values = (0..outputs).step_by(COLUMNS).flat_map(rows).flatten();
-        let halves = if keep_float16 { values.clone().map(|&value| to_f16(value)).collect() } else { None };
-        let numbers = match halves {
-            Some(halves) => Numbers::Float16(halves),
-            None => Numbers::Float32(values.copied().collect()),
+        let mut halves = Vec::with_capacity(if keep_float16 { weight.len() } else { 0 });
+        let mut keep = |value: &f32| to_f16(*value).map(|half| halves.push(half)).is_some();
+        let numbers = if keep_float16 && values.clone().all(&mut keep) {
+            Numbers::Float16(halves)
+        } else {
+            // The iterator does not know how many there are.
+            let mut all = Vec::with_capacity(weight.len());
+            all.extend(values);
+            Numbers::Float32(all)
         };
         Self { numbers, inputs: weight.len() / outputs, outputs }
     }
