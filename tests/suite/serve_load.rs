@@ -112,11 +112,13 @@ fn clients_that_send_nothing_or_little_do_not_keep_others_waiting() {
     assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
     drop(slow);
 
-    // A header without end.
-    let mut endless = server.connect().expect("it listens");
-    endless.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
-    endless.send(format!("X: {}\r\n", "a".repeat(70_000)).as_bytes());
-    assert_eq!(endless.answer().expect("an answer").status, 431);
+    // A header without end: the answer arrives, though the server reads no further. Cutting at once would lose some of them.
+    for _ in 0..20 {
+        let mut endless = server.connect().expect("it listens");
+        endless.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
+        endless.send(format!("X: {}\r\n", "a".repeat(500_000)).as_bytes());
+        assert_eq!(endless.answer().expect("an answer").status, 431);
+    }
 }
 
 #[test]

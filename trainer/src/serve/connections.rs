@@ -96,16 +96,17 @@ async fn connection(
             _ = ending.wait_for(|&is_ending| is_ending) => None,
         }
     };
-    match is_served {
-        Some(result) => result?,
+    let served = match is_served {
+        Some(result) => result,
         None => {
             Pin::new(&mut connection).graceful_shutdown();
-            poll_fn(|context| connection.poll_without_shutdown(context)).await?;
+            poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
-    }
+    };
+    // A request that could not be read was answered too, and its rest may still be coming.
     let mut stream = connection.into_parts().io.into_inner();
     stream.shutdown().await?;
     let mut rest = [0; 4096];
     let _ = timeout(LINGER, async { while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {} }).await;
-    Ok(())
+    Ok(served?)
 }
