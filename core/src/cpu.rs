@@ -6,10 +6,14 @@
 //! activations and sums happen in place. Large products are by the same crate. There are no gradients: training takes
 //! burn's operations.
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod amx;
 mod bands;
 #[cfg(not(target_arch = "wasm32"))]
 mod int8;
 mod product;
+#[cfg(not(target_arch = "wasm32"))]
+mod widest;
 
 use std::fmt;
 

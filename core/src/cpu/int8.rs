@@ -3,12 +3,16 @@
 //!
 //! Of weights that were stored as `q8`, these are the stored numbers: their largest in each column is ±127 already.
 
+use rayon::current_num_threads;
 use rayon::prelude::*;
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmUninitOptions, PackedBMatrix};
 use rten_simd::SimdOp;
 use rten_tensor::NdTensorView;
 use rten_vecmath::{ExtendInit, MinMax};
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use super::amx;
+use super::widest::widest;
 use crate::quantise::LARGEST;
 
 /// Rows that are multiplied at a time: what they need stays in the processor's cache.
@@ -21,13 +25,36 @@ type Executor = GemmExecutor<u8, i8, i32>;
 
 /// A layer's weight.
 pub(super) struct Int8 {
-    /// `[inputs, outputs]`
-    codes: PackedBMatrix<i8>,
+    codes: Codes,
     /// Of each output.
     scales: Vec<f32>,
     /// Of each output, the sum of its codes: what a zero of the input other than 0 adds too much.
     code_sums: Vec<f32>,
     inputs: usize,
+}
+
+/// `[inputs, outputs]` as its multiplier reads them. Sums are whole numbers, and the same from both.
+enum Codes {
+    Packed(PackedBMatrix<i8>),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Tiles(amx::Tiles),
+}
+
+/// Rows of an input, rounded. Those past the last scale are there to fill a block.
+#[derive(Default)]
+struct Rows {
+    /// `[rows, length]`
+    codes: Vec<u8>,
+    scales: Vec<f32>,
+    zeros: Vec<f32>,
+}
+
+/// What a thread multiplies with, and writes anew for each part.
+#[derive(Default)]
+struct Scratch {
+    executor: Executor,
+    rows: Rows,
+    sums: Vec<i32>,
 }
 
 /// Whether this processor adds products of bytes exactly; older ones clip the sums.
@@ -50,57 +77,96 @@ impl Int8 {
         for row in codes.chunks_exact(outputs) {
             code_sums.iter_mut().zip(row).for_each(|(sum, code)| *sum += f32::from(*code));
         }
-        let codes = Executor::new().prepack_b(NdTensorView::from_data([inputs, outputs], codes.as_slice()));
-        Self { codes, scales, code_sums, inputs }
+        Self { codes: Codes::new(&codes, outputs), scales, code_sums, inputs }
     }
 
     /// `out += input · weight`; `[rows, inputs]` to `[rows, outputs]`.
     pub(super) fn add_product(&self, input: &[f32], out: &mut [f32]) {
-        let outputs = self.scales.len();
-        let parts = out.par_chunks_mut(ROWS * outputs).zip(input.par_chunks(ROWS * self.inputs));
+        let rows = (input.len() / self.inputs).div_ceil(current_num_threads()).clamp(1, ROWS);
+        let parts = out.par_chunks_mut(rows * self.scales.len()).zip(input.par_chunks(rows * self.inputs));
         parts.for_each_init(Scratch::default, |scratch, (out, input)| self.add_rows(input, out, scratch));
     }
 
     fn add_rows(&self, input: &[f32], out: &mut [f32], scratch: &mut Scratch) {
-        let Scratch { executor, codes, scales, zeros, sums } = scratch;
-        codes.clear();
-        scales.clear();
-        zeros.clear();
-        for row in input.chunks_exact(self.inputs) {
-            let (scale, zero) = scale_and_zero(row);
-            let (inverse, largest) = (scale.recip(), LEVELS - zero);
-            codes.extend(row.iter().map(|value| level((value * inverse).min(largest) + zero)));
-            scales.push(scale);
-            zeros.push(zero);
-        }
-        let rows = NdTensorView::from_data([scales.len(), self.inputs], codes.as_slice());
-        let (rows, columns) = (GemmInputA::Unpacked(rows), GemmInputB::Packed(&self.codes));
-        sums.clear();
-        sums.reserve(out.len());
-        // The zeros are seen to below: the library takes them wrongly (0.27, AVX-512, rows with different zeros).
-        sums.extend_init(|sums| {
-            let sums = executor.gemm_uninit(&mut sums[..out.len()], rows, columns, GemmUninitOptions::default());
-            sums.expect("the sizes are the layer's")
-        });
+        let Scratch { executor, rows, sums } = scratch;
         let outputs = self.scales.len();
-        let rows = out.chunks_exact_mut(outputs).zip(sums.chunks_exact(outputs)).zip(scales.iter().zip(zeros));
-        for ((out, sums), (scale, zero)) in rows {
-            let columns = sums.iter().zip(&self.code_sums).zip(&self.scales);
-            for (out, ((sum, code_sum), column_scale)) in out.iter_mut().zip(columns) {
-                *out += (*sum as f32 - *zero * code_sum) * (*scale * column_scale);
+        match &self.codes {
+            Codes::Packed(codes) => {
+                rows.round(input, self.inputs, self.inputs);
+                let inputs = NdTensorView::from_data([rows.scales.len(), self.inputs], rows.codes.as_slice());
+                let (inputs, codes) = (GemmInputA::Unpacked(inputs), GemmInputB::Packed(codes));
+                sums.clear();
+                sums.reserve(out.len());
+                // The zeros are seen to below: the library takes them wrongly (0.27, AVX-512, rows with different zeros).
+                sums.extend_init(|sums| {
+                    let sums =
+                        executor.gemm_uninit(&mut sums[..out.len()], inputs, codes, GemmUninitOptions::default());
+                    sums.expect("the sizes are the layer's")
+                });
+                self.add_sums(sums.chunks_exact(outputs), rows, out, (0, 0));
+            }
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Codes::Tiles(tiles) => {
+                rows.round(input, self.inputs, tiles.row_length());
+                rows.codes.resize(rows.scales.len().next_multiple_of(amx::BLOCK) * tiles.row_length(), 0);
+                tiles.product(&rows.codes, |block, sums| {
+                    self.add_sums(sums.iter().map(|row| &row[..]), rows, out, block)
+                });
             }
         }
     }
+
+    /// Adds the products that sums of codes stand for. They are of the rows and columns from `first` on, as far as there are any.
+    fn add_sums<'a>(
+        &self,
+        sums: impl Iterator<Item = &'a [i32]>,
+        rows: &Rows,
+        out: &mut [f32],
+        (first_row, first_column): (usize, usize),
+    ) {
+        let scales = rows.scales.iter().zip(&rows.zeros).skip(first_row);
+        let out = out.chunks_exact_mut(self.scales.len()).skip(first_row);
+        let (column_scales, code_sums) = (&self.scales[first_column..], &self.code_sums[first_column..]);
+        widest(|| {
+            for ((out, sums), (scale, zero)) in out.zip(sums).zip(scales) {
+                let columns = sums.iter().zip(code_sums).zip(column_scales);
+                for (out, ((sum, code_sum), column_scale)) in out[first_column..].iter_mut().zip(columns) {
+                    *out += (*sum as f32 - *zero * code_sum) * (*scale * column_scale);
+                }
+            }
+        });
+    }
 }
 
-/// What a thread multiplies with, and writes anew for each part.
-#[derive(Default)]
-struct Scratch {
-    executor: Executor,
-    codes: Vec<u8>,
-    scales: Vec<f32>,
-    zeros: Vec<f32>,
-    sums: Vec<i32>,
+impl Codes {
+    fn new(codes: &[i8], outputs: usize) -> Self {
+        #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+        if amx::is_there() {
+            return Self::Tiles(amx::Tiles::new(codes, outputs));
+        }
+        Self::Packed(Executor::new().prepack_b(NdTensorView::from_data([codes.len() / outputs, outputs], codes)))
+    }
+}
+
+impl Rows {
+    /// Rounds rows of `inputs` numbers into such of `length` codes, each with a scale and a zero of its own.
+    fn round(&mut self, input: &[f32], inputs: usize, length: usize) {
+        let Self { codes, scales, zeros } = self;
+        scales.clear();
+        zeros.clear();
+        codes.resize(input.len() / inputs * length, 0);
+        for (row, codes) in input.chunks_exact(inputs).zip(codes.chunks_exact_mut(length)) {
+            let (scale, zero) = scale_and_zero(row);
+            let (inverse, largest) = (scale.recip(), LEVELS - zero);
+            widest(|| {
+                for (code, value) in codes.iter_mut().zip(row) {
+                    *code = level((value * inverse).min(largest) + zero);
+                }
+            });
+            scales.push(scale);
+            zeros.push(zero);
+        }
+    }
 }
 
 /// The step between the levels of a row, and the level of 0, which is among them.
