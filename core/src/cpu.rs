@@ -19,6 +19,7 @@ use std::fmt;
 
 use burn::nn;
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::current_num_threads;
 use rayon::prelude::*;
 use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub, Swish};
@@ -35,6 +36,9 @@ use product::{Matrix, MatrixMut, Old, Threads, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
 const ROWS: usize = 32;
+/// Rows with which a thread goes through all blocks alone, rather than sharing each product and waiting for the others: with
+/// so many a product is nearly as fast as with more.
+const ROWS_ALONE: usize = 200;
 
 /// Whether this is the processor, without gradients.
 pub(crate) fn is_cpu(device: &Device) -> bool {
@@ -92,27 +96,38 @@ impl Blocks {
         let Some(widest) = self.0.iter().map(|block| block.c_fc.bias.len().max(3 * width)).max() else { return x };
         let mut data = x.into_data();
         let stream = data.as_mut_slice::<f32>().expect("the residual stream is float32");
-        let rows = batch * tokens;
-        let mut buffers = Buffers {
-            normed: vec![0.0; rows * width],
-            wide: vec![0.0; rows * widest],
-            heads_out: vec![0.0; rows * width],
+        let each = batch.div_ceil(current_num_threads());
+        let is_alone = each < batch && each * tokens >= ROWS_ALONE;
+        let threads = if is_alone { Threads::One } else { Threads::All };
+        let pass = Pass { tokens, width, heads: attention.heads(width), attention, activation, threads };
+        let forward = |stream: &mut [f32]| {
+            let rows = stream.len() / width;
+            let mut buffers = Buffers {
+                normed: vec![0.0; rows * width],
+                wide: vec![0.0; rows * widest],
+                heads_out: vec![0.0; rows * width],
+            };
+            self.0.iter().for_each(|block| block.forward(stream, &mut buffers, pass));
         };
-        let shape = Shape { tokens, width, heads: attention.heads(width), attention };
-        for block in &self.0 {
-            block.forward(stream, &mut buffers, shape, activation);
+        if is_alone {
+            stream.par_chunks_mut(each * tokens * width).for_each(forward);
+        } else {
+            forward(stream);
         }
         Tensor::from_data(data, &device)
     }
 }
 
-/// What attention has to know of the rows.
+/// What blocks have to know beside the rows.
 #[derive(Clone, Copy)]
-struct Shape {
+struct Pass {
     tokens: usize,
     width: usize,
     heads: usize,
     attention: Attention,
+    activation: Activation,
+    /// Of the larger products.
+    threads: Threads,
 }
 
 impl fmt::Debug for Blocks {
@@ -122,24 +137,24 @@ impl fmt::Debug for Blocks {
 }
 
 impl Block {
-    fn forward(&self, stream: &mut [f32], buffers: &mut Buffers, shape: Shape, activation: Activation) {
+    fn forward(&self, stream: &mut [f32], buffers: &mut Buffers, pass: Pass) {
         let Buffers { normed, wide, heads_out } = buffers;
-        let rows = stream.len() / shape.width;
+        let rows = stream.len() / pass.width;
 
         self.ln_1.forward(stream, normed);
-        let qkv = &mut wide[..rows * 3 * shape.width];
-        self.in_proj.forward(normed, qkv);
-        attend(qkv, normed, heads_out, shape);
-        self.out_proj.add(heads_out, stream);
+        let qkv = &mut wide[..rows * 3 * pass.width];
+        self.in_proj.forward(normed, qkv, pass.threads);
+        attend(qkv, normed, heads_out, pass);
+        self.out_proj.add(heads_out, stream, pass.threads);
 
         self.ln_2.forward(stream, normed);
         let hidden = &mut wide[..rows * self.c_fc.bias.len()];
-        self.c_fc.forward(normed, hidden);
-        hidden.par_chunks_mut(ROWS * self.c_fc.bias.len()).for_each(|hidden| match activation {
+        self.c_fc.forward(normed, hidden, pass.threads);
+        hidden.par_chunks_mut(ROWS * self.c_fc.bias.len()).for_each(|hidden| match pass.activation {
             Activation::QuickGelu => Swish { alpha: QUICK_GELU_SLOPE as f32 }.map_mut(hidden),
             Activation::Gelu => Gelu {}.map_mut(hidden),
         });
-        self.c_proj.add(hidden, stream);
+        self.c_proj.add(hidden, stream, pass.threads);
     }
 }
 
@@ -183,26 +198,26 @@ impl Linear {
     }
 
     /// `out = input · weight + bias`
-    fn forward(&self, input: &[f32], out: &mut [f32]) {
+    fn forward(&self, input: &[f32], out: &mut [f32], threads: Threads) {
         out.par_chunks_mut(ROWS * self.bias.len()).for_each(|rows| {
             rows.chunks_exact_mut(self.bias.len()).for_each(|row| row.copy_from_slice(&self.bias));
         });
-        self.add_product(input, out);
+        self.add_product(input, out, threads);
     }
 
     /// `out += input · weight + bias`
-    fn add(&self, input: &[f32], out: &mut [f32]) {
+    fn add(&self, input: &[f32], out: &mut [f32], threads: Threads) {
         out.par_chunks_mut(ROWS * self.bias.len()).for_each(|rows| {
             for row in rows.chunks_exact_mut(self.bias.len()) {
                 row.iter_mut().zip(&self.bias).for_each(|(value, bias)| *value += bias);
             }
         });
-        self.add_product(input, out);
+        self.add_product(input, out, threads);
     }
 
-    fn add_product(&self, input: &[f32], out: &mut [f32]) {
+    fn add_product(&self, input: &[f32], out: &mut [f32], threads: Threads) {
         match &self.weight {
-            Weight::Bands(weight) => weight.add_product(input, out),
+            Weight::Bands(weight) => weight.add_product(input, out, threads),
             #[cfg(not(target_arch = "wasm32"))]
             Weight::Int8(weight) => weight.add_product(input, out),
         }
@@ -211,8 +226,8 @@ impl Linear {
 
 /// Softmax of queries and keys, times values, head by head: `[rows, 3 · width]` to `[rows, width]`; `by_head` has as much
 /// room.
-fn attend(qkv: &[f32], by_head: &mut [f32], heads_out: &mut [f32], shape: Shape) {
-    let Shape { tokens, width, heads, attention } = shape;
+fn attend(qkv: &[f32], by_head: &mut [f32], heads_out: &mut [f32], pass: Pass) {
+    let Pass { tokens, width, heads, attention, .. } = pass;
     let head_width = width / heads;
     let scale = (head_width as f32).sqrt().recip();
     let scratch = || vec![0.0; tokens * tokens];

@@ -51,15 +51,15 @@ impl Bands {
     }
 
     /// `out += input · weight`; `[rows, inputs]` to `[rows, outputs]`.
-    pub(super) fn add_product(&self, input: &[f32], out: &mut [f32]) {
+    pub(super) fn add_product(&self, input: &[f32], out: &mut [f32], threads: Threads) {
         let size = self.inputs * COLUMNS.min(self.outputs);
         match &self.numbers {
-            Numbers::Float32(values) if self.is_shared(input) => {
+            Numbers::Float32(values) if self.is_shared(input, threads) => {
                 self.share_product(input, values, out);
             }
             Numbers::Float32(values) => {
                 for (place, band) in values.chunks(size).enumerate() {
-                    self.add_band(input, band, place, out);
+                    self.add_band(input, band, place, out, threads);
                 }
             }
             Numbers::Float16(halves) => {
@@ -67,14 +67,15 @@ impl Bands {
                 for (place, halves) in halves.chunks(size).enumerate() {
                     let band = &mut values[..halves.len()];
                     band.iter_mut().zip(halves).for_each(|(value, &half)| *value = to_f32(half));
-                    self.add_band(input, band, place, out);
+                    self.add_band(input, band, place, out, threads);
                 }
             }
         }
     }
 
-    fn is_shared(&self, input: &[f32]) -> bool {
-        (1..=FEW_ROWS).contains(&(input.len() / self.inputs)) && current_num_threads() > 1
+    fn is_shared(&self, input: &[f32], threads: Threads) -> bool {
+        let is_few = (1..=FEW_ROWS).contains(&(input.len() / self.inputs));
+        is_few && matches!(threads, Threads::All) && current_num_threads() > 1
     }
 
     /// As [`Self::add_product`], each thread with columns of its own.
@@ -100,10 +101,10 @@ impl Bands {
         }
     }
 
-    fn add_band(&self, input: &[f32], band: &[f32], place: usize, out: &mut [f32]) {
+    fn add_band(&self, input: &[f32], band: &[f32], place: usize, out: &mut [f32], threads: Threads) {
         let columns = band.len() / self.inputs;
         let out = MatrixMut::rows(out, self.outputs).columns(place * COLUMNS, columns);
-        product(out, Old::Kept, 1.0, Matrix::rows(input, self.inputs), Matrix::rows(band, columns), Threads::All);
+        product(out, Old::Kept, 1.0, Matrix::rows(input, self.inputs), Matrix::rows(band, columns), threads);
     }
 }
 
@@ -146,7 +147,7 @@ mod tests {
             let bands = Bands::new(weight, outputs, keep_float16);
             assert_eq!(matches!(bands.numbers, Numbers::Float16(_)), std::ptr::eq(weight, &rounded));
             let mut out = vec![1.0; rows * outputs];
-            bands.add_product(&input, &mut out);
+            bands.add_product(&input, &mut out, Threads::All);
             if let Numbers::Float32(values) = &bands.numbers {
                 let mut shared = vec![1.0; rows * outputs];
                 bands.share_product(&input, values, &mut shared);
