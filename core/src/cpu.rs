@@ -214,7 +214,7 @@ impl Linear {
                 weight.add_product(input, out, threads);
             }
             #[cfg(not(target_arch = "wasm32"))]
-            Weight::Int8(weight) => weight.product(input, &self.bias, out, old),
+            Weight::Int8(weight) => weight.product(input, &self.bias, out, old, threads),
         }
     }
 

@@ -12,12 +12,9 @@ use rten_vecmath::{ExtendInit, MinMax};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use super::amx;
-use super::product::Old;
+use super::product::{Old, Threads};
 use super::widest::widest;
 use crate::quantise::LARGEST;
-
-/// Rows that are multiplied at a time: what they need stays in the processor's cache.
-const ROWS: usize = 64;
 
 /// Steps between the levels of a row.
 const LEVELS: f32 = 255.0;
@@ -91,8 +88,9 @@ impl Int8 {
     }
 
     /// `out = input · weight + bias`, added to what stood there if it is kept; `[rows, inputs]` to `[rows, outputs]`.
-    pub(super) fn product(&self, input: &[f32], bias: &[f32], out: &mut [f32], old: Old) {
-        let rows = (input.len() / self.inputs).div_ceil(current_num_threads()).clamp(1, ROWS);
+    pub(super) fn product(&self, input: &[f32], bias: &[f32], out: &mut [f32], old: Old, threads: Threads) {
+        let sharing = if matches!(threads, Threads::All) { current_num_threads() } else { 1 };
+        let rows = (input.len() / self.inputs).div_ceil(sharing).clamp(1, self.codes.rows());
         let parts = out.par_chunks_mut(rows * self.scales.len()).zip(input.par_chunks(rows * self.inputs));
         parts.for_each_init(Scratch::default, |scratch, (values, input)| {
             self.multiply(input, scratch, &mut Out { values, bias, old });
@@ -167,6 +165,16 @@ impl Codes {
         Self::packed(codes, outputs)
     }
 
+    /// Rows to multiply at a time. Sums of all outputs are kept for packed ones, and have to stay in the processor's cache;
+    /// tiles are so fast that reading the weights again takes longer.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Packed(_) => 64,
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::Tiles(_) => 256,
+        }
+    }
+
     fn packed(codes: &[i8], outputs: usize) -> Self {
         Self::Packed(Executor::new().prepack_b(NdTensorView::from_data([codes.len() / outputs, outputs], codes)))
     }
@@ -216,7 +224,7 @@ mod tests {
     /// Against sums in float64 of the rounded numbers.
     #[test]
     fn a_product_is_that_of_the_rounded_numbers() {
-        let (rows, inputs, outputs) = (ROWS + 7, 300, 37);
+        let (rows, inputs, outputs) = (263, 300, 37);
         // Rows of different scales and zeros, one of them without either.
         let mut input = uniform("input", 1, rows * inputs);
         for (row, values) in input.chunks_exact_mut(inputs).enumerate() {
@@ -230,14 +238,14 @@ mod tests {
 
         let mut layer = Int8::new(&weight, outputs);
         let (mut kept, mut dropped) = (vec![1.0; rows * outputs], vec![f32::NAN; rows * outputs]);
-        layer.product(&input, &bias, &mut kept, Old::Kept);
-        layer.product(&input, &bias, &mut dropped, Old::Dropped);
+        layer.product(&input, &bias, &mut kept, Old::Kept, Threads::All);
+        layer.product(&input, &bias, &mut dropped, Old::Dropped, Threads::All);
         // Where the processor has a faster multiplier, what others take is tried too: to the same bits.
         let codes: Vec<i8> =
             weight.iter().zip(steps.iter().cycle()).map(|(w, step)| (w / step).round() as i8).collect();
         layer.codes = Codes::packed(&codes, outputs);
         let mut packed = vec![f32::NAN; rows * outputs];
-        layer.product(&input, &bias, &mut packed, Old::Dropped);
+        layer.product(&input, &bias, &mut packed, Old::Dropped, Threads::One);
         assert_eq!(packed, dropped);
 
         for (r, row) in input.chunks_exact(inputs).enumerate() {
