@@ -208,6 +208,11 @@ impl Scorer {
         self.plan
     }
 
+    /// Numbers of a feature.
+    pub fn embed_dim(&self) -> usize {
+        self.embed_dim
+    }
+
     /// The options of each task.
     pub fn tasks(&self) -> &[Options] {
         &self.tasks

@@ -53,10 +53,11 @@ impl ComputeArgs {
     ///
     /// # Errors
     /// When the device is not there or cannot do this, and for options that the model cannot follow.
-    pub fn scorer(&self, model: &Model, tasks: Vec<Options>) -> Result<(Scorer, Run)> {
+    pub fn scorer(&self, model: Model, tasks: Vec<Options>) -> Result<(Scorer, Run)> {
         let device = device::select(self.device)?;
+        let (label, warning) = (model.label(), model.warning.clone());
         let tower = ImageTower { batch: self.batch, int8: self.precision == Precision::Int8 };
-        let scorer = model.scorer(tasks, tower, &device.device).map_err(|error| match error {
+        let scorer = model.into_scorer(tasks, tower, &device.device).map_err(|error| match error {
             Error::Int8(_) => UsageError::new(format!("{error}; leave --precision out")).into(),
             error => anyhow::Error::from(error),
         })?;
@@ -64,7 +65,7 @@ impl ComputeArgs {
         if tower.int8 {
             name.push_str(", int8");
         }
-        let run = Run::new(&scorer, name, model.label(), model.warning.clone());
+        let run = Run::new(&scorer, name, label, warning);
         Ok((scorer, run))
     }
 }

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod model;
 mod pytorch;
 pub mod reproduce;
+mod safetensors_file;
 pub mod score;
 pub mod serve;
 pub mod splits;

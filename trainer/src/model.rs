@@ -13,10 +13,9 @@ use tsp_mgs_core::error::Error;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
-use tsp_mgs_core::weights::read_safetensors;
 
 use crate::cli::ModelArgs;
-use crate::pytorch;
+use crate::{pytorch, safetensors_file};
 
 /// The built-in demonstration, a bundle trained on synthetic images: the README's command makes it.
 const DEMO: [(&str, &[u8]); 2] = [
@@ -61,10 +60,18 @@ impl Model {
         format!("{} sha256:{}", self.name, &self.sha256[..12])
     }
 
-    /// Uploads the weights and makes a scorer with these options.
+    /// Moves the weights to a device, piece by piece, and makes a scorer with these options.
     ///
     /// # Errors
     /// When the options contradict each other or the model.
+    pub fn into_scorer(self, tasks: Vec<Options>, tower: ImageTower, device: &Device) -> Result<Scorer, Error> {
+        Scorer::load(self.checkpoint, self.prompt_features.as_ref(), tasks, tower, device.clone())
+    }
+
+    /// The same of a copy of the weights.
+    ///
+    /// # Errors
+    /// As [`Self::into_scorer`].
     pub fn scorer(&self, tasks: Vec<Options>, tower: ImageTower, device: &Device) -> Result<Scorer, Error> {
         Scorer::load(self.checkpoint.clone(), self.prompt_features.as_ref(), tasks, tower, device.clone())
     }
@@ -80,19 +87,19 @@ impl Model {
         if !path.is_file() {
             bail!("no such file; pass the weights file itself, or a bundle's folder with --model");
         }
-        let bytes = fs::read(path)?;
-        let tensors = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("safetensors") => {
-                read_safetensors(&bytes)?.into_iter().map(|(name, tensor)| (name, tensor.into_owned())).collect()
+        let (tensors, sha256) = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("safetensors") => safetensors_file::read(path)?,
+            Some("bin" | "pt" | "pth") => {
+                let bytes = fs::read(path)?;
+                (pytorch::read(path, &bytes)?, sha256(&bytes))
             }
-            Some("bin" | "pt" | "pth") => pytorch::read(path, &bytes)?,
             _ => bail!("unknown kind of file, expected .safetensors, .bin, .pt or .pth"),
         };
         Ok(Self {
             checkpoint: Checkpoint::read(tensors, activation)?,
             tasks: zero_shot(),
             name: file_name(path),
-            sha256: sha256(&bytes),
+            sha256,
             warning: None,
             prompt_features: None,
         })

@@ -54,16 +54,14 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
-    let (mut scorer, run) = args.compute.scorer(&model, tasks)?;
+    let sha256 = model.sha256.clone();
+    let (mut scorer, run) = args.compute.scorer(model, tasks)?;
     for note in run.notes() {
         eprintln!("note: {note}");
     }
-    let plan = scorer.view_plan();
-    let store = args
-        .features
-        .as_ref()
-        .map(|folder| FeatureStore::open(folder, &model, plan, args.compute.precision))
-        .transpose()?;
+    let features = args.features.as_ref();
+    let store =
+        features.map(|folder| FeatureStore::open(folder, &sha256, &scorer, args.compute.precision)).transpose()?;
     match records {
         None => stream::run(args, &mut scorer, &run, store),
         Some(records) => score_records(args, records, &settings, &mut scorer, &run, store),

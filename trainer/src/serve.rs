@@ -69,8 +69,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
 
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
-    let (scorer, run) = args.compute.scorer(&model, tasks)?;
-    drop(model);
+    let (scorer, run) = args.compute.scorer(model, tasks)?;
     let metrics = Arc::new(Metrics::new(&run.model, &run.device)?);
     let threads = args.limits.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let app = Arc::new(App {

@@ -13,10 +13,10 @@ use anyhow::{Context, Result};
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use tempfile::Builder;
 use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
+use tsp_mgs_core::scorer::Scorer;
 
 use crate::compute::Precision;
 use crate::files::make_readable;
-use crate::model::Model;
 
 const TENSOR: &str = "features";
 
@@ -46,15 +46,16 @@ impl FeatureStore {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn open(folder: &Path, model: &Model, plan: ViewPlan, precision: Precision) -> Result<Self> {
+    pub fn open(folder: &Path, model_sha256: &str, scorer: &Scorer, precision: Precision) -> Result<Self> {
+        let plan = scorer.view_plan();
         // The image tower stays the same whatever the options: the bundle that they stand in is what is known of it.
-        let mut name = format!("{}.{PREPROCESS_ID}.crops-{}", &model.sha256[..16], plan.crops);
+        let mut name = format!("{}.{PREPROCESS_ID}.crops-{}", &model_sha256[..16], plan.crops);
         if precision == Precision::Int8 {
             name += ".int8";
         }
         let folder = folder.join(name);
         fs::create_dir_all(&folder).with_context(|| format!("making the folder of features {}", folder.display()))?;
-        Ok(Self { folder, plan, embed_dim: model.checkpoint.config().embed_dim })
+        Ok(Self { folder, plan, embed_dim: scorer.embed_dim() })
     }
 
     /// The features of the image file with this hash, if they are there.
