@@ -20,6 +20,8 @@ pub mod clip;
 pub mod config;
 #[cfg(feature = "cpu")]
 mod cpu;
+#[cfg(feature = "webgpu")]
+mod gpu;
 pub mod text;
 mod transformer;
 pub mod vision;

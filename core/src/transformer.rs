@@ -18,6 +18,8 @@ use crate::clip::Form;
 use crate::config::{Activation, heads, image_heads};
 #[cfg(feature = "cpu")]
 use crate::cpu::{self, Block, Blocks};
+#[cfg(feature = "webgpu")]
+use crate::gpu;
 
 /// CLIP was trained with this sigmoid approximation; exact GELU shifts the output of every block.
 pub(crate) const QUICK_GELU_SLOPE: f64 = 1.702;
@@ -124,7 +126,7 @@ impl ResidualAttentionBlock {
     fn load(checkpoint: &mut Checkpoint, prefix: &str, device: &Device) -> Self {
         let [ln_1, ln_2] = ["ln_1", "ln_2"].map(|name| layer_norm(checkpoint, &format!("{prefix}.{name}"), device));
         let [in_proj, out_proj, c_fc, c_proj] = ["attn.in_proj_", "attn.out_proj.", "mlp.c_fc.", "mlp.c_proj."]
-            .map(|name| linear(checkpoint, &format!("{prefix}.{name}"), device));
+            .map(|name| load_linear(checkpoint, &format!("{prefix}.{name}"), device));
         Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
     }
 
@@ -142,24 +144,44 @@ impl ResidualAttentionBlock {
     fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
         let dtype = self.c_fc.weight.dtype();
         let x = add(x.clone(), self.attend(self.ln_1.forward(x).cast(dtype), attention));
-        let hidden = self.c_fc.forward(self.ln_2.forward(x.clone()).cast(dtype));
-        let hidden = match activation {
+        let hidden = self.expand(self.ln_2.forward(x.clone()).cast(dtype), activation);
+        add(x, linear(&self.c_proj, hidden))
+    }
+
+    /// The hidden layer between `c_fc` and `c_proj`.
+    fn expand(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
+        #[cfg(feature = "webgpu")]
+        if activation == Activation::QuickGelu
+            && let Some(hidden) = gpu::linear(x.clone(), &self.c_fc, gpu::Then::QuickGelu)
+        {
+            return hidden;
+        }
+        let hidden = linear(&self.c_fc, x);
+        match activation {
             Activation::QuickGelu => hidden.clone() * sigmoid(hidden * QUICK_GELU_SLOPE),
             Activation::Gelu => gelu(hidden),
-        };
-        add(x, self.c_proj.forward(hidden))
+        }
     }
 
     fn attend(&self, x: Tensor<3>, order: Attention) -> Tensor<3> {
         let [batch, tokens, width] = x.dims();
         let heads = order.heads(width);
         let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2); // [batch, heads, tokens, width / heads]
-        let [query, key, value] = self.in_proj.forward(x).chunk(3, 2).try_into().expect("three chunks were asked for");
+        let [query, key, value] = linear(&self.in_proj, x).chunk(3, 2).try_into().expect("three chunks were asked for");
         // The scale stays unset: 1/√head_width is its default, and naming it forces burn's slow path.
         let options = AttentionModuleOptions { is_causal: order == Attention::Causal, ..Default::default() };
         let heads_out = attention(split(query), split(key), split(value), None, None, options);
-        self.out_proj.forward(heads_out.swap_dims(1, 2).reshape([batch, tokens, width]))
+        linear(&self.out_proj, heads_out.swap_dims(1, 2).reshape([batch, tokens, width]))
     }
+}
+
+/// A layer's product, by our own kernel where that is to be had.
+fn linear(layer: &Linear, x: Tensor<3>) -> Tensor<3> {
+    #[cfg(feature = "webgpu")]
+    if let Some(product) = gpu::linear(x.clone(), layer, gpu::Then::Nothing) {
+        return product;
+    }
+    layer.forward(x)
 }
 
 /// A product in the matrix's element type, given back in that of `x`.
@@ -185,7 +207,7 @@ pub(crate) fn layer_norm(checkpoint: &mut Checkpoint, prefix: &str, device: &Dev
 }
 
 /// The layer whose two parameters are called `name` and `weight` or `bias`.
-fn linear(checkpoint: &mut Checkpoint, name: &str, device: &Device) -> Linear {
+fn load_linear(checkpoint: &mut Checkpoint, name: &str, device: &Device) -> Linear {
     let part = |part: &str| format!("{name}{part}");
     Linear {
         weight: checkpoint.parameter(&part("weight"), device),

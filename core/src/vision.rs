@@ -9,6 +9,8 @@ use burn::tensor::{Device, Tensor, TensorData, assert_shape};
 use crate::checkpoint::Checkpoint;
 use crate::clip::Form;
 use crate::config::{Activation, VisionConfig};
+#[cfg(feature = "webgpu")]
+use crate::gpu;
 use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Pixels to image features.
@@ -75,7 +77,7 @@ impl VisionTransformer {
     pub fn forward_patches(&self, patches: Tensor<3>, activation: Activation) -> Tensor<2> {
         let [batch, patches_each, patch_len] = patches.dims();
         // `conv1`: its stride is its kernel size, so it is one matrix product over flattened patches.
-        let patches = project(patches.reshape([batch * patches_each, patch_len]), self.conv1.val());
+        let patches = self.embed(patches.reshape([batch * patches_each, patch_len]));
         let [_, width] = patches.dims();
         let patches = patches.reshape([batch, patches_each, width]);
         let class = self.class_embedding.val().reshape([1, 1, width]).expand([batch, 1, width]);
@@ -84,6 +86,15 @@ impl VisionTransformer {
         let tokens = self.transformer.forward(tokens, Attention::Full, activation);
         let class = tokens.narrow(1, 0, 1).squeeze_dim::<2>(1); // [batch, width]
         project(self.ln_post.forward(class), self.proj.val())
+    }
+
+    /// Flattened patches to tokens, `[patches, 3 · patch_size²]` to `[patches, width]`.
+    fn embed(&self, patches: Tensor<2>) -> Tensor<2> {
+        #[cfg(feature = "webgpu")]
+        if let Some(tokens) = gpu::multiply(patches.clone(), self.conv1.val(), None, gpu::Then::Nothing) {
+            return tokens;
+        }
+        project(patches, self.conv1.val())
     }
 
     /// Images in the order of their patches, which spares the device a pass over them.
