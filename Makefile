@@ -47,6 +47,7 @@ format: ## Check the formatting
 lint: wasm-target www/node_modules/.package-lock.json ## Check types and lints of all code, CUDA included
 	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda -- -D warnings
 	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings
+	cargo clippy $(WASM) --features webgpu -- -D warnings
 	cd www && npm run --silent check
 
 test-native: apt $(TRAINER) ## Test core and trainer on the CPU and on an emulated GPU

@@ -7,6 +7,7 @@
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::module::Param;
 use burn::nn;
 use burn::tensor::{DType, Tensor};
 use burn_cubecl::CubeBackend;
@@ -37,7 +38,7 @@ pub(crate) enum Then {
 pub(crate) fn linear(input: Tensor<3>, layer: &nn::Linear, then: Then) -> Option<Tensor<3>> {
     let ([batch, tokens, inputs], weight) = (input.dims(), layer.weight.val());
     let [_, outputs] = weight.dims();
-    let bias = layer.bias.as_ref().map(|bias| bias.val());
+    let bias = layer.bias.as_ref().map(Param::val);
     let product = multiply(input.clone().reshape([batch * tokens, inputs]), weight, bias, then)?;
     Some(product.reshape([batch, tokens, outputs]))
 }
