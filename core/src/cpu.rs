@@ -96,8 +96,10 @@ impl Blocks {
         let Some(widest) = self.0.iter().map(|block| block.c_fc.bias.len().max(3 * width)).max() else { return x };
         let mut data = x.into_data();
         let stream = data.as_mut_slice::<f32>().expect("the residual stream is float32");
-        let each = batch.div_ceil(current_num_threads());
-        let is_alone = each < batch && each * tokens >= ROWS_ALONE;
+        let each = batch.div_ceil(current_num_threads()).max(1);
+        let parts = batch.div_ceil(each);
+        // Not where most threads would have nothing to do.
+        let is_alone = parts > 1 && 2 * parts > current_num_threads() && each * tokens >= ROWS_ALONE;
         let threads = if is_alone { Threads::One } else { Threads::All };
         let pass = Pass { tokens, width, heads: attention.heads(width), attention, activation, threads };
         let forward = |stream: &mut [f32]| {

@@ -1,9 +1,9 @@
 //! Linear layers on WebGPU, for scoring.
 //!
-//! Without autotune, which browsers cannot have (ARCHITECTURE.md), burn multiplies by a kernel that reads tiles through
-//! shared memory and keeps few sums in registers: an emulated GPU (SwiftShader) took thirteen times as long with it, and
-//! another (lavapipe) one and a half times. Here a unit keeps ten rows of four sums, and neighbours read the same inputs and
-//! neighbouring weights, which a GPU's cache serves well. There are no gradients.
+//! What burn multiplies with where nothing may be tuned, as in browsers (ARCHITECTURE.md), took thirteen times as long as this
+//! on one emulated GPU (SwiftShader) and one and a half times on another (lavapipe). Here a unit keeps ten rows of four sums in
+//! registers, and its neighbours read the same inputs and the weights beside its own, which a GPU's cache serves well. There
+//! are no gradients.
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, backend_extension};

@@ -262,6 +262,14 @@ fn the_size_of_a_batch_moves_no_score() {
 }
 
 #[test]
+fn counts_of_nothing_are_refused_in_words() {
+    let output = score(&["--batch", "0", &sample("cat.jpg")]);
+    assert_eq!(output.status.code(), Some(2));
+    let expected = "invalid value '0' for '--batch <VIEWS>': expected a whole number, 1 or more";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+}
+
+#[test]
 fn eight_bit_products_move_scores_little_and_say_that_they_were_used() {
     let probe = score(&["--precision", "int8", "--format", "jsonl", &sample("cat.jpg")]);
     if probe.status.code() == Some(2) {

@@ -1,6 +1,7 @@
 //! Subcommands and flags, nothing else.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -143,6 +144,11 @@ pub struct OptionArgs {
     /// How patch features are averaged: raw or normalised
     #[arg(long, value_name = "NAME", value_parser = named::<PatchMean>(&["raw", "normalised"]))]
     pub patch_mean: Option<PatchMean>,
+}
+
+/// Reads a whole number that is not 0; the standard library's own complaint speaks of types.
+pub(crate) fn positive<T: FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "expected a whole number, 1 or more")
 }
 
 /// Flags that do not fit the model, or each other: exit code 2.

@@ -10,7 +10,7 @@ use tsp_mgs_core::options::Options;
 use tsp_mgs_core::result::Run;
 use tsp_mgs_core::scorer::{ImageTower, Scorer, TOWER_BATCH};
 
-use crate::cli::UsageError;
+use crate::cli::{UsageError, positive};
 use crate::device::{self, DeviceChoice};
 use crate::model::Model;
 
@@ -27,13 +27,13 @@ pub struct ComputeArgs {
     /// Views that go through the image tower at once; an image's are never parted
     ///
     /// A GPU may gain from more; on a CPU they cost memory. Scores differ in their last digits.
-    #[arg(long, value_name = "VIEWS", default_value_t = TOWER_BATCH)]
+    #[arg(long, value_name = "VIEWS", default_value_t = TOWER_BATCH, value_parser = positive::<NonZeroUsize>)]
     pub batch: NonZeroUsize,
 
     /// What the image tower multiplies weights in
     ///
-    /// int8 is for a CPU: less exact, whatever the weights were stored in, and about twice as fast where it has the
-    /// instructions.
+    /// int8 is for a CPU: less exact, whatever the weights were stored in, and twice as fast where it has the instructions
+    /// (VNNI, or dot product on ARM), four times with AMX.
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = Precision::F32)]
     pub precision: Precision,
 }

@@ -29,6 +29,7 @@ use clap::Args;
 use csv::{Terminator, WriterBuilder};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::cli::positive;
 use crate::synth::draw::{Draw, Purpose};
 use crate::synth::plan::Plan;
 
@@ -72,7 +73,7 @@ pub struct SynthArgs {
     /// Number of threads; default: one a processor
     ///
     /// The images do not depend on it.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = positive::<NonZeroUsize>)]
     pub threads: Option<NonZeroUsize>,
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::method::Method;
-use crate::cli::{ModelArgs, OptionArgs};
+use crate::cli::{ModelArgs, OptionArgs, positive};
 use crate::dataset::DataArgs;
 use crate::device::DeviceChoice;
 
@@ -33,7 +33,7 @@ pub struct EvaluateArgs {
     pub device: DeviceChoice,
 
     /// Threads that prepare images; default: all but one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     pub workers: Option<NonZeroUsize>,
 
     /// Folder of decoded images, shared with training; default: image-cache beside the report's folder

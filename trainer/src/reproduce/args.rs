@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::DEFAULT_CROPS;
 
-use crate::cli::UsageError;
+use crate::cli::{UsageError, positive};
 use crate::device::DeviceChoice;
 use crate::train::Precision;
 
@@ -51,7 +51,7 @@ pub struct ReproduceArgs {
     pub out: PathBuf,
 
     /// Runs side by side; default: one for each device
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive::<std::num::NonZeroUsize>)]
     pub jobs: Option<std::num::NonZeroUsize>,
 
     /// NVIDIA GPUs, by number: 0,1 takes turns between two

@@ -11,7 +11,7 @@ use super::columns;
 use super::encode::OutputFile;
 use super::input::ColumnNames;
 use super::parts::Earlier;
-use crate::cli::{ModelArgs, OptionArgs};
+use crate::cli::{ModelArgs, OptionArgs, positive};
 use crate::compute::ComputeArgs;
 
 /// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
@@ -30,7 +30,7 @@ pub struct ScoreArgs {
     pub prompt: Option<String>,
 
     /// Threads that read, decode and cut images; default: one for each processor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     pub threads: Option<NonZeroUsize>,
 
     /// Where and how

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::access;
-use crate::cli::{ModelArgs, OptionArgs, UsageError};
+use crate::cli::{ModelArgs, OptionArgs, UsageError, positive};
 use crate::compute::ComputeArgs;
 
 /// Flags of `trainer serve`; the groups come last, as a group's heading holds for what follows it.
@@ -59,11 +59,11 @@ pub struct ServeArgs {
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Most MiB of a request's body; a larger one is answered with 413
-    #[arg(long, value_name = "MIB", default_value = "32")]
+    #[arg(long, value_name = "MIB", default_value = "32", value_parser = positive::<NonZeroU32>)]
     pub max_body: NonZeroU32,
 
     /// Most million pixels of an image; a larger one is answered with 422
-    #[arg(long, value_name = "MEGAPIXELS", default_value = "64")]
+    #[arg(long, value_name = "MEGAPIXELS", default_value = "64", value_parser = positive::<NonZeroU32>)]
     pub max_pixels: NonZeroU32,
 
     /// Most images that are uploaded, wait or are scored at once; one more is answered with 429
@@ -71,29 +71,29 @@ pub struct LimitArgs {
     /// Memory stays below that of an idle server, and waiting × max-body × 1.5, and threads × max-pixels × 20 bytes, and
     /// (threads + 4, or threads + 2 × batch / views) × 10 MB of views (ViT-B/32 with 15 patches), and connections ×
     /// 0.2 MB, and 400 MB of known texts.
-    #[arg(long, value_name = "N", default_value = "32")]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = positive::<NonZeroU32>)]
     pub max_waiting: NonZeroU32,
 
     /// Most connections at once; more wait until one ends
-    #[arg(long, value_name = "N", default_value = "512")]
+    #[arg(long, value_name = "N", default_value = "512", value_parser = positive::<NonZeroU32>)]
     pub max_connections: NonZeroU32,
 
     /// Seconds that a request for a score may take
     ///
     /// An upload that is slower is answered with 408, one that waits longer for its score with 503.
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = positive::<NonZeroU32>)]
     pub timeout: NonZeroU32,
 
     /// Seconds in which the header of a request has to come, also the next one on the same connection
-    #[arg(long, value_name = "SECONDS", default_value = "10")]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive::<NonZeroU32>)]
     pub idle: NonZeroU32,
 
     /// Seconds that accepted work is given to end, after SIGINT or SIGTERM
-    #[arg(long, value_name = "SECONDS", default_value = "30")]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = positive::<NonZeroU32>)]
     pub grace: NonZeroU32,
 
     /// Threads that decode and cut images; default: one for each processor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     pub threads: Option<NonZeroUsize>,
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::config::{Freeze, Precision};
 use super::scratch::Scratch;
-use crate::cli::{ModelArgs, OptionArgs};
+use crate::cli::{ModelArgs, OptionArgs, positive};
 use crate::dataset::DataArgs;
 use crate::device::DeviceChoice;
 
@@ -35,7 +35,7 @@ pub struct TrainArgs {
     pub device: DeviceChoice,
 
     /// Threads that prepare images; default: all but one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive::<std::num::NonZeroUsize>)]
     pub workers: Option<std::num::NonZeroUsize>,
 
     /// Folder of decoded images, shared by runs; default: image-cache beside the run's folder
