@@ -5,6 +5,7 @@
 //! or asynchronously, and hands it to the other.
 
 mod encoded;
+mod image_tower;
 mod prompt_similarity;
 
 use std::collections::BTreeMap;
@@ -27,10 +28,8 @@ use crate::tokenizer::{Tokenizer, Tokens, VOCAB_SIZE};
 use crate::words::{Prompt, pad_words};
 
 pub use encoded::EncodedInput;
+pub use image_tower::{ImageTower, TOWER_BATCH};
 
-/// Views that go through the image tower at once, unless [`ImageTower`] says otherwise; more gain nothing on a CPU and
-/// cost memory.
-pub const TOWER_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 /// Texts that are remembered, five for each prompt that is scored for alignment: 2 kB each for ViT-B/32.
 const SENTENCES: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 /// Initial prompts whose words are remembered: up to 150 kB each for ViT-B/32.
@@ -62,15 +61,6 @@ pub struct PromptFeatures {
     pub values: Vec<f32>,
 }
 
-/// How the image tower computes.
-#[derive(Clone, Copy, Debug)]
-pub struct ImageTower {
-    /// Views that go through it at once; an image's are never parted.
-    pub batch: NonZeroUsize,
-    /// Whether weights are multiplied in 8-bit integers: faster on a processor, and less exact.
-    pub int8: bool,
-}
-
 /// One image to score.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {
@@ -85,44 +75,6 @@ struct Sentence {
     /// `[embed_dim]`
     feature: Tensor<1>,
     is_truncated: bool,
-}
-
-impl Default for ImageTower {
-    /// [`TOWER_BATCH`] views, in float32.
-    fn default() -> Self {
-        Self { batch: TOWER_BATCH, int8: false }
-    }
-}
-
-impl ImageTower {
-    #[cfg(not(target_arch = "wasm32"))]
-    fn form(self) -> Form {
-        if self.int8 { Form::Int8 } else { Form::Float32 }
-    }
-
-    /// Memory is what a browser has least of.
-    #[cfg(target_arch = "wasm32")]
-    fn form(self) -> Form {
-        Form::Stored
-    }
-}
-
-/// # Errors
-/// When the device has no exact products in 8 bits.
-#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
-fn int8_is_possible(device: &Device) -> Result<()> {
-    if !crate::cpu::is_cpu(device) {
-        return Err(Error::Int8("the device is not the processor"));
-    }
-    if !crate::cpu::int8_is_exact() {
-        return Err(Error::Int8("this processor has no instruction for it (VNNI, or dot product on ARM)"));
-    }
-    Ok(())
-}
-
-#[cfg(not(all(feature = "cpu", not(target_arch = "wasm32"))))]
-fn int8_is_possible(_: &Device) -> Result<()> {
-    Err(Error::Int8("this build has no products in 8 bits"))
 }
 
 impl Scorer {
@@ -159,9 +111,7 @@ impl Scorer {
         device: Device,
     ) -> Result<Self> {
         let plan = Options::view_plan(&tasks, config.vision.image_size as u32)?;
-        if tower.int8 {
-            int8_is_possible(&device)?;
-        }
+        tower.check(&device)?;
         let context_length = match &config.text {
             Some(text) if text.vocab_size != VOCAB_SIZE => {
                 let found = text.vocab_size;

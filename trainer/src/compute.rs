@@ -26,7 +26,7 @@ pub struct ComputeArgs {
 
     /// Views that go through the image tower at once; an image's are never parted
     ///
-    /// A GPU may gain from more; on a CPU they cost memory. Scores differ in their last digits.
+    /// A GPU, or a CPU of more cores than views, may gain from more; they cost memory. Scores differ in their last digits.
     #[arg(long, value_name = "VIEWS", default_value_t = TOWER_BATCH, value_parser = positive::<NonZeroUsize>)]
     pub batch: NonZeroUsize,
 

@@ -136,8 +136,8 @@ impl Int8 {
         out: &mut Out,
     ) {
         let Out { values, bias, old } = out;
-        let scales = rows.scales.iter().zip(&rows.zeros).skip(first_row);
-        let values = values.chunks_exact_mut(self.scales.len()).skip(first_row);
+        let scales = rows.scales[first_row..].iter().zip(&rows.zeros[first_row..]);
+        let values = values[first_row * self.scales.len()..].chunks_exact_mut(self.scales.len());
         let (column_scales, code_sums) = (&self.scales[first_column..], &self.code_sums[first_column..]);
         let bias = &bias[first_column..];
         widest(|| {
