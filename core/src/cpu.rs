@@ -8,9 +8,9 @@
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod amx;
-mod bands;
 #[cfg(not(target_arch = "wasm32"))]
 mod int8;
+mod panels;
 mod product;
 #[cfg(not(target_arch = "wasm32"))]
 mod widest;
@@ -27,11 +27,11 @@ use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub
 use crate::clip::Form;
 use crate::config::Activation;
 use crate::transformer::{Attention, LAYER_NORM_EPSILON, QUICK_GELU_SLOPE};
-use bands::Bands;
 #[cfg(not(target_arch = "wasm32"))]
 use int8::Int8;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use int8::is_exact as int8_is_exact;
+use panels::Panels;
 use product::{Matrix, MatrixMut, Old, Threads, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
@@ -70,7 +70,7 @@ pub(crate) struct Linear {
 }
 
 enum Weight {
-    Bands(Bands),
+    Panels(Panels),
     #[cfg(not(target_arch = "wasm32"))]
     Int8(Int8),
 }
@@ -191,8 +191,8 @@ impl Linear {
         let bias = values(layer.bias.expect("CLIP's linear layers have a bias").val());
         let weight = values(layer.weight.val());
         let weight = match form {
-            Form::Stored => Weight::Bands(Bands::new(&weight, bias.len(), true)),
-            Form::Float32 => Weight::Bands(Bands::new(&weight, bias.len(), false)),
+            Form::Stored => Weight::Panels(Panels::new(&weight, bias.len(), true)),
+            Form::Float32 => Weight::Panels(Panels::new(&weight, bias.len(), false)),
             #[cfg(not(target_arch = "wasm32"))]
             Form::Int8 => Weight::Int8(Int8::new(&weight, bias.len())),
         };
@@ -211,25 +211,10 @@ impl Linear {
 
     fn product(&self, input: &[f32], out: &mut [f32], old: Old, threads: Threads) {
         match &self.weight {
-            Weight::Bands(weight) => {
-                self.start(out, old);
-                weight.add_product(input, out, threads);
-            }
+            Weight::Panels(weight) => weight.product(input, &self.bias, out, old, threads),
             #[cfg(not(target_arch = "wasm32"))]
             Weight::Int8(weight) => weight.product(input, &self.bias, out, old, threads),
         }
-    }
-
-    /// What a product is added to: the bias, and what stood there if it is kept.
-    fn start(&self, out: &mut [f32], old: Old) {
-        out.par_chunks_mut(ROWS * self.bias.len()).for_each(|rows| {
-            for row in rows.chunks_exact_mut(self.bias.len()) {
-                match old {
-                    Old::Dropped => row.copy_from_slice(&self.bias),
-                    Old::Kept => row.iter_mut().zip(&self.bias).for_each(|(value, bias)| *value += bias),
-                }
-            }
-        });
     }
 }
 

@@ -67,11 +67,6 @@ impl<'a> MatrixMut<'a> {
         let layout = Layout::rows(values.len(), columns);
         Self { values, layout }
     }
-
-    /// Some columns of a matrix that lies row after row.
-    pub(super) fn columns(self, first: usize, count: usize) -> Self {
-        Self { values: &mut self.values[first..], layout: self.layout.columns(first, count) }
-    }
 }
 
 impl Layout {
