@@ -83,7 +83,7 @@ impl Clip {
 
     /// As [`Clip::image_features`], of the views of some images; `[views, embed_dim]`.
     pub fn view_features(&self, images: &[&Views], device: &Device) -> Tensor<2> {
-        let patches = self.visual.patches(images.iter().map(|views| views.pixels.as_slice()), device);
+        let patches = self.visual.patches(images, device);
         self.visual.forward_patches(patches, self.activation)
     }
 

@@ -36,8 +36,10 @@ pub struct ViewPlan {
 pub struct Views {
     /// What was asked for.
     pub plan: ViewPlan,
-    /// Normalised pixels, row-major `[views, 3, side, side]`: the resized image first, if planned.
-    pub pixels: Vec<f32>,
+    /// The resized image, normalised, row-major `[3, side, side]`; empty if it was not planned.
+    pub image: Vec<f32>,
+    /// The windows, 8-bit RGB, row-major `[crops, side, side, 3]`: a quarter of what they take once they are normalised.
+    pub crops: Vec<u8>,
     /// Where each window stands in the image.
     pub windows: Vec<Window>,
     /// Width of the upright image in pixels.
@@ -91,7 +93,26 @@ impl ViewPlan {
     }
 }
 
-/// Enlarges an upright image if it is small, then cuts and normalises the planned views.
+impl Views {
+    /// Normalised pixels of all views, row-major `[views, 3, side, side]`: the resized image first, if planned.
+    pub fn pixels(&self) -> Vec<f32> {
+        let area = (self.plan.side * self.plan.side) as usize;
+        let mut pixels = Vec::with_capacity(self.plan.pixel_count());
+        pixels.extend_from_slice(&self.image);
+        for window in self.crops.as_chunks().0.chunks_exact(area) {
+            (0..3).for_each(|channel| pixels.extend(normalised(window, channel)));
+        }
+        pixels
+    }
+}
+
+/// One channel of 8-bit RGB pixels, normalised.
+pub(crate) fn normalised(rgb: &[[u8; 3]], channel: usize) -> impl Iterator<Item = f32> {
+    let table = &cut::NORMALISED[channel];
+    rgb.iter().map(move |rgb| table[usize::from(rgb[channel])])
+}
+
+/// Enlarges an upright image if it is small, then makes the planned views.
 ///
 /// # Errors
 /// [`crate::Error::Crops`] when `plan` asks for more windows than every image has.

@@ -11,6 +11,7 @@ use crate::clip::Form;
 use crate::config::{Activation, VisionConfig};
 #[cfg(feature = "webgpu")]
 use crate::gpu;
+use crate::preprocess::{Views, normalised};
 use crate::transformer::{Attention, Transformer, layer_norm, project};
 
 /// Pixels to image features.
@@ -97,25 +98,35 @@ impl VisionTransformer {
         project(patches, self.conv1.val())
     }
 
-    /// Images in the order of their patches, which spares the device a pass over them.
+    /// Views of images, normalised and in the order of their patches, which spares the device a pass over them.
     ///
     /// # Shapes
-    /// - `images`: each any number of `[3, image_size, image_size]`
-    /// - returns: `[batch, grid², 3 · patch_size²]`
-    pub fn patches<'a>(&self, images: impl Iterator<Item = &'a [f32]>, device: &Device) -> Tensor<3> {
+    /// - returns: `[views, grid², 3 · patch_size²]`
+    pub fn patches(&self, images: &[&Views], device: &Device) -> Tensor<3> {
         let (side, width) = (self.patch_size, self.image_size);
-        let grid = width / side;
-        let mut patches = Vec::new();
-        for image in images.flat_map(|images| images.chunks_exact(3 * width * width)) {
-            for (row, column) in (0..grid).flat_map(|row| (0..grid).map(move |column| (row, column))) {
-                for plane in image.chunks_exact(width * width) {
-                    let lines = plane.chunks_exact(width).skip(row * side).take(side);
-                    lines.for_each(|line| patches.extend_from_slice(&line[column * side..][..side]));
+        let (grid, area) = (width / side, width * width);
+        let views: usize = images.iter().map(|views| views.plan.len()).sum();
+        let mut patches = Vec::with_capacity(views * 3 * area);
+        // Where each line of each patch starts in a plane, patch after patch.
+        let starts: Vec<Vec<usize>> = (0..grid * grid)
+            .map(|patch| (0..side).map(|line| (patch / grid * side + line) * width + patch % grid * side).collect())
+            .collect();
+        for views in images {
+            for image in views.image.chunks_exact(3 * area) {
+                for lines in &starts {
+                    for plane in image.chunks_exact(area) {
+                        lines.iter().for_each(|&start| patches.extend_from_slice(&plane[start..][..side]));
+                    }
+                }
+            }
+            for window in views.crops.as_chunks().0.chunks_exact(area) {
+                for lines in &starts {
+                    for channel in 0..3 {
+                        lines.iter().for_each(|&start| patches.extend(normalised(&window[start..][..side], channel)));
+                    }
                 }
             }
         }
-        let patch_len = 3 * side * side;
-        let batch = patches.len() / (grid * grid * patch_len);
-        Tensor::from_data(TensorData::new(patches, [batch, grid * grid, patch_len]), device)
+        Tensor::from_data(TensorData::new(patches, [views, grid * grid, 3 * side * side]), device)
     }
 }

@@ -59,13 +59,13 @@ fn views_equal_pillow_and_torch() {
         assert_close(&corners, file.windows.as_flattened(), 0.02, &format!("{name}: windows"));
 
         let plane = SIDE * SIDE;
+        let pixels = found.pixels();
         let samples: Vec<f32> = (0..=PLAN.crops)
             .flat_map(|view| reference.positions_yx[view].iter().map(move |position| (view, position)))
             .flat_map(|(view, [y, x])| (0..3).map(move |channel| (view * 3 + channel) * plane + y * SIDE + x))
-            .map(|i| found.pixels[i])
+            .map(|i| pixels[i])
             .collect();
-        let means: Vec<f32> = found
-            .pixels
+        let means: Vec<f32> = pixels
             .chunks_exact(plane)
             .map(|channel| (channel.iter().map(|&value| f64::from(value)).sum::<f64>() / plane as f64) as f32)
             .collect();
@@ -95,7 +95,7 @@ fn the_longest_panorama_scores_without_its_four_gigapixels() {
     for (width, height) in [(16_384, 1), (1, 16_384)] {
         let image = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x + y) as u8, 0, 255]));
         let views = views(&image, PLAN).expect("it fits the limits");
-        assert_eq!(views.pixels.len(), 16 * 3 * SIDE * SIDE);
+        assert_eq!(views.pixels().len(), 16 * 3 * SIDE * SIDE);
         let last = views.windows[14];
         assert!(last.x + last.width <= width as f32 + 0.01 && last.y + last.height <= height as f32 + 0.01, "{last:?}");
     }
@@ -188,7 +188,7 @@ fn pixels_that_were_kept_give_the_same_views() {
         let enlarged = Enlarged::new(&image);
         let kept = Enlarged::from_pixels(enlarged.pixels(), image.width(), image.height()).expect("all pixels");
         let (expected, found) = (views(&image, PLAN).expect("views"), kept.views(PLAN).expect("views"));
-        assert!(expected.pixels == found.pixels, "{name}: other pixels");
+        assert!(expected.pixels() == found.pixels(), "{name}: other pixels");
         assert_eq!(expected.windows, found.windows, "{name}");
         assert_eq!((found.width, found.height), image.dimensions(), "{name}");
         let short = &enlarged.pixels()[1..];
@@ -215,13 +215,13 @@ fn chosen_windows_are_places_in_the_grid_of_the_mirror_image() {
         let windows: Vec<u64> = (0..15).map(|i| count / 15 * i).collect();
         let mut found = vec![0.0; plan.pixel_count()];
         source.fill(plan, &windows, Mirror::No, &mut found);
-        assert!(found == views(&image, plan).expect("views").pixels, "{name}: the windows that are laid down");
+        assert!(found == views(&image, plan).expect("views").pixels(), "{name}: the windows that are laid down");
 
         source.fill(plan, &windows, Mirror::LeftRight, &mut found);
         // The image is enlarged first, as in IPCE; one that is kept small stands for both.
         let (width, height) = kept_size(image.width(), image.height());
         let large = image::RgbImage::from_raw(width, height, source.pixels().to_vec()).expect("all pixels");
-        let expected = views(&image::imageops::flip_horizontal(&large), plan).expect("views").pixels;
+        let expected = views(&image::imageops::flip_horizontal(&large), plan).expect("views").pixels();
         let whole = 3 * SIDE * SIDE;
         let is_lazy = width.min(height) < 512;
         // Made pixel by pixel, a mirrored image differs where a value lies between two levels.

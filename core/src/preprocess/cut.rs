@@ -15,7 +15,7 @@ const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
 
 /// The normalised value of each 8-bit level of each channel.
-static NORMALISED: [[f32; 256]; 3] = normalised();
+pub(super) static NORMALISED: [[f32; 256]; 3] = normalised();
 
 /// Number of windows of an upright image that is enlarged if it is small.
 pub fn window_count(width: u32, height: u32, side: u32) -> u64 {
@@ -29,7 +29,7 @@ impl Enlarged<'_> {
         Grid::new(self.width, self.height, side).count()
     }
 
-    /// Cuts and normalises the planned views, with windows `floor(count / crops) × i` of the grid.
+    /// Makes the planned views, with windows `floor(count / crops) × i` of the grid.
     ///
     /// # Errors
     /// [`Error::Crops`] when `plan` asks for more windows than every image has.
@@ -41,8 +41,17 @@ impl Enlarged<'_> {
         let grid = Grid::new(self.width, self.height, plan.side);
         let step = grid.count() / plan.crops.max(1) as u64;
         let chosen: Vec<u64> = (0..plan.crops as u64).map(|i| step * i).collect();
-        let mut pixels = vec![0.0; plan.pixel_count()];
-        self.fill(plan, &chosen, Mirror::No, &mut pixels);
+        let area = (plan.side * plan.side) as usize;
+        let mut image = vec![0.0; if plan.has_image { 3 * area } else { 0 }];
+        if plan.has_image {
+            self.resize_whole(plan.side, Mirror::No, &mut image);
+        }
+        let mut crops = Vec::with_capacity(plan.crops * 3 * area);
+        for &window in &chosen {
+            let (x, y) = grid.origin(window);
+            let region = self.region(x, y, plan.side, plan.side);
+            region.rows().for_each(|row| crops.extend_from_slice(row.as_flattened()));
+        }
 
         let (width, height) = self.upright_size();
         let (x_scale, y_scale) = (width as f32 / self.width as f32, height as f32 / self.height as f32);
@@ -55,7 +64,7 @@ impl Enlarged<'_> {
                 height: plan.side as f32 * y_scale,
             }
         });
-        Ok(Views { plan, pixels, windows: windows.collect(), width, height })
+        Ok(Views { plan, image, crops, windows: windows.collect(), width, height })
     }
 
     /// Writes the planned views to `pixels`, with windows of the caller's choice: places in the row-major

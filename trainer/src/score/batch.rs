@@ -19,7 +19,7 @@ use crate::ahead::caught;
 use crate::images;
 
 /// Images that wait for the device beside those in the hands of the threads: two batches, and not fewer than
-/// this. 10 MB each with 16 views.
+/// this. 3 MB each with 16 views.
 const WAITING: usize = 4;
 
 /// Rows of one batch, most of them errors: more are not waited for.
