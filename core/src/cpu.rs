@@ -3,8 +3,8 @@
 //!
 //! burn's CPU backend makes each operation's result anew, zeroed; it copies queries, keys and values before attention, and
 //! takes exponentials one by one. Here three buffers serve all blocks, heads are read where they lie, and biases,
-//! activations and sums happen in place. Large products are by the same crate. There are no gradients: training takes
-//! burn's operations.
+//! activations and sums happen in place. Weights are packed once, for kernels that read them in that order; the products
+//! within attention are by the crate that burn's backend takes. There are no gradients: training takes burn's operations.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod amx;
@@ -32,13 +32,27 @@ use int8::Int8;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use int8::is_exact as int8_is_exact;
 use panels::Panels;
-use product::{Matrix, MatrixMut, Old, Threads, product};
+use product::{Matrix, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
 const ROWS: usize = 32;
 /// Rows with which a thread goes through all blocks alone, rather than sharing each product and waiting for the others: a
 /// view of ViT-B/32.
 const ROWS_ALONE: usize = 50;
+
+/// What becomes of what stood in the result of a product.
+#[derive(Clone, Copy)]
+enum Old {
+    Kept,
+    Dropped,
+}
+
+/// Who multiplies.
+#[derive(Clone, Copy)]
+enum Threads {
+    One,
+    All,
+}
 
 /// Whether this is the processor, without gradients.
 pub(crate) fn is_cpu(device: &Device) -> bool {
@@ -231,7 +245,7 @@ fn attend(qkv: &[f32], by_head: &mut [f32], heads_out: &mut [f32], pass: Pass) {
         let qkv = Matrix::rows(&qkv[image * tokens * 3 * width..][..tokens * 3 * width], 3 * width);
         let part = |which: usize| qkv.columns(which * width + head * head_width, head_width);
         let (query, key, value) = (part(0), part(1), part(2));
-        product(MatrixMut::rows(weights, tokens), Old::Dropped, scale, query, key.transposed(), Threads::One);
+        product(weights, scale, query, key.transposed());
         for (token, weights) in weights.chunks_exact_mut(tokens).enumerate() {
             let (seen, unseen) = match attention {
                 Attention::Full => (weights, &mut [][..]),
@@ -240,14 +254,7 @@ fn attend(qkv: &[f32], by_head: &mut [f32], heads_out: &mut [f32], pass: Pass) {
             Softmax::new_mut(seen).dispatch();
             unseen.fill(0.0);
         }
-        product(
-            MatrixMut::rows(out, head_width),
-            Old::Dropped,
-            1.0,
-            Matrix::rows(weights, tokens),
-            value,
-            Threads::One,
-        );
+        product(out, 1.0, Matrix::rows(weights, tokens), value);
     });
     heads_out.par_chunks_mut(tokens * width).zip(by_head.par_chunks(tokens * width)).for_each(|(out, by_head)| {
         for (head, values) in by_head.chunks_exact(tokens * head_width).enumerate() {

@@ -68,7 +68,7 @@ claim("after one visit the page scores without a network", async (page, context)
   await allScored(page);
   await page.waitForFunction(async () => {
     const [name] = (await caches.keys()).filter((name) => name.startsWith("tsp-mgs-page-"));
-    return navigator.serviceWorker.controller && name && (await (await caches.open(name)).match("wasm/cpu/tsp_mgs_web_bg.wasm"));
+    return navigator.serviceWorker.controller && name && (await (await caches.open(name)).match("wasm/cpu-relaxed/tsp_mgs_web_bg.wasm"));
   });
   // The worker takes part from the next visit on.
   await page.reload();

@@ -32,7 +32,7 @@ claim("the packed package is whole, and works from a bundler", async (page) => {
   const { folder, target, paths } = installed();
   let app;
   try {
-    for (const path of ["README.md", "dist/LICENSE-MIT", "dist/LICENSE-APACHE", "dist/tsp-mgs.licenses.md", "dist/tsp-mgs.js", "dist/tsp-mgs-worker.js", "dist/types/index.d.ts", "dist/wasm/cpu/tsp_mgs_web_bg.wasm", "dist/wasm/webgpu/tsp_mgs_web.js"]) {
+    for (const path of ["README.md", "dist/LICENSE-MIT", "dist/LICENSE-APACHE", "dist/tsp-mgs.licenses.md", "dist/tsp-mgs.js", "dist/tsp-mgs-worker.js", "dist/types/index.d.ts", "dist/wasm/cpu/tsp_mgs_web_bg.wasm", "dist/wasm/cpu-relaxed/tsp_mgs_web_bg.wasm", "dist/wasm/webgpu/tsp_mgs_web.js"]) {
       assert.ok(paths.includes(path), `${path} is in the package`);
     }
     assert.deepEqual(paths.filter((path) => /model\.json|samples|page\.js|\.html$/.test(path)), [], "nothing of the page is");

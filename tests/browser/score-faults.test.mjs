@@ -67,6 +67,22 @@ claim("a browser without SIMD is told so", async (page) => {
   assert.match(message, /no SIMD, which scoring needs: use a browser of 2023 or later/);
 });
 
+for (const [what, module, code] of [
+  ["with relaxed SIMD", "cpu-relaxed", ""],
+  // The probe of relaxed SIMD is the one with three operands.
+  ["without relaxed SIMD", "cpu", "const { validate } = WebAssembly; WebAssembly.validate = (bytes) => bytes[12] !== 3 && validate(bytes);"],
+]) {
+  claim(`a browser ${what} loads one module, ${module}, and scores the same`, async (page) => {
+    const loaded = new Set();
+    page.on("request", (request) => loaded.add(/wasm\/([\w-]+)\/.*\.wasm$/.exec(request.url())?.[1]));
+    await inWorker(page, code);
+    const { info, results } = await load(page);
+    assert.equal(info.backend, "cpu");
+    assert.deepEqual([...loaded].filter(Boolean), [module]);
+    assertSame(results[0], cat());
+  });
+}
+
 claim("a browser without WebGPU scores on the CPU and says why; asked for by name, it refuses", async (page) => {
   const without = 'Object.defineProperty(navigator, "gpu", { value: undefined });';
   await inWorker(page, without);
@@ -81,7 +97,7 @@ claim("a browser without WebGPU scores on the CPU and says why; asked for by nam
 });
 
 claim("a module that cannot be loaded is said", async (page) => {
-  await page.route("**/wasm/cpu/*.wasm", (route) => route.fulfill({ status: 404 }));
+  await page.route("**/wasm/cpu*/*.wasm", (route) => route.fulfill({ status: 404 }));
   const { code, message } = await load(page);
   assert.equal(code, "device");
   assert.match(message, /could not start/);

@@ -71,7 +71,7 @@ export class Served {
 }
 
 export function needBuilt() {
-  for (const part of ["tsp-mgs.js", "tsp-mgs-worker.js", "wasm/cpu", "wasm/webgpu", "model/model.json"]) {
+  for (const part of ["tsp-mgs.js", "tsp-mgs-worker.js", "wasm/cpu", "wasm/cpu-relaxed", "wasm/webgpu", "model/model.json"]) {
     assert.ok(existsSync(join(dist, part)), `${join(dist, part)} is missing: run make web`);
   }
 }

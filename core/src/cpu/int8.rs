@@ -12,8 +12,8 @@ use rten_vecmath::{ExtendInit, MinMax};
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use super::amx;
-use super::product::{Old, Threads};
 use super::widest::widest;
+use super::{Old, Threads};
 use crate::quantise::LARGEST;
 
 /// Steps between the levels of a row.

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-use super::product::{Old, Threads};
+use super::{Old, Threads};
 
 /// Inputs that go by at a time: with the columns of a panel at most 0.15 MB, which the processor's second cache keeps.
 const DEPTH: usize = 768;
@@ -54,7 +54,7 @@ const fn tile(lanes: usize) -> (usize, usize) {
     match lanes {
         16 => (8, 3),                                // AVX-512: 32 registers
         8 => (4, 3),                                 // AVX2: 16
-        _ if cfg!(target_arch = "wasm32") => (3, 3), // what 16 registers are left after the compiler's own
+        _ if cfg!(target_arch = "wasm32") => (4, 2), // what 16 registers are left after the compiler's own
         _ => (8, 3),                                 // NEON: 32
     }
 }
@@ -252,24 +252,24 @@ fn pack_input<const TILE_ROWS: usize>(input: &[f32], inputs: usize, part: Range<
     for rows in groups::<TILE_ROWS, _>(&mut rows) {
         let (group, after) = rest.split_at_mut(rows.len() * padded);
         rest = after;
-        for (chunk, group) in group.chunks_exact_mut(rows.len() * CHUNK).enumerate() {
-            for (row, packed) in rows.iter().zip(group.as_chunks_mut::<CHUNK>().0) {
-                let values = &row[chunk * CHUNK..];
-                match values.first_chunk() {
-                    Some(values) => *packed = *values,
-                    None => {
-                        packed[..values.len()].copy_from_slice(values);
-                        packed[values.len()..].fill(0.0);
-                    }
-                }
+        let (group, count) = (group.as_chunks_mut::<CHUNK>().0, rows.len());
+        for (place, row) in rows.iter().enumerate() {
+            let (chunks, rest) = row.as_chunks::<CHUNK>();
+            for (chunk, values) in chunks.iter().enumerate() {
+                group[chunk * count + place] = *values;
+            }
+            if !rest.is_empty() {
+                let last = &mut group[chunks.len() * count + place];
+                last[..rest.len()].copy_from_slice(rest);
+                last[rest.len()..].fill(0.0);
             }
         }
     }
 }
 
 /// Products of a group of packed rows with a panel, while another part of the weight is fetched from memory.
-#[cfg_attr(target_arch = "wasm32", inline(never))] // Browsers' compilers keep sums in registers in small functions alone.
-#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+#[cfg(not(target_arch = "wasm32"))]
+#[inline(always)]
 fn multiply_tile<I: Isa, const ROWS: usize, const VECTORS: usize>(
     isa: I,
     input: &[f32],
@@ -282,21 +282,93 @@ fn multiply_tile<I: Isa, const ROWS: usize, const VECTORS: usize>(
     let mut fetch = fetch.chunks(fetch.len().div_ceil(chunks.len().max(1)).next_multiple_of(LINE_FLOATS).max(1));
     let mut sums = [[ops.zero(); VECTORS]; ROWS];
     for (input, panel) in chunks.iter().zip(panel.chunks_exact(width * CHUNK)) {
-        if !cfg!(target_arch = "wasm32") {
-            let lines = fetch.next().unwrap_or_default();
-            lines.chunks(LINE_FLOATS).for_each(|line| ops.prefetch(line.as_ptr()));
-        }
+        let lines = fetch.next().unwrap_or_default();
+        lines.chunks(LINE_FLOATS).for_each(|line| ops.prefetch(line.as_ptr()));
         for (place, panel) in panel.chunks_exact(width).enumerate().take(CHUNK) {
-            let weights = ops.load_many::<VECTORS>(panel);
-            for (sums, input) in sums.iter_mut().zip(input) {
-                let input = ops.splat(input[place]);
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum = ops.mul_add(input, weight, *sum);
-                }
-            }
+            let input = |row: usize| ops.splat(input[row][place]);
+            add_products(&mut sums, input, ops.load_many::<VECTORS>(panel), |a, b, c| ops.mul_add(a, b, c));
         }
     }
     sums
+}
+
+/// As natively, without fetching. Browsers' compilers keep sums in registers in small functions alone.
+#[cfg(all(target_arch = "wasm32", not(feature = "cpu-relaxed")))]
+#[inline(never)]
+fn multiply_tile<I: Isa, const ROWS: usize, const VECTORS: usize>(
+    isa: I,
+    input: &[f32],
+    panel: &[f32],
+    _: &[f32],
+) -> [[I::F32; VECTORS]; ROWS] {
+    let ops = isa.f32();
+    let mut sums = [[ops.zero(); VECTORS]; ROWS];
+    for (input, panel) in input.as_chunks::<ROWS>().0.iter().zip(panel.chunks_exact(VECTORS * ops.len())) {
+        let input = |row: usize| ops.splat(input[row]);
+        add_products(&mut sums, input, ops.load_many::<VECTORS>(panel), |a, b, c| ops.mul_add(a, b, c));
+    }
+    sums
+}
+
+/// As above, with instructions that multiply and add at once.
+#[cfg(all(target_arch = "wasm32", feature = "cpu-relaxed"))]
+fn multiply_tile<I: Isa, const ROWS: usize, const VECTORS: usize>(
+    isa: I,
+    input: &[f32],
+    panel: &[f32],
+    _: &[f32],
+) -> [[I::F32; VECTORS]; ROWS] {
+    use std::arch::wasm32::{f32x4, f32x4_relaxed_madd, f32x4_splat, v128};
+
+    #[inline(never)]
+    #[target_feature(enable = "relaxed-simd")]
+    fn multiply<const ROWS: usize>(input: &[[f32; ROWS]], panel: &[[[f32; 4]; 2]]) -> [[v128; 2]; ROWS] {
+        let load = |[a, b, c, d]: [f32; 4]| f32x4(a, b, c, d);
+        let mut sums = [[f32x4_splat(0.0); 2]; ROWS];
+        for (input, &[first, second]) in input.iter().zip(panel) {
+            let weights = [load(first), load(second)];
+            add_products(&mut sums, |row| f32x4_splat(input[row]), weights, |a, b, c| f32x4_relaxed_madd(a, b, c));
+        }
+        sums
+    }
+
+    let sums: [[v128; 2]; ROWS] = multiply(input.as_chunks().0, panel.as_chunks().0.as_chunks().0);
+    let vector = |sum: v128| {
+        #[expect(unsafe_code, reason = "the standard library has no safe conversion")]
+        // SAFETY: both are 16 bytes, and all bits are numbers.
+        let sum: [f32; 4] = unsafe { std::mem::transmute(sum) };
+        isa.f32().load(&sum)
+    };
+    sums.map(|row| std::array::from_fn(|place| vector(row[place])))
+}
+
+/// Adds the products of one input of each row and its weights. Without loops: builds for size would keep them, and the sums
+/// in memory with them.
+#[inline(always)]
+fn add_products<T: Copy, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[T; VECTORS]; ROWS],
+    input: impl Fn(usize) -> T,
+    weights: [T; VECTORS],
+    multiply_add: impl Fn(T, T, T) -> T,
+) {
+    macro_rules! row {
+        ($row:literal $($vector:literal)*) => {
+            if $row < ROWS {
+                let input = input($row);
+                $(if $vector < VECTORS {
+                    sums[$row][$vector] = multiply_add(input, weights[$vector], sums[$row][$vector]);
+                })*
+            }
+        };
+    }
+    row!(0 0 1 2);
+    row!(1 0 1 2);
+    row!(2 0 1 2);
+    row!(3 0 1 2);
+    row!(4 0 1 2);
+    row!(5 0 1 2);
+    row!(6 0 1 2);
+    row!(7 0 1 2);
 }
 
 /// Where a tile of sums goes.

@@ -6,7 +6,7 @@ from report import Size
 from setting import BENCH, Wrong
 
 AT_MOST = 2_000_000
-OURS = {"cpu": ["wasm/cpu/tsp_mgs_web.js", "wasm/cpu/tsp_mgs_web_bg.wasm"], "webgpu": ["wasm/webgpu/tsp_mgs_web.js", "wasm/webgpu/tsp_mgs_web_bg.wasm"]}
+OURS = {"cpu": ["wasm/cpu-relaxed/tsp_mgs_web.js", "wasm/cpu-relaxed/tsp_mgs_web_bg.wasm"], "webgpu": ["wasm/webgpu/tsp_mgs_web.js", "wasm/webgpu/tsp_mgs_web_bg.wasm"]}
 # The module that each build of onnxruntime-web loads; "asyncify" is the one of ort.webgpu.
 THEIRS = {"cpu": ("ort.wasm.min.mjs", "ort-wasm-simd-threaded"), "webgpu": ("ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify")}
 

@@ -2,6 +2,7 @@
 // backend.js — chooses the wasm module at run time, checks it, and loads the model. Runs in the worker.
 
 import { messageOf, ScoreError } from "./errors.js";
+import { cpuModule, hasSimd } from "./simd.js";
 
 /**
  * @typedef {import("./protocol.js").StartRequest} StartRequest
@@ -11,15 +12,6 @@ import { messageOf, ScoreError } from "./errors.js";
 
 /** The module, or the GPU under it, can no longer be trusted: the worker must be replaced. */
 export class Fault extends Error {}
-
-/**
- * A function of one SIMD instruction, in WebAssembly: `() => i8x16.splat(0)`. Our modules are full of them (`.cargo/config.toml`).
- */
-const SIMD_PROBE = Uint8Array.of(
-  0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "\0asm", version 1
-  1, 5, 1, 0x60, 0, 1, 0x7b, // one type: () → v128
-  3, 2, 1, 0, // one function of it
-  10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b); // i32.const 0; i8x16.splat; end
 
 /** Ends the work in progress with a {@link Fault}. A panic inside wasm never settles its promise, so the events that follow it must. @type {(message: string) => void} */
 let fail = () => {};
@@ -52,10 +44,6 @@ export async function openScorer(request, bundle, tell) {
   }
 }
 
-function hasSimd() {
-  return typeof WebAssembly === "object" && WebAssembly.validate(SIMD_PROBE);
-}
-
 /**
  * @param {StartRequest} request
  * @param {"webgpu" | "cpu"} backend
@@ -85,10 +73,11 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
     interrupt = reject;
     work().then(resolve, (error) => reject(isFault(error) ? new Fault(messageOf(error)) : error));
   });
+  const files = modules[backend === "cpu" ? cpuModule() : backend];
   const { preprocess, hash, fromCache, scorer } = await guarded(async () => {
     /** @type {import("./protocol.js").ScorerModule} */
-    const module = await import(/* @vite-ignore */ modules[backend].glue);
-    await module.default({ module_or_path: modules[backend].wasm });
+    const module = await import(/* @vite-ignore */ files.glue);
+    await module.default({ module_or_path: files.wasm });
     if (backend === "webgpu") await module.Scorer.selfCheck();
     const { read, ...rest } = await bundle;
     const isHashed = rest.hash !== null; // as every file of the bundle, then

@@ -1,14 +1,14 @@
 // @ts-check
 // files.js — where the library's other files lie: beside the built script, unless its user says otherwise.
 
-/** @typedef {import("./protocol.js").ModuleFiles} ModuleFiles */
+/** @typedef {import("./protocol.js").Modules} Modules */
 
 /**
  * Each address is written out, as bundlers find, copy and rename a file only by `new URL("…", import.meta.url)` in one piece.
  * Our own build must leave them alone: the files lie beside what it makes, not beside this source.
  *
  * @param {string | URL} [folder]
- * @returns {{ worker: string, modules: { webgpu: ModuleFiles, cpu: ModuleFiles } }}
+ * @returns {{ worker: string, modules: Modules }}
  */
 export function filesOfLibrary(folder) {
   if (folder !== undefined) {
@@ -20,6 +20,7 @@ export function filesOfLibrary(folder) {
       modules: {
         webgpu: { glue: at("wasm/webgpu/tsp_mgs_web.js"), wasm: at("wasm/webgpu/tsp_mgs_web_bg.wasm") },
         cpu: { glue: at("wasm/cpu/tsp_mgs_web.js"), wasm: at("wasm/cpu/tsp_mgs_web_bg.wasm") },
+        "cpu-relaxed": { glue: at("wasm/cpu-relaxed/tsp_mgs_web.js"), wasm: at("wasm/cpu-relaxed/tsp_mgs_web_bg.wasm") },
       },
     };
   }
@@ -33,6 +34,10 @@ export function filesOfLibrary(folder) {
       cpu: {
         glue: new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web.js", import.meta.url).href,
         wasm: new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web_bg.wasm", import.meta.url).href,
+      },
+      "cpu-relaxed": {
+        glue: new URL(/* @vite-ignore */ "./wasm/cpu-relaxed/tsp_mgs_web.js", import.meta.url).href,
+        wasm: new URL(/* @vite-ignore */ "./wasm/cpu-relaxed/tsp_mgs_web_bg.wasm", import.meta.url).href,
       },
     },
   };

@@ -104,13 +104,14 @@
 /**
  * Page to worker.
  * @typedef {{ glue: string, wasm: string }} ModuleFiles
+ * @typedef {{ webgpu: ModuleFiles, cpu: ModuleFiles, "cpu-relaxed": ModuleFiles }} Modules  one of them is loaded
  * @typedef {object} StartRequest
  * @property {"start"} type
  * @property {DeviceChoice} device
  * @property {string | null} reason  why the CPU was chosen although the visitor asked for no device
  * @property {number | null} crops
  * @property {string | File[] | FileSystemDirectoryHandle} model
- * @property {{ webgpu: ModuleFiles, cpu: ModuleFiles }} modules
+ * @property {Modules} modules
  * @property {Map<string, Blob>} kept  shards by hash that an earlier worker could not put into the cache
  * @property {boolean} mayAsk  the page answers {@link Confirm}; if not, nothing is asked
  *

@@ -1,13 +1,15 @@
 // @ts-check
 // offline.js — registers the service worker, tells it which files were in use, and offers a new version when there is one.
 
+import { cpuModule } from "../engine/simd.js";
+
 /** @param {HTMLElement} gallery  its `banner` slot gets the offer */
 export async function keepOffline(gallery) {
   if (!("serviceWorker" in navigator)) return;
   // The scorer may be ready before the service worker is.
   gallery.addEventListener("tsp-ready", async (event) => {
     const { backend } = /** @type {CustomEvent<{ backend: string }>} */ (event).detail;
-    (await navigator.serviceWorker.ready).active?.postMessage({ type: "keep", backend });
+    (await navigator.serviceWorker.ready).active?.postMessage({ type: "keep", module: backend === "cpu" ? cpuModule() : backend });
   });
   // Without a network the gallery still works until it is closed; a worker that cannot be had is no reason to complain.
   const registration = await navigator.serviceWorker.register("service-worker.js", { type: "module", updateViaCache: "none" }).catch(() => null);

@@ -34,7 +34,7 @@ worker.addEventListener("message", (event) => {
   const { data } = /** @type {MessageEvent} */ (event);
   if (data.type === "take-over") worker.skipWaiting();
   if (data.type === "keep") {
-    const files = Object.keys(FILES).filter((path) => path.startsWith(`wasm/${data.backend}/`));
+    const files = Object.keys(FILES).filter((path) => path.startsWith(`wasm/${data.module}/`));
     // Without room the page works as before, with a network.
     /** @type {ExtendableEvent} */ (event).waitUntil(fill(files).catch(() => {}));
   }
