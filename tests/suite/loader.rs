@@ -201,7 +201,7 @@ fn evaluation_sees_the_views_of_a_score_in_order() {
     for (item, found) in found {
         let image = decode(&read(&images[*item].path)).expect("an image");
         let expected = views(&image, plan.views).expect("views");
-        assert!(found.pixels == expected.pixels(), "{}: other pixels", FILES[*item]);
+        assert!(found.pixels() == expected.pixels(), "{}: other pixels", FILES[*item]);
         assert_eq!(found.windows, expected.windows, "{}", FILES[*item]);
         assert_eq!((found.width, found.height), (expected.width, expected.height), "{}", FILES[*item]);
     }
