@@ -35,7 +35,7 @@ use panels::Panels;
 use product::{Matrix, product};
 
 /// Rows that a thread takes at a time: enough to be worth the hand-over.
-const ROWS: usize = 32;
+const ROWS: usize = 8;
 /// Rows with which a thread goes through all blocks alone, rather than sharing each product and waiting for the others: a
 /// view of ViT-B/32.
 const ROWS_ALONE: usize = 50;
