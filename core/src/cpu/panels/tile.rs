@@ -24,8 +24,11 @@ pub(super) const fn size(lanes: usize) -> (usize, usize) {
 }
 
 /// Products of a group of packed rows with a panel, while another part of the weight is fetched from memory.
-#[cfg(not(target_arch = "wasm32"))]
-#[inline(always)]
+///
+/// Browsers' compilers keep sums in registers in small functions alone.
+#[cfg(not(all(target_arch = "wasm32", feature = "cpu-relaxed")))]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     isa: I,
     input: &[f32],
@@ -38,8 +41,11 @@ pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     let mut fetch = fetch.chunks(fetch.len().div_ceil(chunks.len().max(1)).next_multiple_of(LINE_FLOATS).max(1));
     let mut sums = [[ops.zero(); VECTORS]; ROWS];
     for (input, panel) in chunks.iter().zip(panel.chunks_exact(width * CHUNK)) {
-        let lines = fetch.next().unwrap_or_default();
-        lines.chunks(LINE_FLOATS).for_each(|line| ops.prefetch(line.as_ptr()));
+        // WebAssembly cannot fetch.
+        if !cfg!(target_arch = "wasm32") {
+            let lines = fetch.next().unwrap_or_default();
+            lines.chunks(LINE_FLOATS).for_each(|line| ops.prefetch(line.as_ptr()));
+        }
         for (place, panel) in panel.chunks_exact(width).enumerate().take(CHUNK) {
             let input = |row: usize| ops.splat(input[row][place]);
             add_products(&mut sums, input, ops.load_many::<VECTORS>(panel), |a, b, c| ops.mul_add(a, b, c));
@@ -48,25 +54,7 @@ pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     sums
 }
 
-/// As natively, without fetching. Browsers' compilers keep sums in registers in small functions alone.
-#[cfg(all(target_arch = "wasm32", not(feature = "cpu-relaxed")))]
-#[inline(never)]
-pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
-    isa: I,
-    input: &[f32],
-    panel: &[f32],
-    _: &[f32],
-) -> [[I::F32; VECTORS]; ROWS] {
-    let ops = isa.f32();
-    let mut sums = [[ops.zero(); VECTORS]; ROWS];
-    for (input, panel) in input.as_chunks::<ROWS>().0.iter().zip(panel.chunks_exact(VECTORS * ops.len())) {
-        let input = |row: usize| ops.splat(input[row]);
-        add_products(&mut sums, input, ops.load_many::<VECTORS>(panel), |a, b, c| ops.mul_add(a, b, c));
-    }
-    sums
-}
-
-/// As above, with instructions that multiply and add at once.
+/// The same, with instructions that multiply and add at once.
 #[cfg(all(target_arch = "wasm32", feature = "cpu-relaxed"))]
 pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     isa: I,
