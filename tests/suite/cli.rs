@@ -292,14 +292,15 @@ fn fewer_bits_are_refused_on_a_gpu() {
     }
 }
 
-/// Sums in another order differ in their last digits; whole numbers do not.
+/// Sums in another order differ in their last digits, and so may be what is rounded to 8 bits: by one level here and there.
 #[test]
 fn every_instruction_set_gives_the_same_scores() {
-    for precision in ["f32", "int8"] {
+    for (precision, bound) in [("f32", 1e-4), ("int8", 0.01)] {
         let best = sample_scores(&["--precision", precision]);
         for isa in Isa::available() {
             let limited = sample_scores(&["--precision", precision, "--isa", isa.name()]);
-            assert!(largest_difference(&best, &limited) < 1e-4, "{precision}, {isa}");
+            let difference = largest_difference(&best, &limited);
+            assert!(difference < bound, "{precision}, {isa}: {difference}");
         }
     }
     let probe = score(&["--isa", "portable", "--format", "jsonl", &sample("cat.jpg")]);
