@@ -4,6 +4,7 @@ TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 TOOLS := $(TARGET)/tools/bin
 TRAINER := $(TARGET)/release/trainer
 DIST := www/dist
+GPU := $(TARGET)/gpu-check
 VENV := $(TARGET)/venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 WASM := --profile web --target wasm32-unknown-unknown --locked -p tsp-mgs-web
@@ -16,7 +17,7 @@ export CARGO_TARGET_DIR := $(TARGET)
 export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-tools bench-cuda fixtures picture apt wasm-target
+.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-tools bench-cuda gpu-pack gpu-check fixtures picture apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -85,6 +86,20 @@ bench-cuda: $(VENV)/ready ## Time a training step on CUDA side by side with PyTo
 	cargo build --release --locked --features cuda
 	$(VENV)/bin/python tests/bench/train.py $(TRAINER) $(TARGET)/bench $(TRAIN_BENCH)
 
+# The folder can be carried to a machine with a card: python3 FOLDER/check.py FOLDER needs no network and no compiler there.
+gpu-pack: $(TRAINER) wasm-target $(TOOLS)/wasm-bindgen tests/gpu/node_modules/.package-lock.json ## Put what gpu-check runs into one folder, and that into a file
+	cargo rustc $(WASM) --features webgpu --lib --crate-type cdylib -- $(SHIPPED)
+	rm -rf $(GPU) && mkdir -p $(GPU)
+	$(TOOLS)/wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir $(GPU)/module \
+	  $(TARGET)/wasm32-unknown-unknown/web/tsp_mgs_web.wasm
+	strip -o $(GPU)/trainer $(TRAINER)
+	cp tests/gpu/node_modules/webgpu/dist/linux-x64/dawn.node tests/gpu/*.py tests/gpu/dawn.mjs $(GPU)
+	cp -r www/samples $(GPU)/samples
+	tar -C $(GPU)/.. -cJf $(GPU).tar.xz gpu-check && ls -l $(GPU).tar.xz
+
+gpu-check: gpu-pack ## Compare a GPU's numbers and speed with the CPU's and PyTorch's; on an emulated GPU where there is no card
+	python3 $(GPU)/check.py $(GPU)
+
 fixtures: $(VENV)/ready ## Make the fixtures anew from PyTorch, transformers, open_clip and Pillow
 	$(VENV)/bin/python tests/fixtures/generate.py
 
@@ -122,6 +137,10 @@ $(VENV)-engines/ready: tests/engines/requirements.txt
 
 $(VENV)/bench: tests/bench/requirements.txt $(VENV)/ready
 	$(VENV)/bin/pip install -r tests/bench/requirements.txt && touch $@
+
+tests/gpu/node_modules/.package-lock.json: tests/gpu/package-lock.json
+	cd tests/gpu && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 # Without scripts: one of them would download what the bench does not use.
 tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json www/node_modules/.package-lock.json

@@ -32,6 +32,9 @@ mod evaluate;
 /// The report: what it says, shows and refuses.
 #[path = "suite/evaluation.rs"]
 mod evaluation;
+/// Kernels for GPUs, each by itself: arithmetic in float64.
+#[path = "suite/gpu.rs"]
+mod gpu;
 /// Decoded images on disk.
 #[path = "suite/image_cache.rs"]
 mod image_cache;

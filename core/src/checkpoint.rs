@@ -4,9 +4,13 @@
 //! table of names below says how Hugging Face's `transformers` calls and lays out the same tensors.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "cpu")]
 use std::mem;
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
+#[cfg(feature = "cpu")]
+use burn::tensor::DType;
+use burn::tensor::{Device, Tensor, TensorData};
+#[cfg(feature = "cpu")]
 use safetensors::Dtype;
 
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig, heads};
@@ -112,6 +116,7 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// As [`Checkpoint::tensor`], in float16 where the file has that; for what is no layer's weight.
+    #[cfg(feature = "cpu")]
     pub(crate) fn stored_tensor<const D: usize>(&mut self, name: &str, device: &Device) -> Tensor<D> {
         let parameter = self.parameters.get_mut(name).expect("each parameter is taken once");
         let Some(bytes) = parameter.halves() else { return self.tensor(name, device) };
@@ -138,6 +143,7 @@ impl<'a> Checkpoint<'a> {
 
 impl Parameter<'_> {
     /// What the file has, if that is float16 in this order.
+    #[cfg(feature = "cpu")]
     fn halves(&mut self) -> Option<Vec<u8>> {
         match self.parts.as_mut_slice() {
             [whole] if whole.dtype == Dtype::F16 && !self.is_transposed => {

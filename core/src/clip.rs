@@ -5,20 +5,17 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ClipConfig};
-#[cfg(feature = "cpu")]
-pub(crate) use crate::cpu::is_cpu;
-use crate::preprocess::Views;
-use crate::text::TextTransformer;
+use crate::text::{self, TextTransformer};
 use crate::vision::VisionTransformer;
 
-/// Both towers of CLIP and `logit_scale`.
+/// Both towers of CLIP and `logit_scale`, to be trained; [`crate::encoder::ClipEncoder`] scores.
 #[derive(Module, Debug)]
 pub struct Clip {
-    visual: VisionTransformer,
-    text: Option<TextTransformer>,
+    pub(crate) visual: VisionTransformer,
+    pub(crate) text: Option<TextTransformer>,
     logit_scale: Param<Tensor<1>>,
     #[module(skip)]
-    activation: Activation,
+    pub(crate) activation: Activation,
 }
 
 /// How a processor keeps the weights of blocks that score; on other devices burn keeps them.
@@ -37,41 +34,22 @@ pub enum Form {
 
 impl Form {
     /// That of the text tower beside such an image tower.
-    fn of_texts(self) -> Self {
+    #[cfg(feature = "cpu")]
+    pub(crate) fn of_texts(self) -> Self {
         if self == Self::Stored { self } else { Self::Float32 }
     }
 }
 
 impl Clip {
     /// Moves a checkpoint's tensors to `device`, one after the other, as float32.
-    pub fn load(checkpoint: Checkpoint, device: &Device) -> Self {
-        Self::load_as(checkpoint, device, None)
-    }
-
-    /// The same for scoring alone, without gradients; `form` is that of the image tower.
-    pub fn load_for_scoring(checkpoint: Checkpoint, device: &Device, form: Form) -> Self {
-        Self::load_as(checkpoint, device, is_cpu(device).then_some(form))
-    }
-
-    fn load_as(mut checkpoint: Checkpoint, device: &Device, form: Option<Form>) -> Self {
+    pub fn load(mut checkpoint: Checkpoint, device: &Device) -> Self {
         let ClipConfig { activation, vision, text, .. } = checkpoint.config().clone();
-        let text_form = form.map(Form::of_texts);
         Self {
-            visual: VisionTransformer::load(&mut checkpoint, &vision, device, form),
-            text: text.map(|text| TextTransformer::load(&mut checkpoint, &text, device, text_form)),
+            visual: VisionTransformer::load(&mut checkpoint, &vision, device),
+            text: text.map(|text| TextTransformer::load(&mut checkpoint, &text, device)),
             logit_scale: checkpoint.parameter("logit_scale", device),
             activation,
         }
-    }
-
-    /// A model that was trained, for scoring alone: faster where `device` is the processor, and then the parameters of its
-    /// blocks are not to be seen or trained any more.
-    pub fn for_scoring(self, device: &Device) -> Self {
-        if !is_cpu(device) {
-            return self;
-        }
-        let (visual, text) = (self.visual.for_scoring(), self.text.map(TextTransformer::for_scoring));
-        Self { visual, text, ..self }
     }
 
     /// Image features `F_I`, Eq. 1; not unit length.
@@ -83,21 +61,10 @@ impl Clip {
         self.visual.forward(pixels, self.activation)
     }
 
-    /// As [`Clip::image_features`], of the views of some images; `[views, embed_dim]`.
-    pub fn view_features(&self, images: &[&Views], device: &Device) -> Tensor<2> {
-        let patches = self.visual.patches(images, device);
-        self.visual.forward_patches(patches, self.activation)
-    }
-
-    /// The feature of every token of every text, `[texts, longest, embed_dim]`; see
-    /// [`TextTransformer::forward`]. `None` when the model was exported without its text tower.
+    /// The feature of every token of every text, `[texts, longest, embed_dim]`, not unit length; a text's sentence feature
+    /// is that of its end token. `None` when the model was exported without its text tower.
     pub fn token_features(&self, texts: &[&[u32]], device: &Device) -> Option<Tensor<3>> {
-        Some(self.text.as_ref()?.forward(texts, self.activation, device))
-    }
-
-    /// Whether texts can be encoded.
-    pub fn has_text_tower(&self) -> bool {
-        self.text.is_some()
+        Some(self.text.as_ref()?.forward(text::pad(texts, device), self.activation))
     }
 
     /// Stops training the scale of similarities, as IPCE does (SPEC §6).
@@ -137,12 +104,6 @@ impl Clip {
     pub fn logit_scale(&self) -> Tensor<1> {
         self.logit_scale.val()
     }
-}
-
-/// Nor is there a processor to compute on without the feature.
-#[cfg(not(feature = "cpu"))]
-pub(crate) fn is_cpu(_: &Device) -> bool {
-    false
 }
 
 /// Fields, OpenAI's names, whose parameters take part in matrix products.

@@ -20,15 +20,17 @@ pub mod clip;
 pub mod config;
 #[cfg(feature = "cpu")]
 mod cpu;
-#[cfg(feature = "webgpu")]
-mod gpu;
+pub mod encoder;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod text;
-mod transformer;
+pub mod transformer;
 pub mod vision;
 
 pub mod options;
 pub mod quality;
 pub mod result;
+mod rows;
 pub mod scorer;
 pub mod words;
 

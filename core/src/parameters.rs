@@ -43,6 +43,7 @@ impl Checkpoint<'_> {
     }
 
     /// The same, in float16 where the file has that.
+    #[cfg(feature = "cpu")]
     pub(crate) fn stored_parameter<const D: usize>(&mut self, name: &str, device: &Device) -> Param<Tensor<D>> {
         named(name, self.stored_tensor(name, device))
     }

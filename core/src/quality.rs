@@ -1,11 +1,14 @@
 //! Features to quality: the paper's Eq. 2 to 7, for a batch, on the device, differentiable.
 //!
-//! Training and scoring both run this code. Where the paper is silent, SPEC §3 to §5 decides.
+//! Training runs this code; scoring computes the same in [`plain_quality`]. Where the paper is silent, SPEC §3 to §5 decides.
+
+mod plain;
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
 use crate::options::{Options, PatchMean, Temperature};
+pub(crate) use plain::{PlainFeatures, PlainQuality, PlainView, plain_quality};
 
 /// Width of the opinion scale, `R` in SPEC §5 (D8): every score stands on 0 to 5.
 pub const SCALE: f64 = 5.0;
@@ -85,16 +88,6 @@ pub fn quality(features: &Features, alpha: Tensor<1>, logit_scale: Tensor<1>, op
         None => coarse,
     };
     Quality { score, q_fine, image, patches }
-}
-
-/// Level probabilities of each patch by itself, `[batch, crops, levels]`.
-pub fn patch_levels(
-    patches: Tensor<3>,
-    levels: Tensor<3>,
-    logit_scale: &Tensor<1>,
-    temperature: Temperature,
-) -> Tensor<3> {
-    level_probabilities(cosine(patches, levels), logit_scale, temperature)
 }
 
 fn view_quality(feature: Tensor<2>, features: &Features, logit_scale: &Tensor<1>, options: &Options) -> ViewQuality {

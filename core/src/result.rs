@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::preprocess::Window;
 use crate::prompts::Task;
-use crate::quality::{Quality, ViewQuality};
+use crate::quality::{PlainFeatures, PlainQuality, PlainView, plain_quality};
 use crate::scorer::Scorer;
 use crate::words::{Prompt, token_groups};
 
@@ -179,23 +178,19 @@ pub struct PatchScore {
     pub p: Vec<f32>,
 }
 
-/// All numbers of one task, image by image, in the order that [`Numbers`] reads them.
-pub(crate) fn flatten(quality: Quality, each_patch: Option<Tensor<3>>) -> Tensor<1> {
-    let Quality { score, q_fine, image, patches } = quality;
-    let view =
-        |view: Option<ViewQuality>| view.into_iter().flat_map(|v| [Some(v.q), Some(v.p), v.w, v.words]).flatten();
-    let patch_levels = each_patch.map(|p| p.flatten::<2>(1, 2));
-    let parts: Vec<Tensor<2>> =
-        std::iter::once(score).chain(q_fine).chain(view(image)).chain(view(patches)).chain(patch_levels).collect();
-    Tensor::cat(parts, 1).flatten(0, 1)
-}
-
-/// What the numbers of a batch mean.
+/// What the numbers of a batch mean: features, row by row. First comes the scale of similarities, then the views of each image;
+/// then, task by task and image by image, the levels' sentences and the prompt's tokens.
 pub struct Layout {
     /// The windows of each image.
     pub(crate) images: Vec<Vec<Window>>,
+    /// Whether an image's first view is the resized one.
+    pub(crate) has_image: bool,
+    pub(crate) embed_dim: usize,
     pub(crate) tasks: Vec<TaskLayout>,
 }
+
+/// The features of an image's resized view and of its patches.
+type Seen<'a> = (Option<&'a [f32]>, Vec<&'a [f32]>);
 
 pub(crate) struct TaskLayout {
     pub options: Options,
@@ -217,13 +212,32 @@ impl Layout {
         }
         let none = ImageScore { perception: None, alignment: None, prompt_truncated: false };
         let mut scores = vec![none; self.images.len()];
-        let mut numbers = Numbers { rest: numbers };
+        let mut rows = numbers.chunks_exact(self.embed_dim);
+        let logit_scale = f64::from(rows.next().expect("a row for the scale")[0]);
+        let views: Vec<Seen> = self
+            .images
+            .iter()
+            .map(|windows| {
+                (rows.by_ref().take(usize::from(self.has_image)).next(), rows.by_ref().take(windows.len()).collect())
+            })
+            .collect();
         for task in &self.tasks {
-            let longest = task.longest_prompt();
             for (row, &image) in task.scored.iter().enumerate() {
-                let score = task.score(&mut numbers, task.prompts[row].as_deref(), longest, &self.images[image]);
-                let is_cut = task.prompts[row].as_ref().is_some_and(|prompt| prompt.tokens.is_truncated);
-                scores[image].prompt_truncated |= task.truncated[row] || is_cut;
+                let prompt = task.prompts[row].as_deref();
+                let tokens = prompt.map_or(0, |prompt| prompt.tokens.spans.len());
+                let levels = rows.by_ref().take(task.options.prompts.levels().len()).collect();
+                let tokens = rows.by_ref().take(tokens).collect();
+                let (resized, patches) = &views[image];
+                let features = PlainFeatures {
+                    image: resized.filter(|_| task.options.needs_image()),
+                    patches: if task.options.needs_patches() { patches.clone() } else { Vec::new() },
+                    levels,
+                    tokens,
+                    words: task.groups(prompt),
+                    logit_scale,
+                };
+                let score = task.score(plain_quality(&features, &task.options), prompt, &self.images[image]);
+                scores[image].prompt_truncated |= task.truncated[row];
                 match task.options.task() {
                     Task::Perception => scores[image].perception = Some(score),
                     Task::Alignment => scores[image].alignment = Some(score),
@@ -240,33 +254,16 @@ impl TaskLayout {
         prompt.map(|prompt| token_groups(&prompt.tokens, self.options.words)).unwrap_or_default()
     }
 
-    fn longest_prompt(&self) -> usize {
-        self.prompts.iter().map(|prompt| self.groups(prompt.as_deref()).len()).max().unwrap_or(0)
-    }
-
-    fn score(&self, numbers: &mut Numbers, prompt: Option<&Prompt>, longest: usize, windows: &[Window]) -> TaskScore {
-        let levels = self.options.prompts.levels();
-        let groups = self.groups(prompt);
-        let has_words = !groups.is_empty();
-        let score = numbers.one();
-        // An empty prompt has no fine-grained term: Q_fg = 0 (SPEC §3).
-        let q_fine = if longest > 0 { Some(numbers.one()) } else { self.options.fine.then_some(0.0) };
-        let mut view = |is_seen: bool| {
-            if !is_seen {
-                return (None, None, None, Vec::new());
-            }
-            let (q, p) = (numbers.one(), numbers.take(levels.len()).to_vec());
-            if longest == 0 {
-                return (Some(q), Some(p), None, Vec::new());
-            }
-            let (w, words) = (numbers.one(), numbers.take(longest).to_vec());
-            (Some(q), Some(p), has_words.then_some(w), words)
+    fn score(&self, quality: PlainQuality, prompt: Option<&Prompt>, windows: &[Window]) -> TaskScore {
+        let PlainQuality { score, q_fine, image, patches, each_patch } = quality;
+        let view = |view: Option<PlainView>| match view {
+            Some(PlainView { p, q, words, w }) => (Some(q), Some(p), w, words),
+            None => (None, None, None, Vec::new()),
         };
-        let (q_image, p_image, w_image, words_image) = view(self.options.needs_image());
-        let (q_patches, p_patches, w_patches, words_patches) = view(self.options.needs_patches());
-        let patches = windows.iter().filter(|_| self.options.needs_patches());
-        let patches = patches.map(|&window| PatchScore { window, p: numbers.take(levels.len()).to_vec() }).collect();
-        let words = groups.into_iter().enumerate().filter_map(|(i, group)| {
+        let (q_image, p_image, w_image, words_image) = view(image);
+        let (q_patches, p_patches, w_patches, words_patches) = view(patches);
+        let patches = windows.iter().zip(each_patch).map(|(&window, p)| PatchScore { window, p }).collect();
+        let words = self.groups(prompt).into_iter().enumerate().filter_map(|(i, group)| {
             let prompt = prompt?;
             let bytes = prompt.tokens.spans[group.start].start..prompt.tokens.spans[group.end - 1].end;
             let start = prompt.text[..bytes.start].chars().count();
@@ -286,7 +283,7 @@ impl TaskLayout {
             q_image,
             q_patches,
             q_fine,
-            levels,
+            levels: self.options.prompts.levels(),
             p_image,
             p_patches,
             w_image,
@@ -294,22 +291,5 @@ impl TaskLayout {
             words: words.collect(),
             patches,
         }
-    }
-}
-
-/// Reads numbers in the order in which [`flatten`] wrote them.
-struct Numbers<'a> {
-    rest: &'a [f32],
-}
-
-impl<'a> Numbers<'a> {
-    fn take(&mut self, count: usize) -> &'a [f32] {
-        let (taken, rest) = self.rest.split_at(count);
-        self.rest = rest;
-        taken
-    }
-
-    fn one(&mut self) -> f32 {
-        self.take(1)[0]
     }
 }

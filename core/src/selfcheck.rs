@@ -5,8 +5,9 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::clip::{Clip, Form};
+use crate::clip::Form;
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use crate::encoder::ClipEncoder;
 use crate::seeded;
 use crate::tokenizer::{END, START, VOCAB_SIZE};
 
@@ -28,12 +29,12 @@ pub fn config() -> ClipConfig {
 }
 
 /// The known model on `device`, as a model that scores.
-pub fn model(device: &Device) -> Clip {
-    Clip::load_for_scoring(seeded::checkpoint(config(), SEED), device, Form::Float32)
+pub fn model(device: &Device) -> ClipEncoder {
+    ClipEncoder::load(seeded::checkpoint(config(), SEED), device, Form::Float32)
 }
 
 /// Queues one run of the known model: features of a known image, then of a known text, `[64]`.
-pub fn run(model: &Clip, device: &Device) -> Tensor<1> {
+pub fn run(model: &ClipEncoder, device: &Device) -> Tensor<1> {
     let pixels = TensorData::new(seeded::uniform("pixels", SEED, 3 * 96 * 96), [1, 3, 96, 96]);
     let image = model.image_features(Tensor::from_data(pixels, device));
     let text = model.token_features(&[&TOKENS], device).expect("the known model has a text tower");

@@ -9,61 +9,98 @@ use burn::nn::{Embedding, LayerNorm};
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 
 use crate::checkpoint::Checkpoint;
-use crate::clip::Form;
 use crate::config::{Activation, TextConfig};
 use crate::transformer::{Attention, Transformer, layer_norm, project};
+
+/// Where the blocks' parameters stand.
+pub(crate) const TEXT_BLOCKS: &str = "transformer";
+const VOCABULARY: &str = "token_embedding.weight";
 
 /// Token ids to text features.
 #[derive(Module, Debug)]
 pub struct TextTransformer {
-    token_embedding: Embedding,
-    positional_embedding: Param<Tensor<2>>,
-    transformer: Transformer,
-    ln_final: LayerNorm,
-    text_projection: Param<Tensor<2>>,
+    pub(crate) stem: TextStem,
+    pub(crate) transformer: Transformer,
+}
+
+/// What stands before and after the blocks.
+#[derive(Module, Debug)]
+pub(crate) struct TextStem {
+    pub(crate) token_embedding: Embedding,
+    pub(crate) positional_embedding: Param<Tensor<2>>,
+    pub(crate) ln_final: LayerNorm,
+    pub(crate) text_projection: Param<Tensor<2>>,
 }
 
 impl TextTransformer {
-    pub(crate) fn load(checkpoint: &mut Checkpoint, config: &TextConfig, device: &Device, form: Option<Form>) -> Self {
-        const VOCABULARY: &str = "token_embedding.weight";
-        let vocabulary = match form {
-            Some(Form::Stored) => checkpoint.stored_parameter(VOCABULARY, device),
-            _ => checkpoint.parameter(VOCABULARY, device),
-        };
+    pub(crate) fn load(checkpoint: &mut Checkpoint, config: &TextConfig, device: &Device) -> Self {
+        let vocabulary = checkpoint.parameter(VOCABULARY, device);
+        Self {
+            stem: TextStem::load(checkpoint, vocabulary, device),
+            transformer: Transformer::load(checkpoint, TEXT_BLOCKS, config.layers, device),
+        }
+    }
+
+    /// Encodes texts; row `[text, position]` is the feature of that token in the joint space.
+    ///
+    /// The row at a text's end token is its sentence feature, Eq. 1.
+    ///
+    /// # Shapes
+    /// - `ids`: `[texts, longest]`, from [`pad`]
+    /// - returns: `[texts, longest, embed_dim]`, not unit length
+    pub(crate) fn forward(&self, ids: Tensor<2, Int>, activation: Activation) -> Tensor<3> {
+        let tokens = self.stem.embed(ids);
+        self.stem.finish(self.transformer.forward(tokens, Attention::Causal, activation))
+    }
+}
+
+impl TextStem {
+    fn load(checkpoint: &mut Checkpoint, vocabulary: Param<Tensor<2>>, device: &Device) -> Self {
         Self {
             token_embedding: Embedding { weight: vocabulary },
             positional_embedding: checkpoint.parameter("positional_embedding", device),
-            transformer: Transformer::load(checkpoint, "transformer", config.layers, device, form),
             ln_final: layer_norm(checkpoint, "ln_final", device),
             text_projection: checkpoint.parameter("text_projection", device),
         }
     }
 
-    /// See [`Transformer::for_scoring`].
-    pub(crate) fn for_scoring(self) -> Self {
-        Self { transformer: self.transformer.for_scoring(), ..self }
+    /// With the vocabulary in float16 where the file has it so.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn load_stored(checkpoint: &mut Checkpoint, device: &Device) -> Self {
+        let vocabulary = checkpoint.stored_parameter(VOCABULARY, device);
+        Self::load(checkpoint, vocabulary, device)
     }
 
-    /// Encodes texts; row `[text, position]` is the feature of that token in the joint space.
-    ///
-    /// The row at a text's end token is its sentence feature, Eq. 1. Shorter texts are padded with 0
-    /// to the longest of `texts`: attention is causal, so padding changes no earlier token.
-    ///
-    /// # Shapes
-    /// - `texts`: token ids, each with at least one and at most `context_length` entries
-    /// - returns: `[texts, longest, embed_dim]`, not unit length
-    pub fn forward(&self, texts: &[&[u32]], activation: Activation, device: &Device) -> Tensor<3> {
-        let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
-        let mut padded = vec![0i32; texts.len() * longest];
-        for (row, ids) in padded.chunks_mut(longest).zip(texts) {
-            for (slot, &id) in row.iter_mut().zip(*ids) {
-                *slot = id as i32;
-            }
-        }
-        let ids = Tensor::<2, Int>::from_data(TensorData::new(padded, [texts.len(), longest]), device);
+    /// With the vocabulary in float32.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn load_float32(checkpoint: &mut Checkpoint, device: &Device) -> Self {
+        let vocabulary = checkpoint.parameter(VOCABULARY, device);
+        Self::load(checkpoint, vocabulary, device)
+    }
+
+    /// `[texts, longest]` to `[texts, longest, width]`.
+    pub(crate) fn embed(&self, ids: Tensor<2, Int>) -> Tensor<3> {
+        let [_, longest] = ids.dims();
         let positions = self.positional_embedding.val().narrow(0, 0, longest);
-        let tokens = self.token_embedding.forward(ids).cast(FloatDType::F32) + positions.unsqueeze::<3>(); // [texts, longest, width]
-        let tokens = self.transformer.forward(tokens, Attention::Causal, activation);
+        self.token_embedding.forward(ids).cast(FloatDType::F32) + positions.unsqueeze::<3>()
+    }
+
+    /// `[texts, longest, width]` to `[texts, longest, embed_dim]`.
+    pub(crate) fn finish(&self, tokens: Tensor<3>) -> Tensor<3> {
         project(self.ln_final.forward(tokens), self.text_projection.val().unsqueeze::<3>())
     }
+}
+
+/// Token ids of texts, `[texts, longest]`.
+///
+/// Shorter texts are padded with 0 to the longest of `texts`: attention is causal, so padding changes no earlier token.
+pub(crate) fn pad(texts: &[&[u32]], device: &Device) -> Tensor<2, Int> {
+    let longest = texts.iter().map(|ids| ids.len()).max().unwrap_or(0);
+    let mut padded = vec![0i32; texts.len() * longest];
+    for (row, ids) in padded.chunks_mut(longest).zip(texts) {
+        for (slot, &id) in row.iter_mut().zip(*ids) {
+            *slot = id as i32;
+        }
+    }
+    Tensor::from_data(TensorData::new(padded, [texts.len(), longest]), device)
 }

@@ -3,6 +3,8 @@ use tsp_mgs_core::bundle::{WeightType, write_shards};
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::clip::{Clip, Form};
 use tsp_mgs_core::config::{Activation, ClipConfig};
+use tsp_mgs_core::encoder::ClipEncoder;
+use tsp_mgs_core::gpu::Adapter;
 use tsp_mgs_core::weights::read_safetensors;
 use tsp_mgs_core::{seeded, selfcheck};
 
@@ -23,28 +25,40 @@ fn texts(ids: &[u8]) -> Vec<Vec<u32>> {
     ids.chunks(77).map(cut).collect()
 }
 
+/// Features of pixels, and of texts' tokens.
+type Encode<'a> = (&'a dyn Fn(Tensor<4>) -> Tensor<2>, &'a dyn Fn(&[&[u32]]) -> Tensor<3>);
+
 /// As it is trained, and as it scores.
 fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device: &Device) {
     let clip = || Clip::load(seeded::checkpoint(config.clone(), seed), device);
     let side = config.vision.image_size;
-    assert_features(&clip(), side, seed, file, suffix, device);
-    assert_features(&clip().for_scoring(device), side, seed, file, suffix, device);
+    {
+        let clip = clip();
+        let texts = |ids: &[&[u32]]| clip.token_features(ids, device).expect("a text tower");
+        assert_features((&|pixels| clip.image_features(pixels), &texts), side, seed, file, suffix, device);
+    }
+    assert_encoder(&ClipEncoder::new(clip(), &config.vision, device), side, seed, file, suffix, device);
     for form in [Form::Stored, Form::Float32] {
-        let clip = Clip::load_for_scoring(seeded::checkpoint(config.clone(), seed), device, form);
-        assert_features(&clip, side, seed, file, suffix, device);
+        let encoder = ClipEncoder::load(seeded::checkpoint(config.clone(), seed), device, form);
+        assert_encoder(&encoder, side, seed, file, suffix, device);
     }
 }
 
-fn assert_features(clip: &Clip, side: usize, seed: u64, file: &str, suffix: &str, device: &Device) {
+fn assert_encoder(encoder: &ClipEncoder, side: usize, seed: u64, file: &str, suffix: &str, device: &Device) {
+    let texts = |ids: &[&[u32]]| encoder.token_features(ids, device).expect("a text tower");
+    assert_features((&|pixels| encoder.image_features(pixels), &texts), side, seed, file, suffix, device);
+}
+
+fn assert_features((image, text): Encode, side: usize, seed: u64, file: &str, suffix: &str, device: &Device) {
     let expected = tensors(&fixture(file));
     let pixels = TensorData::new(seeded::uniform("pixels", seed, 2 * 3 * side * side), [2, 3, side, side]);
-    let found = numbers(clip.image_features(Tensor::from_data(pixels, device)));
+    let found = numbers(image(Tensor::from_data(pixels, device)));
     let features = values(&expected, &format!("image_features{suffix}"));
     assert_close(&found, &features, RELATIVE * magnitude(&features), "image features");
 
     let texts = texts(&expected["text_ids"].bytes);
     let ids: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
-    let tokens = clip.token_features(&ids, device).expect("a text tower");
+    let tokens = text(&ids);
     let [_, longest, embed_dim] = tokens.dims();
     let tokens = numbers(tokens);
     let row = |text: usize, position: usize| &tokens[(text * longest + position) * embed_dim..][..embed_dim];
@@ -84,6 +98,28 @@ fn towers_on_wgpu_equal_transformers() {
 }
 
 #[test]
+fn both_kinds_of_gpu_kernels_equal_transformers() {
+    let device = software_gpu();
+    for (activation, suffix) in [(Activation::QuickGelu, ""), (Activation::Gelu, "_gelu")] {
+        let config = ClipConfig { activation, ..selfcheck::config() };
+        let clip = Clip::load(seeded::checkpoint(config.clone(), 7), &device);
+        for adapter in [Adapter::Card, Adapter::Emulated] {
+            let encoder = ClipEncoder::on_gpu(&clip, &config.vision, Some(adapter)).expect("widths of whole lines");
+            let side = config.vision.image_size;
+            assert_encoder(&encoder, side, 7, "clip_tiny.safetensors", suffix, &device);
+        }
+    }
+}
+
+#[test]
+fn vit_b_32_by_a_cards_kernels_equals_transformers() {
+    let (config, device) = (ClipConfig::vit_b_32(), software_gpu());
+    let clip = Clip::load(seeded::checkpoint(config.clone(), 11), &device);
+    let encoder = ClipEncoder::on_gpu(&clip, &config.vision, Some(Adapter::Card)).expect("widths of whole lines");
+    assert_encoder(&encoder, config.vision.image_size, 11, "clip_vit_b_32.safetensors", "", &device);
+}
+
+#[test]
 fn weights_that_stay_in_float16_give_the_same_features() {
     let config = selfcheck::config();
     let source = seeded::checkpoint(config.clone(), 7);
@@ -94,11 +130,11 @@ fn weights_that_stay_in_float16_give_the_same_features() {
     let device = Device::flex();
     let pixels = TensorData::new(seeded::uniform("pixels", 7, 2 * 3 * 96 * 96), [2, 3, 96, 96]);
     let ids: &[&[u32]] = &[&[49_406, 320, 1125, 539, 49_407], &[49_406, 2368, 49_407]];
-    let [(image, text), (image_f16, text_f16)] =
-        [Clip::load(checkpoint(), &device), Clip::load_for_scoring(checkpoint(), &device, Form::Stored)].map(|clip| {
-            let image = clip.image_features(Tensor::from_data(pixels.clone(), &device));
-            (numbers(image), numbers(clip.token_features(ids, &device).expect("a text tower")))
-        });
+    let [(image, text), (image_f16, text_f16)] = [Form::Float32, Form::Stored].map(|form| {
+        let encoder = ClipEncoder::load(checkpoint(), &device, form);
+        let image = encoder.image_features(Tensor::from_data(pixels.clone(), &device));
+        (numbers(image), numbers(encoder.token_features(ids, &device).expect("a text tower")))
+    });
     assert_close(&image_f16, &image, 1e-5 * magnitude(&image), "image features");
     assert_close(&text_f16, &text, 1e-5 * magnitude(&text), "text features");
 }

@@ -13,6 +13,7 @@ use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
 use crate::evaluate::EvaluateArgs;
+use crate::probe::DeviceArgs;
 use crate::reproduce::ReproduceArgs;
 use crate::score::ScoreArgs;
 use crate::serve::ServeArgs;
@@ -46,6 +47,8 @@ pub enum Command {
     Evaluate(Box<EvaluateArgs>),
     /// Train and test what the paper's tables and figures show, beside its numbers
     Reproduce(Box<ReproduceArgs>),
+    /// Say what a device is, whether it computes right, and how fast
+    Device(DeviceArgs),
     /// Draw a synthetic data set, for demonstrations and tests
     Synth(SynthArgs),
 }

@@ -84,10 +84,12 @@ impl ComputeArgs {
         let device = device::select(self.device)?;
         let (label, warning) = (model.label(), model.warning.clone());
         let tower = ImageTower { batch: self.batch, precision: self.precision.of_tower() };
-        let scorer = model.into_scorer(tasks, tower, &device.device).map_err(|error| match error {
+        let mut scorer = model.into_scorer(tasks, tower, &device.device).map_err(|error| match error {
             Error::Precision { .. } => UsageError::new(format!("{error}; leave --precision out")).into(),
             error => anyhow::Error::from(error),
         })?;
+        // Compiled on a thread of the device, while the first images are read.
+        scorer.prepare()?;
         let mut name = device.name;
         if let Some(isa) = self.isa {
             name.push_str(&format!(", {isa}"));

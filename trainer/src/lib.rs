@@ -17,6 +17,8 @@ pub mod image_cache;
 pub mod images;
 pub mod metrics;
 pub mod model;
+pub mod patience;
+pub mod probe;
 mod pytorch;
 pub mod reproduce;
 mod safetensors_file;

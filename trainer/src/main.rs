@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
-use tsp_mgs_trainer::{evaluate, export, reproduce, score, serve, splits, synth, train};
+use tsp_mgs_trainer::{evaluate, export, probe, reproduce, score, serve, splits, synth, train};
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -49,6 +49,7 @@ fn main() -> ExitCode {
         Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Reproduce(args) => reproduce::run(&args),
+        Command::Device(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Synth(args) => synth::run(&args).map(|()| ExitCode::SUCCESS),
     };
     match result {

@@ -29,11 +29,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
+use tsp_mgs_core::gpu::Counter;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, Layout, Run, WITHOUT_PROMPT};
 use tsp_mgs_core::scorer::{Input, Scorer};
 
 use crate::model::Model;
+use crate::patience::Patience;
 
 use features::FeatureStore;
 use input::Records;
@@ -55,7 +57,11 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
     let sha256 = model.sha256.clone();
+    let mut counter = args.verbose.then(Counter::start);
     let (mut scorer, run) = args.compute.scorer(model, tasks)?;
+    if let Some(counter) = &mut counter {
+        eprintln!("preparation: {}", counter.take());
+    }
     for note in run.notes() {
         eprintln!("note: {note}");
     }
@@ -64,7 +70,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
         features.map(|folder| FeatureStore::open(folder, &sha256, &scorer, args.compute.precision)).transpose()?;
     match records {
         None => stream::run(args, &mut scorer, &run, store),
-        Some(records) => score_records(args, records, &settings, &mut scorer, &run, store),
+        Some(records) => score_records(args, records, &settings, &mut scorer, &run, store, counter),
     }
 }
 
@@ -76,6 +82,7 @@ fn score_records(
     scorer: &mut Scorer,
     run: &Run,
     store: Option<FeatureStore>,
+    mut counter: Option<Counter>,
 ) -> Result<ExitCode> {
     let Some((mut output, done)) = open_output(args, settings, &mut records)? else {
         return Ok(ExitCode::SUCCESS);
@@ -87,8 +94,13 @@ fn score_records(
     let progress = progress::uncounted(done.rows, count);
     let mut total = done;
     let mut stopped = too_many(args, total);
+    let mut patience = Some(Patience::with(&run.device));
     let mut batches = batch::score_all(scorer, prepared, store.as_ref());
     while !stopped && let Some(rows) = batches.next() {
+        patience.take();
+        if let Some(counter) = &mut counter {
+            progress.suspend(|| eprintln!("batch of {}: {}", rows.len(), counter.take()));
+        }
         let tally = Tally::of(&rows, wants_alignment);
         progress.suspend(|| output.add(&rows, tally, run))?;
         progress.inc(tally.rows);

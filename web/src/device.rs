@@ -1,6 +1,7 @@
 //! The device of this build, opened once.
 
 use burn::tensor::Device;
+use tsp_mgs_core::scorer::Scorer;
 use wasm_bindgen::JsError;
 
 #[cfg(not(any(feature = "webgpu", feature = "cpu")))]
@@ -40,4 +41,16 @@ pub async fn open() -> Result<(Device, String), JsError> {
 #[cfg(not(feature = "webgpu"))]
 pub async fn open() -> Result<(Device, String), JsError> {
     Ok((Device::flex(), BACKEND.to_owned()))
+}
+
+/// Compiles all kernels, so that a score waits for none.
+#[cfg(feature = "webgpu")]
+pub fn prepare(scorer: &mut Scorer) -> Result<(), JsError> {
+    Ok(scorer.prepare()?)
+}
+
+/// The CPU's are compiled.
+#[cfg(not(feature = "webgpu"))]
+pub fn prepare(_: &mut Scorer) -> Result<(), JsError> {
+    Ok(())
 }

@@ -85,7 +85,7 @@ impl Scorer {
                 options.crops = crops as usize; // saturates: no number of crops is that large
             }
         }
-        let inner = scorer::Scorer::load(
+        let mut inner = scorer::Scorer::load(
             bundle.checkpoint,
             bundle.prompt_features.as_ref(),
             tasks,
@@ -93,6 +93,7 @@ impl Scorer {
             device,
         )
         .map_err(JsError::from)?;
+        device::prepare(&mut inner)?;
         let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
         let run = Run::new(&inner, name, label, bundle.manifest.warning);
         Ok(Self { inner: RefCell::new(inner), run, dtype: bundle.manifest.dtype })

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 
 use burn::tensor::Device;
 
-use crate::clip::{Form, is_cpu};
+use crate::clip::Form;
+use crate::encoder::is_cpu;
 use crate::error::{Error, Result};
 
 /// Views that go through the image tower at once, unless [`ImageTower`] says otherwise; more cost memory, and gain

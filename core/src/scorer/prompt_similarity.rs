@@ -2,10 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use super::{Scorer, TOWER_BATCH};
+use super::Scorer;
 use crate::error::Result;
 use crate::preprocess::Views;
 use crate::quality::cosine;
+use crate::rows::Rows;
 
 impl Scorer {
     /// Cosine of each resized image with the sentence of its prompt, in [−1, 1]; `[inputs]`.
@@ -19,18 +20,14 @@ impl Scorer {
     /// If an input's views were made by another plan, the plan has no resized image, or there is no input.
     pub fn prompt_cosines(&mut self, inputs: &[(&Views, &str)]) -> Result<Tensor<1>> {
         assert!(!inputs.is_empty() && self.plan.has_image && inputs.iter().all(|(views, _)| views.plan == self.plan));
-        let mut sentences = Vec::new();
-        // A few at a time, as only so many are remembered.
-        for chunk in inputs.chunks(TOWER_BATCH.get()) {
-            let texts: Vec<String> = chunk.iter().map(|(_, prompt)| (*prompt).to_owned()).collect();
-            self.encode_sentences(&texts)?;
-            sentences.extend(texts.iter().map(|text| self.sentence(text).feature));
-        }
-        let sentences = Tensor::stack::<2>(sentences, 0); // [inputs, embed_dim]
+        let texts: Vec<String> = inputs.iter().map(|(_, prompt)| (*prompt).to_owned()).collect();
+        let encoded = self.texts.encode(&self.clip, &texts, &[], &self.device)?;
+        let sentences: Vec<Rows> = texts.iter().map(|text| encoded.sentence(text).feature.clone()).collect();
+        let sentences = self.clip.collect(&sentences); // [inputs, embed_dim]
         let views: Vec<&Views> = inputs.iter().map(|&(views, _)| views).collect();
         let features = self.view_features(&views);
-        let image = self.split_views(features).0.expect("the plan has a resized image");
-        Ok(cosine(image.unsqueeze_dim(1), sentences.unsqueeze_dim(1)).flatten(0, 2)) // [inputs, 1, 1] to [inputs]
+        let image = features.narrow(1, 0, 1); // [inputs, 1, embed_dim]
+        Ok(cosine(image, sentences.unsqueeze_dim(1)).flatten(0, 2)) // [inputs, 1, 1] to [inputs]
     }
 
     /// CLIP's logits of each resized image and its prompt, `logit_scale.exp()` × cosine; `[inputs]`.

@@ -37,6 +37,10 @@ pub struct ScoreArgs {
     #[command(flatten)]
     pub compute: ComputeArgs,
 
+    /// Say of each batch how many kernels and dispatches it took; standard error
+    #[arg(long)]
+    pub verbose: bool,
+
     /// Keep what the image tower gives here, by the image's content, and take it from here when it is there
     ///
     /// Another prompt, prompt set or alpha then scores again without decoding and without the image tower. 32 kB an

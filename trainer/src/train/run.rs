@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use tsp_mgs_core::checkpoint::Checkpoint;
+use tsp_mgs_core::encoder::ClipEncoder;
 use tsp_mgs_core::options::{Alpha, Options};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, Scorer};
@@ -225,10 +226,10 @@ impl Run {
         if part.is_empty() {
             return Ok(Vec::new());
         }
-        let clip = |_| self.learner.frozen_clip().for_scoring(&self.device.device);
+        let (config, device) = (self.learner.config(), &self.device.device);
+        let clip = |_| ClipEncoder::new(self.learner.frozen_clip(), &config.vision, device);
         let tasks = self.scored_tasks()?;
-        let mut scorer =
-            Scorer::new(clip, self.learner.config(), None, tasks, ImageTower::default(), self.device.device.clone())?;
+        let mut scorer = Scorer::new(clip, config, None, tasks, ImageTower::default(), device.clone())?;
         let predicted = self.data.predict(&mut scorer, part, self.workers, |_| ())?;
         let compare = |task: &Options| {
             let task = task.task();
