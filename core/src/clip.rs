@@ -6,7 +6,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, ClipConfig};
 #[cfg(feature = "cpu")]
-use crate::cpu::is_cpu;
+pub(crate) use crate::cpu::is_cpu;
 use crate::preprocess::Views;
 use crate::text::TextTransformer;
 use crate::vision::VisionTransformer;
@@ -28,6 +28,8 @@ pub enum Form {
     Stored,
     /// In float32.
     Float32,
+    /// In bfloat16, to which inputs are rounded, too: faster where the processor has instructions for it, and less exact.
+    BFloat16,
     /// In 8-bit integers: faster, and less exact.
     #[cfg(not(target_arch = "wasm32"))]
     Int8,
@@ -139,7 +141,7 @@ impl Clip {
 
 /// Nor is there a processor to compute on without the feature.
 #[cfg(not(feature = "cpu"))]
-fn is_cpu(_: &Device) -> bool {
+pub(crate) fn is_cpu(_: &Device) -> bool {
     false
 }
 

@@ -69,9 +69,14 @@ pub enum Error {
     /// Options that contradict each other or the model.
     #[error("{0}")]
     Options(String),
-    /// Weights cannot be multiplied in 8-bit integers here.
-    #[error("int8: {0}")]
-    Int8(&'static str),
+    /// Weights cannot be multiplied in this number type here.
+    #[error("{precision}: {reason}")]
+    Precision {
+        /// As the command line calls the type.
+        precision: &'static str,
+        /// What stands against it.
+        reason: &'static str,
+    },
     /// `model.json` or a shard of a bundle is not as it should be.
     #[error("model bundle: {0}")]
     Bundle(String),

@@ -28,7 +28,7 @@ use crate::tokenizer::{Tokenizer, Tokens, VOCAB_SIZE};
 use crate::words::{Prompt, pad_words};
 
 pub use encoded::EncodedInput;
-pub use image_tower::{ImageTower, TOWER_BATCH};
+pub use image_tower::{ImageTower, Precision, TOWER_BATCH};
 
 /// Texts that are remembered, five for each prompt that is scored for alignment: 2 kB each for ViT-B/32.
 const SENTENCES: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
@@ -83,8 +83,8 @@ impl Scorer {
     /// A model without text tower brings the features of its prompts along.
     ///
     /// # Errors
-    /// [`Error::Options`] and [`Error::Crops`] for options that the model cannot follow; [`Error::Int8`] when the device is
-    /// no processor, or one that cannot add products of bytes exactly.
+    /// [`Error::Options`] and [`Error::Crops`] for options that the model cannot follow; [`Error::Precision`] for another
+    /// precision than float32 where the device is no processor.
     pub fn load(
         checkpoint: Checkpoint,
         prompt_features: Option<&PromptFeatures>,

@@ -3,6 +3,7 @@ use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tsp_mgs_kernels::Isa;
 
 use crate::parity;
 use crate::support::{fixture, repository, trainer};
@@ -269,27 +270,47 @@ fn counts_of_nothing_are_refused_in_words() {
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 
+/// On every processor, whatever instructions it has.
 #[test]
-fn eight_bit_products_move_scores_little_and_say_that_they_were_used() {
-    let probe = score(&["--precision", "int8", "--format", "jsonl", &sample("cat.jpg")]);
-    if probe.status.code() == Some(2) {
-        // An older processor.
-        assert!(stderr(&probe).contains("VNNI"), "{}", stderr(&probe));
-        return;
+fn fewer_bits_move_scores_little_and_are_named_in_the_result() {
+    for (precision, bound) in [("int8", 0.1), ("bf16", 0.1)] {
+        let probe = score(&["--precision", precision, "--format", "jsonl", &sample("cat.jpg")]);
+        assert_eq!(rows(&probe)[0]["device"], format!("cpu, {precision}"));
+        let difference = largest_difference(&sample_scores(&[]), &sample_scores(&["--precision", precision]));
+        assert!(difference > 0.0 && difference < bound, "{precision}: {difference}");
     }
-    assert_eq!(rows(&probe)[0]["device"], "cpu, int8");
-    let difference = largest_difference(&sample_scores(&[]), &sample_scores(&["--precision", "int8"]));
-    assert!(difference > 0.0 && difference < 0.1, "{difference}");
 }
 
 #[test]
-fn eight_bit_products_are_refused_on_a_gpu() {
-    let arguments = ["score", "--device", "wgpu:software", "--precision", "int8", &sample("cat.jpg")];
-    let output = trainer().args(arguments).output().expect("the trainer runs");
+fn fewer_bits_are_refused_on_a_gpu() {
+    for precision in ["int8", "bf16"] {
+        let arguments = ["score", "--device", "wgpu:software", "--precision", precision, &sample("cat.jpg")];
+        let output = trainer().args(arguments).output().expect("the trainer runs");
+        assert_eq!(output.status.code(), Some(2));
+        let expected = format!("{precision}: the device is not the processor; leave --precision out");
+        assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+    }
+}
+
+/// Sums in another order differ in their last digits; whole numbers do not.
+#[test]
+fn every_instruction_set_gives_the_same_scores() {
+    for precision in ["f32", "int8"] {
+        let best = sample_scores(&["--precision", precision]);
+        for isa in Isa::available() {
+            let limited = sample_scores(&["--precision", precision, "--isa", isa.name()]);
+            assert!(largest_difference(&best, &limited) < 1e-4, "{precision}, {isa}");
+        }
+    }
+    let probe = score(&["--isa", "portable", "--format", "jsonl", &sample("cat.jpg")]);
+    assert_eq!(rows(&probe)[0]["device"], "cpu, portable");
+}
+
+#[test]
+fn an_instruction_set_that_the_processor_lacks_is_refused() {
+    let foreign = if cfg!(target_arch = "aarch64") { "avx2" } else { "neon" };
+    let output = score(&["--isa", foreign, &sample("cat.jpg")]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        stderr(&output).contains("int8: the device is not the processor; leave --precision out"),
-        "{}",
-        stderr(&output)
-    );
+    let expected = format!("--isa {foreign}: this processor has no {foreign}; it has portable");
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use tsp_mgs_core::error::Error;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::result::Run;
-use tsp_mgs_core::scorer::{ImageTower, Scorer, TOWER_BATCH};
+use tsp_mgs_core::scorer::{self, ImageTower, Scorer, TOWER_BATCH};
+use tsp_mgs_kernels::Isa;
 
 use crate::cli::{UsageError, positive};
 use crate::device::{self, DeviceChoice};
@@ -32,10 +33,16 @@ pub struct ComputeArgs {
 
     /// What the image tower multiplies weights in
     ///
-    /// int8 is for a CPU: less exact, whatever the weights were stored in, and twice as fast where it has the instructions
-    /// (VNNI, or dot product on ARM), four times with AMX.
+    /// int8 and bf16 are for a CPU, less exact, whatever the weights were stored in. int8 is faster everywhere; bf16 where
+    /// the processor has instructions for it (AVX512-BF16 or AMX).
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = Precision::F32)]
     pub precision: Precision,
+
+    /// The processor's instruction set: portable, avx2, avxvnni, avx512, vnni or amx; portable, neon or dotprod on ARM
+    ///
+    /// The best that it has, if not given. For measuring what another processor would do.
+    #[arg(long, value_name = "SET")]
+    pub isa: Option<Isa>,
 }
 
 /// What weights are multiplied in.
@@ -44,8 +51,25 @@ pub struct ComputeArgs {
 pub enum Precision {
     /// 32-bit floating point
     F32,
+    /// bfloat16, with 32-bit sums
+    Bf16,
     /// 8-bit integers
     Int8,
+}
+
+impl Precision {
+    /// As results call it.
+    pub fn name(self) -> &'static str {
+        self.of_tower().name()
+    }
+
+    fn of_tower(self) -> scorer::Precision {
+        match self {
+            Self::F32 => scorer::Precision::Float32,
+            Self::Bf16 => scorer::Precision::BFloat16,
+            Self::Int8 => scorer::Precision::Int8,
+        }
+    }
 }
 
 impl ComputeArgs {
@@ -54,16 +78,22 @@ impl ComputeArgs {
     /// # Errors
     /// When the device is not there or cannot do this, and for options that the model cannot follow.
     pub fn scorer(&self, model: Model, tasks: Vec<Options>) -> Result<(Scorer, Run)> {
+        if let Some(isa) = self.isa {
+            isa.limit().map_err(|error| UsageError::new(format!("--isa {isa}: {error}")))?;
+        }
         let device = device::select(self.device)?;
         let (label, warning) = (model.label(), model.warning.clone());
-        let tower = ImageTower { batch: self.batch, int8: self.precision == Precision::Int8 };
+        let tower = ImageTower { batch: self.batch, precision: self.precision.of_tower() };
         let scorer = model.into_scorer(tasks, tower, &device.device).map_err(|error| match error {
-            Error::Int8(_) => UsageError::new(format!("{error}; leave --precision out")).into(),
+            Error::Precision { .. } => UsageError::new(format!("{error}; leave --precision out")).into(),
             error => anyhow::Error::from(error),
         })?;
         let mut name = device.name;
-        if tower.int8 {
-            name.push_str(", int8");
+        if let Some(isa) = self.isa {
+            name.push_str(&format!(", {isa}"));
+        }
+        if self.precision != Precision::F32 {
+            name.push_str(&format!(", {}", self.precision.name()));
         }
         let run = Run::new(&scorer, name, label, warning);
         Ok((scorer, run))

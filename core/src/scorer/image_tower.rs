@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use burn::tensor::Device;
 
-use crate::clip::Form;
+use crate::clip::{Form, is_cpu};
 use crate::error::{Error, Result};
 
 /// Views that go through the image tower at once, unless [`ImageTower`] says otherwise; more cost memory, and gain
@@ -16,21 +16,48 @@ pub const TOWER_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 pub struct ImageTower {
     /// Views that go through it at once; an image's are never parted.
     pub batch: NonZeroUsize,
-    /// Whether weights are multiplied in 8-bit integers: faster on a processor, and less exact.
-    pub int8: bool,
+    /// What its weights are multiplied in.
+    pub precision: Precision,
+}
+
+/// What weights and inputs of layers are rounded to before they are multiplied. Sums are exact or float32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Nothing: float32.
+    #[default]
+    Float32,
+    /// bfloat16, on a processor: faster where it has instructions for it.
+    BFloat16,
+    /// 8-bit integers, on a processor: faster, and less exact.
+    Int8,
+}
+
+impl Precision {
+    /// As the command line and results call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => "f32",
+            Self::BFloat16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
 }
 
 impl Default for ImageTower {
     /// [`TOWER_BATCH`] views, in float32.
     fn default() -> Self {
-        Self { batch: TOWER_BATCH, int8: false }
+        Self { batch: TOWER_BATCH, precision: Precision::default() }
     }
 }
 
 impl ImageTower {
     #[cfg(not(target_arch = "wasm32"))]
     pub(super) fn form(self) -> Form {
-        if self.int8 { Form::Int8 } else { Form::Float32 }
+        match self.precision {
+            Precision::Float32 => Form::Float32,
+            Precision::BFloat16 => Form::BFloat16,
+            Precision::Int8 => Form::Int8,
+        }
     }
 
     /// Memory is what a browser has least of.
@@ -40,24 +67,18 @@ impl ImageTower {
     }
 
     /// # Errors
-    /// When weights are to be multiplied in 8 bits, and the device has no exact products of such.
+    /// When weights are to be multiplied in another type than float32, and the device or the build has no such products.
     pub(super) fn check(self, device: &Device) -> Result<()> {
-        if self.int8 { int8_is_possible(device) } else { Ok(()) }
+        let precision = self.precision.name();
+        if self.precision == Precision::Float32 {
+            return Ok(());
+        }
+        if cfg!(any(not(feature = "cpu"), target_arch = "wasm32")) {
+            return Err(Error::Precision { precision, reason: "this build has no such products" });
+        }
+        if !is_cpu(device) {
+            return Err(Error::Precision { precision, reason: "the device is not the processor" });
+        }
+        Ok(())
     }
-}
-
-#[cfg(all(feature = "cpu", not(target_arch = "wasm32")))]
-fn int8_is_possible(device: &Device) -> Result<()> {
-    if !crate::cpu::is_cpu(device) {
-        return Err(Error::Int8("the device is not the processor"));
-    }
-    if !crate::cpu::int8_is_exact() {
-        return Err(Error::Int8("this processor has no instruction for it (VNNI, or dot product on ARM)"));
-    }
-    Ok(())
-}
-
-#[cfg(not(all(feature = "cpu", not(target_arch = "wasm32"))))]
-fn int8_is_possible(_: &Device) -> Result<()> {
-    Err(Error::Int8("this build has no products in 8 bits"))
 }

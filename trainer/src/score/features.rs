@@ -50,8 +50,8 @@ impl FeatureStore {
         let plan = scorer.view_plan();
         // The image tower stays the same whatever the options: the bundle that they stand in is what is known of it.
         let mut name = format!("{}.{PREPROCESS_ID}.crops-{}", &model_sha256[..16], plan.crops);
-        if precision == Precision::Int8 {
-            name += ".int8";
+        if precision != Precision::F32 {
+            name = format!("{name}.{}", precision.name());
         }
         let folder = folder.join(name);
         fs::create_dir_all(&folder).with_context(|| format!("making the folder of features {}", folder.display()))?;

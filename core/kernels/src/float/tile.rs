@@ -7,17 +7,17 @@ use rten_simd::{Isa, Simd};
 
 /// Inputs of a row that stand side by side when packed. Browsers' compilers keep sums in registers in the simplest of
 /// loops alone.
-pub(super) const CHUNK: usize = if cfg!(target_arch = "wasm32") { 1 } else { 16 };
+pub(crate) const CHUNK: usize = if cfg!(target_arch = "wasm32") { 1 } else { 16 };
 /// Bytes that memory moves at a time.
-pub(super) const LINE: usize = 64;
-pub(super) const LINE_FLOATS: usize = LINE / size_of::<f32>();
+pub(crate) const LINE: usize = 64;
+pub(crate) const LINE_FLOATS: usize = LINE / size_of::<f32>();
 
 /// Rows and vectors of columns of a tile, for vectors of so many floats: what fits into the registers beside a row of the
 /// panel and an input.
-pub(super) const fn size(lanes: usize) -> (usize, usize) {
+pub(crate) const fn size(lanes: usize) -> (usize, usize) {
     match lanes {
         16 => (8, 3),                                // AVX-512: 32 registers
-        8 => (4, 3),                                 // AVX2: 16
+        8 => (6, 2),                                 // AVX2: 16, one of which the compiler wants for itself
         _ if cfg!(target_arch = "wasm32") => (4, 2), // what 16 registers are left after the compiler's own
         _ => (8, 3),                                 // NEON: 32
     }
@@ -26,10 +26,10 @@ pub(super) const fn size(lanes: usize) -> (usize, usize) {
 /// Products of a group of packed rows with a panel, while another part of the weight is fetched from memory.
 ///
 /// Browsers' compilers keep sums in registers in small functions alone.
-#[cfg(not(all(target_arch = "wasm32", feature = "cpu-relaxed")))]
+#[cfg(not(all(target_arch = "wasm32", feature = "relaxed-simd")))]
 #[cfg_attr(target_arch = "wasm32", inline(never))]
 #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
-pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
+pub(crate) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     isa: I,
     input: &[f32],
     panel: &[f32],
@@ -55,8 +55,8 @@ pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
 }
 
 /// The same, with instructions that multiply and add at once.
-#[cfg(all(target_arch = "wasm32", feature = "cpu-relaxed"))]
-pub(super) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
+#[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
+pub(crate) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     isa: I,
     input: &[f32],
     panel: &[f32],
@@ -116,18 +116,19 @@ fn add_products<T: Copy, const ROWS: usize, const VECTORS: usize>(
 }
 
 /// Where a tile of sums goes.
-pub(super) struct Target<'a> {
+#[derive(Clone)]
+pub(crate) struct Target<'a> {
     /// Of each row.
-    pub(super) columns: Range<usize>,
+    pub(crate) columns: Range<usize>,
     /// What is added, one for each of the columns.
-    pub(super) bias: Option<&'a [f32]>,
+    pub(crate) bias: Option<&'a [f32]>,
     /// Whether what stands there is added, too.
-    pub(super) keeps: bool,
+    pub(crate) is_added: bool,
 }
 
 impl Target<'_> {
     #[inline(always)]
-    pub(super) fn write<I: Isa, const ROWS: usize, const VECTORS: usize>(
+    pub(crate) fn write<I: Isa, const ROWS: usize, const VECTORS: usize>(
         &self,
         isa: I,
         sums: &[[I::F32; VECTORS]; ROWS],
@@ -140,14 +141,14 @@ impl Target<'_> {
             if out.len() == VECTORS * lanes {
                 for (place, (out, sum)) in out.chunks_exact_mut(lanes).zip(sums).enumerate() {
                     let sum = self.bias.map_or(*sum, |bias| ops.add(*sum, ops.load(&bias[place * lanes..])));
-                    let sum = if self.keeps { ops.add(sum, ops.load(out)) } else { sum };
+                    let sum = if self.is_added { ops.add(sum, ops.load(out)) } else { sum };
                     ops.store(sum, out);
                 }
                 continue;
             }
             for (place, out) in out.iter_mut().enumerate() {
                 let sum = sums[place / lanes].to_array()[place % lanes] + self.bias.map_or(0.0, |bias| bias[place]);
-                *out = if self.keeps { sum + *out } else { sum };
+                *out = if self.is_added { sum + *out } else { sum };
             }
         }
     }

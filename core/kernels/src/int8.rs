@@ -1,0 +1,315 @@
+//! Products in 8-bit integers: a column of the weight has one scale, each row of the input a scale and a zero of its own,
+//! found as it comes. Sums are whole numbers, and the same with every instruction set.
+//!
+//! Of weights that were stored as `q8`, these are the stored numbers: their largest in each column is ±127 already.
+
+mod library;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
+use std::ops::Range;
+
+use rten_vecmath::MinMax;
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use crate::amx;
+use crate::isa::Isa;
+use crate::linear::{Epilogue, Part, Store};
+use crate::simd;
+
+/// The largest size of a weight's code, as in `q8` bundles.
+const LARGEST: f32 = 127.0;
+/// Steps between the levels of a row.
+const LEVELS: f32 = 255.0;
+
+/// A layer's weight.
+pub(crate) struct Int8 {
+    codes: Codes,
+    /// Of each output.
+    scales: Vec<f32>,
+    /// Of each output, the sum of its codes: what a zero of the input other than 0 adds too much.
+    code_sums: Vec<f32>,
+    inputs: usize,
+}
+
+/// `[inputs, outputs]` as its multiplier reads them.
+enum Codes {
+    Portable(portable::Parts),
+    #[cfg(target_arch = "x86_64")]
+    Wide(wide::Panels),
+    Library(library::Packed),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Amx(amx::Tiles),
+}
+
+/// Rows of an input, rounded. Those past the last scale are there to fill a block.
+#[derive(Default)]
+struct Rows {
+    /// `[rows, length]`
+    codes: Vec<u8>,
+    scales: Vec<f32>,
+    zeros: Vec<f32>,
+}
+
+/// Some sums of products of codes, row-major.
+struct Sums<'a> {
+    values: &'a [i32],
+    /// Columns of each row.
+    width: usize,
+    /// Where they stand in the product.
+    first_row: usize,
+    first_column: usize,
+}
+
+impl Int8 {
+    /// Rounds a weight, row-major `[inputs, outputs]`.
+    pub(crate) fn new(weight: &[f32], outputs: usize) -> Self {
+        let inputs = weight.len() / outputs;
+        let mut scales = vec![0f32; outputs];
+        for row in weight.chunks_exact(outputs) {
+            scales.iter_mut().zip(row).for_each(|(scale, value)| *scale = scale.max(value.abs()));
+        }
+        scales.iter_mut().for_each(|scale| *scale /= LARGEST);
+        let code = |(value, scale): (&f32, &f32)| if *scale > 0.0 { (value / scale).round() as i8 } else { 0 };
+        let codes: Vec<i8> = weight.chunks_exact(outputs).flat_map(|row| row.iter().zip(&scales).map(code)).collect();
+        let mut code_sums = vec![0.0; outputs];
+        for row in codes.chunks_exact(outputs) {
+            code_sums.iter_mut().zip(row).for_each(|(sum, code)| *sum += f32::from(*code));
+        }
+        Self { codes: Codes::new(&codes, outputs, Isa::current()), scales, code_sums, inputs }
+    }
+
+    pub(crate) fn columns_step(&self) -> Option<usize> {
+        self.codes.columns_step()
+    }
+
+    pub(crate) fn multiply(&self, part: Part) {
+        let Part { input, epilogue, out, columns } = part;
+        let (block, length) = (self.codes.rows_at_once(), self.codes.row_length(self.inputs));
+        let mut rows = Rows::default();
+        for (input, out) in input.chunks(block * self.inputs).zip(out.chunks_mut(block)) {
+            rows.round(input, self.inputs, length);
+            rows.codes.resize(self.codes.padded(out.len()) * length, 0);
+            self.codes.multiply(&rows.codes, length, columns.clone(), &mut |sums| {
+                self.write(&sums, &rows.scales, &rows.zeros, &columns, epilogue, out);
+            });
+        }
+    }
+
+    /// Writes what sums of codes stand for, as far as there are such rows and columns.
+    fn write(
+        &self,
+        sums: &Sums,
+        scales: &[f32],
+        zeros: &[f32],
+        columns: &Range<usize>,
+        epilogue: Epilogue,
+        out: &mut [&mut [f32]],
+    ) {
+        let first = sums.first_column;
+        let written = first..columns.end.min(first + sums.width);
+        let (column_scales, code_sums) = (&self.scales[written.clone()], &self.code_sums[written.clone()]);
+        let written = written.start - columns.start..written.end - columns.start;
+        let bias = &epilogue.bias[written.clone()];
+        let rows = out[sums.first_row..].iter_mut().zip(sums.values.chunks_exact(sums.width));
+        let of_rows = scales[sums.first_row..].iter().zip(&zeros[sums.first_row..]);
+        simd::loops(
+            #[inline(always)]
+            || {
+                for ((out, sums), (scale, zero)) in rows.zip(of_rows) {
+                    let columns = sums.iter().zip(code_sums).zip(column_scales).zip(bias);
+                    let products = columns.map(|(((sum, code_sum), column_scale), bias)| {
+                        (*sum as f32 - zero * code_sum) * (scale * column_scale) + bias
+                    });
+                    let out = out[written.clone()].iter_mut().zip(products);
+                    match epilogue.store {
+                        Store::Add => out.for_each(|(out, product)| *out += product),
+                        Store::Overwrite => out.for_each(|(out, product)| *out = product),
+                    }
+                }
+            },
+        );
+    }
+}
+
+impl Codes {
+    /// From row-major `[inputs, outputs]`, for an instruction set.
+    fn new(codes: &[i8], outputs: usize, isa: Isa) -> Self {
+        match isa {
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Isa::Amx => Self::Amx(amx::Tiles::of_bytes(codes, outputs)),
+            #[cfg(target_arch = "x86_64")]
+            Isa::AvxVnni => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Quads)),
+            // Bytes are widened to 16 bits: the instruction that multiplies bytes clips its sums.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 | Isa::Avx512 => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Pairs)),
+            // The library chooses by itself: it is taken where that is this set.
+            _ if isa == Isa::best() && isa != Isa::Portable => Self::Library(library::Packed::new(codes, outputs)),
+            Isa::Avx512Vnni => Self::Library(library::Packed::new(codes, outputs)),
+            _ => Self::Portable(portable::Parts::new(codes, outputs)),
+        }
+    }
+
+    fn columns_step(&self) -> Option<usize> {
+        match self {
+            Self::Portable(parts) => Some(parts.columns_step()),
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide(_) => Some(wide::COLUMNS),
+            Self::Library(_) => None,
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::Amx(_) => Some(amx::BLOCK),
+        }
+    }
+
+    /// Rows to round and multiply at a time: what the processor's second cache keeps. Tiles are so fast that reading the
+    /// weight again takes longer.
+    fn rows_at_once(&self) -> usize {
+        match self {
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::Amx(_) => 256,
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide(_) => 48,
+            _ => 64,
+        }
+    }
+
+    /// Rows, those that fill a block included.
+    fn padded(&self, rows: usize) -> usize {
+        match self {
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::Amx(_) => rows.next_multiple_of(amx::BLOCK),
+            _ => rows,
+        }
+    }
+
+    /// Codes of a row of so many inputs, those that fill it up included.
+    fn row_length(&self, inputs: usize) -> usize {
+        match self {
+            Self::Portable(_) | Self::Library(_) => inputs,
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide(panels) => panels.row_length(),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::Amx(tiles) => tiles.row_length(),
+        }
+    }
+
+    /// Sums of the products of rows, `[rows, length]`, with some columns; `each` gets them block by block, in any order.
+    fn multiply(&self, rows: &[u8], length: usize, columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
+        match self {
+            Self::Portable(parts) => parts.multiply(rows, columns, each),
+            #[cfg(target_arch = "x86_64")]
+            Self::Wide(panels) => panels.multiply(rows, columns, each),
+            Self::Library(packed) => packed.multiply(rows, length, each),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::Amx(tiles) => {
+                tiles.multiply_bytes(rows, columns, |(first_row, first_column), sums| {
+                    each(Sums { values: sums.as_flattened(), width: amx::BLOCK, first_row, first_column });
+                });
+            }
+        }
+    }
+}
+
+impl Rows {
+    /// Rounds rows of `inputs` numbers into such of `length` codes, each with a scale and a zero of its own.
+    fn round(&mut self, input: &[f32], inputs: usize, length: usize) {
+        let Self { codes, scales, zeros } = self;
+        scales.clear();
+        zeros.clear();
+        codes.resize(input.len() / inputs * length, 0);
+        for (row, codes) in input.chunks_exact(inputs).zip(codes.chunks_exact_mut(length)) {
+            let (scale, zero) = scale_and_zero(row);
+            let (inverse, largest) = (scale.recip(), LEVELS - zero);
+            let (codes, rest) = codes.split_at_mut(inputs);
+            rest.fill(0);
+            simd::loops(
+                #[inline(always)]
+                || {
+                    for (code, value) in codes.iter_mut().zip(row) {
+                        *code = level((value * inverse).min(largest) + zero);
+                    }
+                },
+            );
+            scales.push(scale);
+            zeros.push(zero);
+        }
+    }
+}
+
+/// The step between the levels of a row, and the level of 0, which is among them.
+fn scale_and_zero(row: &[f32]) -> (f32, f32) {
+    let (min, max) = simd::run(MinMax::new(row));
+    let (min, max) = (min.min(0.0), max.max(0.0));
+    let scale = ((max - min) / LEVELS).max(f32::MIN_POSITIVE);
+    (scale, (-min / scale).round())
+}
+
+/// The nearest whole number of one in [−0.5, 255.5), the even one of two: it ends up in the lowest bits of a number so
+/// large that it has no others. Processors of any age do that for several at a time.
+fn level(value: f32) -> u8 {
+    const LARGE: f32 = 12_582_912.0; // 1.5 · 2²³
+    (value + LARGE).to_bits() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linear::WeightFormat;
+    use crate::testing::{numbers, on_each_isa, product};
+
+    /// Against sums in float64 of the rounded numbers; and the same bits with every instruction set.
+    #[test]
+    fn a_product_is_that_of_the_rounded_numbers() {
+        for (rows, inputs, outputs) in [(263, 300, 37), (1, 1, 1), (7, 64, 16), (50, 97, 131)] {
+            // Rows of different scales and zeros, one of them without either; the largest numbers of both signs side by
+            // side, whose products 16 bits do not hold.
+            let mut input = numbers(1, rows * inputs);
+            for (row, values) in input.chunks_exact_mut(inputs).enumerate() {
+                values.iter_mut().for_each(|value| *value = *value * row as f32 + (row % 5) as f32 * 0.3 * row as f32);
+                if row % 7 == 3 {
+                    values[..inputs / 2].fill(row as f32);
+                }
+            }
+            let mut weight = numbers(2, inputs * outputs);
+            weight[..inputs / 2 * outputs].chunks_exact_mut(outputs).for_each(|row| row[outputs / 2] = 1.5);
+            let bias = numbers(3, outputs);
+            let expected = expected(&input, &weight, &bias);
+            let first = std::cell::RefCell::new(None::<Vec<f32>>);
+            on_each_isa(|isa| {
+                let found = product(&input, &weight, &bias, WeightFormat::Int8);
+                for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let difference = (f64::from(*found) - expected).abs();
+                    let (row, column) = (at / outputs, at % outputs);
+                    assert!(
+                        difference <= 1e-4 * expected.abs().max(1.0),
+                        "{isa}, row {row}, column {column}: {difference}"
+                    );
+                }
+                let mut first = first.borrow_mut();
+                for (at, (a, b)) in first.get_or_insert_with(|| found.clone()).iter().zip(&found).enumerate() {
+                    assert!((a - b).abs() <= 1e-6 * a.abs().max(1.0), "{isa}, {at}: {b}, and {a} with another set");
+                }
+            });
+        }
+    }
+
+    fn expected(input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f64> {
+        let outputs = bias.len();
+        let inputs = weight.len() / outputs;
+        let column = |c: usize| weight.iter().skip(c).step_by(outputs);
+        let steps: Vec<f32> =
+            (0..outputs).map(|c| column(c).fold(0f32, |largest, value| largest.max(value.abs())) / LARGEST).collect();
+        let mut products = Vec::new();
+        for row in input.chunks_exact(inputs) {
+            let (scale, zero) = scale_and_zero(row);
+            let code = |value: &f32| ((value * scale.recip()).round_ties_even() + zero).clamp(0.0, LEVELS);
+            let rounded: Vec<f64> = row.iter().map(|value| f64::from(code(value) - zero)).collect();
+            for (c, step) in steps.iter().enumerate() {
+                let sum: f64 = column(c).zip(&rounded).map(|(w, x)| f64::from((w / step).round()) * x).sum();
+                products.push(f64::from(bias[c]) + sum * f64::from(scale) * f64::from(*step));
+            }
+        }
+        products
+    }
+}
