@@ -170,3 +170,14 @@ impl Weight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_go_from_thread_to_thread() {
+        fn goes<T: Send + Sync>() {}
+        goes::<Linear>();
+    }
+}

@@ -6,9 +6,10 @@ use rten_vecmath::ExtendInit;
 
 use super::Sums;
 
+type Executor = GemmExecutor<u8, i8, i32>;
+
 /// `[inputs, outputs]` in the library's order.
 pub(super) struct Packed {
-    executor: GemmExecutor<u8, i8, i32>,
     codes: PackedBMatrix<i8>,
     outputs: usize,
 }
@@ -19,10 +20,10 @@ impl Packed {
     /// # Panics
     /// If the library's choice for this processor clips sums.
     pub(super) fn new(codes: &[i8], outputs: usize) -> Self {
-        let executor = GemmExecutor::<u8, i8, i32>::new();
+        let executor = Executor::new();
         assert!(!executor.may_saturate(), "{} clips sums of products", executor.kernel_name());
         let codes = executor.prepack_b(NdTensorView::from_data([codes.len() / outputs, outputs], codes));
-        Self { executor, codes, outputs }
+        Self { codes, outputs }
     }
 
     /// As [`super::Codes::multiply`], of all columns. The zeros of the rows are seen to by the caller: the library takes them
@@ -30,10 +31,12 @@ impl Packed {
     pub(super) fn multiply(&self, rows: &[u8], length: usize, each: &mut dyn FnMut(Sums)) {
         let inputs = GemmInputA::Unpacked(NdTensorView::from_data([rows.len() / length, length], rows));
         let count = rows.len() / length * self.outputs;
+        // It cannot be sent to another thread, and costs nothing to make.
+        let executor = Executor::new();
         let mut sums = Vec::with_capacity(count);
         sums.extend_init(|sums: &mut [std::mem::MaybeUninit<i32>]| {
             let codes = GemmInputB::Packed(&self.codes);
-            let sums = self.executor.gemm_uninit(&mut sums[..count], inputs, codes, GemmUninitOptions::default());
+            let sums = executor.gemm_uninit(&mut sums[..count], inputs, codes, GemmUninitOptions::default());
             sums.expect("the sizes are the layer's")
         });
         each(Sums { values: &sums, width: self.outputs, first_row: 0, first_column: 0 });
