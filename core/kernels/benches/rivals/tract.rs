@@ -68,7 +68,7 @@ impl Tract {
             let target = kernel.c_view(Some(axes.0), Some(axes.1)).wrap(&out.view_mut());
             let mut steps = vec![FusedSpec::AddMatMul { a, b, packing: *packing }, bias];
             if store == Store::Add {
-                steps.push(FusedSpec::AddUnicast(target.clone()));
+                steps.push(FusedSpec::AddUnicast(target));
             }
             steps.push(FusedSpec::Store(target));
             kernel.run(height, width, &steps).expect("the kernel has these steps");
