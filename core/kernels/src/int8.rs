@@ -88,7 +88,9 @@ impl Int8 {
 
     pub(crate) fn multiply(&self, part: Part) {
         let Part { input, epilogue, out, columns } = part;
-        let (block, length) = (self.codes.rows_at_once(), self.codes.row_length(self.inputs));
+        let length = self.codes.row_length(self.inputs);
+        // Blocks of about the same size.
+        let block = out.len().div_ceil(out.len().div_ceil(self.codes.rows_at_once()).max(1)).max(1);
         let mut rows = Rows::default();
         for (input, out) in input.chunks(block * self.inputs).zip(out.chunks_mut(block)) {
             rows.round(input, self.inputs, length);
@@ -234,8 +236,6 @@ impl Codes {
         match self {
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Amx(_) => 256,
-            #[cfg(target_arch = "x86_64")]
-            Self::Wide(_) => 48,
             _ => 64,
         }
     }

@@ -1,46 +1,79 @@
-//! Sums of products of bytes in tiles of 256-bit vectors, 6 rows by 16 columns.
+//! Sums of products of bytes in tiles of 256-bit vectors.
 //!
-//! AVX2's instruction for bytes clips the sum of two products at 16 bits. Pairs of 16-bit numbers are added in 32 bits, so
-//! that every sum is exact, and take one instruction for 16 products, where float32 takes one for 8.
+//! AVX2's instruction for bytes clips the sum of two products at 16 bits, and the one for pairs of 16-bit numbers, which is
+//! exact, goes to two of the processor's units alone. Winograd's inner product (1968, "A New Algorithm for Inner Product")
+//! halves the multiplications:
+//!
+//! ```text
+//! x₀w₀ + x₁w₁ = (x₀ + w₁)(x₁ + w₀) − x₀x₁ − w₀w₁
+//! ```
+//!
+//! Sums of a code of the input and one of the weight fit into 16 bits. What is subtracted belongs to the row alone and to the
+//! column alone, and is computed once. 32-bit sums hold the products of 14,000 inputs.
 
+use std::arch::asm;
 use std::arch::x86_64::{
-    __m128i, __m256i, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi32, _mm256_cvtepi8_epi16,
-    _mm256_dpbusd_avx_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_setzero_si256,
-    _mm256_storeu_si256,
+    __m256i, _MM_HINT_T1, _mm_prefetch, _mm256_add_epi16, _mm256_add_epi32, _mm256_dpbusd_avx_epi32,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_storeu_si256,
 };
 use std::ops::Range;
 
 use super::Sums;
 use crate::float::groups;
 
-/// Rows of a tile.
-const ROWS: usize = 6;
 /// Columns of a panel: two vectors of 32-bit sums.
 pub(super) const COLUMNS: usize = 16;
+/// Inputs that are multiplied together.
+const GROUP: usize = 4;
 /// Bytes that memory moves at a time.
 const LINE: usize = 64;
+/// Most rows of a tile.
+const ROWS: usize = 6;
 
-/// Which instruction multiplies.
+/// Which instructions multiply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dot {
-    /// Two inputs at a time, widened to 16 bits: AVX2.
+    /// AVX2's for pairs of 16-bit numbers, by Winograd's inner product.
     Pairs,
-    /// Four inputs at a time: AVX-VNNI.
+    /// AVX-VNNI's for four bytes.
     Quads,
 }
 
-/// For each [`COLUMNS`] outputs, `[inputs / group, COLUMNS, group]`, filled up with zeros.
+/// For each [`COLUMNS`] outputs, all inputs, filled up with zeros.
 pub(super) struct Panels {
-    codes: Vec<i8>,
-    dot: Dot,
+    codes: Codes,
     row_length: usize,
 }
 
+enum Codes {
+    /// For each [`GROUP`] of inputs: of each output the pair (w₁, w₃), then of each output the pair (w₀, w₂).
+    Pairs {
+        codes: Vec<[[i16; 2]; COLUMNS]>,
+        /// Of each output, `Σ w₀w₁ + w₂w₃` over the groups.
+        products: Vec<i32>,
+    },
+    /// For each [`GROUP`] of inputs, those of each output.
+    Quads(Vec<[[i8; GROUP]; COLUMNS]>),
+}
+
+/// Rows as tiles read them: for each tile's rows, group by group, of each row what is multiplied together.
+enum Input {
+    /// The pairs (x₀, x₂) and (x₁, x₃).
+    Pairs {
+        rows: Vec<[i32; 2]>,
+        /// Of each row, `Σ x₀x₁ + x₂x₃` over the groups.
+        products: Vec<i32>,
+    },
+    /// The group's four bytes.
+    Quads(Vec<i32>),
+}
+
 impl Dot {
-    fn group(self) -> usize {
+    /// Rows of a tile: what fits into 16 registers beside a group's weights and inputs.
+    fn rows(self) -> usize {
         match self {
-            Self::Pairs => 2,
-            Self::Quads => 4,
+            Self::Pairs => 4,
+            Self::Quads => ROWS,
         }
     }
 }
@@ -48,170 +81,236 @@ impl Dot {
 impl Panels {
     /// From row-major `[inputs, outputs]`.
     pub(super) fn new(codes: &[i8], outputs: usize, dot: Dot) -> Self {
-        let (inputs, group) = (codes.len() / outputs, dot.group());
-        let row_length = inputs.next_multiple_of(group);
-        let mut packed = vec![0; outputs.div_ceil(COLUMNS) * row_length * COLUMNS];
-        for (input, row) in codes.chunks_exact(outputs).enumerate() {
-            for (output, code) in row.iter().enumerate() {
-                let panel = output / COLUMNS * row_length * COLUMNS;
-                packed[panel + (input / group * COLUMNS + output % COLUMNS) * group + input % group] = *code;
+        let row_length = (codes.len() / outputs).next_multiple_of(GROUP);
+        let panels = outputs.div_ceil(COLUMNS);
+        // The group of an output's inputs, in the panels' order.
+        let groups = (0..panels * row_length / GROUP * COLUMNS).map(|place| {
+            let (group, column) = (place / COLUMNS % (row_length / GROUP), place % COLUMNS);
+            let output = place / (row_length / GROUP * COLUMNS) * COLUMNS + column;
+            let code = |input: usize| {
+                let row = codes.get(input * outputs..).unwrap_or_default();
+                if output < outputs { row.get(output).copied().unwrap_or(0) } else { 0 }
+            };
+            std::array::from_fn::<i8, GROUP, _>(|place| code(group * GROUP + place))
+        });
+        let quads: Vec<[i8; GROUP]> = groups.collect();
+        let quads = quads.as_chunks::<COLUMNS>().0;
+        let codes = match dot {
+            Dot::Quads => Codes::Quads(quads.to_vec()),
+            Dot::Pairs => {
+                let wide = quads.iter().map(|group| group.map(|group| group.map(i16::from)));
+                let codes = wide.clone().flat_map(|group| [group.map(|w| [w[1], w[3]]), group.map(|w| [w[0], w[2]])]);
+                let mut products = vec![0; panels * COLUMNS];
+                for (place, group) in wide.enumerate() {
+                    let panel = place / (row_length / GROUP) * COLUMNS;
+                    for (product, w) in products[panel..].iter_mut().zip(group) {
+                        *product += i32::from(w[0]) * i32::from(w[1]) + i32::from(w[2]) * i32::from(w[3]);
+                    }
+                }
+                Codes::Pairs { codes: codes.collect(), products }
             }
-        }
-        Self { codes: packed, dot, row_length }
+        };
+        Self { codes, row_length }
     }
 
     pub(super) fn row_length(&self) -> usize {
         self.row_length
     }
 
+    fn dot(&self) -> Dot {
+        match self.codes {
+            Codes::Pairs { .. } => Dot::Pairs,
+            Codes::Quads(_) => Dot::Quads,
+        }
+    }
+
     /// As [`super::Codes::multiply`].
     pub(super) fn multiply(&self, rows: &[u8], columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
-        let packed = self.pack(rows);
-        let groups = self.row_length / self.dot.group();
-        let (count, size) = (rows.len() / self.row_length, self.row_length * COLUMNS);
-        for place in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
-            let panel = &self.codes[place * size..][..size];
-            let next = self.codes.get((place + 1) * size..).unwrap_or_default();
-            let mut fetch = next[..next.len().min(size)].chunks(size.div_ceil(count.div_ceil(ROWS)));
-            let (mut packed, mut first_row) = (packed.as_slice(), 0);
-            for rows in group_sizes(count) {
-                let (input, rest) = packed.split_at(rows * groups);
-                packed = rest;
-                let mut sums = [[0; COLUMNS]; ROWS];
-                self.tile(rows, input, panel, fetch.next().unwrap_or_default(), &mut sums);
-                each(Sums {
-                    values: sums[..rows].as_flattened(),
-                    width: COLUMNS,
-                    first_row,
-                    first_column: place * COLUMNS,
-                });
+        let (count, groups) = (rows.len() / self.row_length, self.row_length / GROUP);
+        let sizes = group_sizes(count, self.dot().rows());
+        let input = self.pack(rows, &sizes);
+        let mut sums = vec![[0; COLUMNS]; count];
+        for panel in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
+            let (mut sums_left, mut first_row) = (sums.as_mut_slice(), 0);
+            for (tile, &rows) in sizes.iter().enumerate() {
+                let (tile_sums, rest) = sums_left.split_at_mut(rows);
+                sums_left = rest;
+                let packed = first_row * groups..(first_row + rows) * groups;
+                match (&self.codes, &input) {
+                    (Codes::Pairs { codes, products }, Input::Pairs { rows: packed_rows, products: of_rows }) => {
+                        fetch(codes, (panel + 1) * 2 * groups, 2 * groups, tile, sizes.len());
+                        pairs_of(&packed_rows[packed], &codes[panel * 2 * groups..][..2 * groups], tile_sums);
+                        let of_columns = &products[panel * COLUMNS..][..COLUMNS];
+                        for (sums, of_row) in tile_sums.iter_mut().zip(&of_rows[first_row..]) {
+                            sums.iter_mut().zip(of_columns).for_each(|(sum, of_column)| *sum -= of_row + of_column);
+                        }
+                    }
+                    (Codes::Quads(codes), Input::Quads(packed_rows)) => {
+                        fetch(codes, (panel + 1) * groups, groups, tile, sizes.len());
+                        quads_of(&packed_rows[packed], &codes[panel * groups..][..groups], tile_sums);
+                    }
+                    _ => unreachable!("input is packed as the codes are"),
+                }
                 first_row += rows;
             }
+            let (values, first_column) = (sums.as_flattened(), panel * COLUMNS);
+            each(Sums { values, width: COLUMNS, first_row: 0, first_column });
         }
     }
 
-    /// For each tile's rows, group of inputs by group of inputs, the 32 bits of each row that are multiplied with the same
-    /// inputs' weights.
-    fn pack(&self, rows: &[u8]) -> Vec<i32> {
-        let (length, group) = (self.row_length, self.dot.group());
-        let mut packed = vec![0; rows.len() / group];
-        let mut rest = (rows, packed.as_mut_slice());
-        for count in group_sizes(rows.len() / length) {
-            let (rows, rows_after) = rest.0.split_at(count * length);
-            let (packed, packed_after) = rest.1.split_at_mut(count * length / group);
-            rest = (rows_after, packed_after);
-            for (place, row) in rows.chunks_exact(length).enumerate() {
-                let packed = packed.iter_mut().skip(place).step_by(count);
-                match self.dot {
-                    Dot::Pairs => packed.zip(row.as_chunks().0).for_each(|(to, &[a, b])| {
-                        *to = i32::from(a) | i32::from(b) << 16;
-                    }),
-                    Dot::Quads => packed.zip(row.as_chunks().0).for_each(|(to, &codes)| {
-                        *to = i32::from_le_bytes(codes);
-                    }),
-                }
+    /// Rows in tiles of these sizes.
+    fn pack(&self, rows: &[u8], sizes: &[usize]) -> Input {
+        let groups: Vec<[u8; GROUP]> = rows.as_chunks().0.to_vec();
+        let each = self.row_length / GROUP;
+        // From rows of groups to groups of rows, in each tile.
+        let mut first = 0;
+        let order = sizes.iter().flat_map(|&size| {
+            let start = first;
+            first += size;
+            (0..each).flat_map(move |group| (start..start + size).map(move |row| row * each + group))
+        });
+        match self.dot() {
+            Dot::Quads => Input::Quads(order.map(|place| i32::from_le_bytes(groups[place])).collect()),
+            Dot::Pairs => {
+                let pair = |a: u8, b: u8| i32::from(a) | i32::from(b) << 16;
+                let products = groups.chunks_exact(each).map(|row| {
+                    row.iter().map(|&[a, b, c, d]| i32::from(a) * i32::from(b) + i32::from(c) * i32::from(d)).sum()
+                });
+                let products = products.collect();
+                let rows = order.map(|place| {
+                    let [a, b, c, d] = groups[place];
+                    [pair(a, c), pair(b, d)]
+                });
+                Input::Pairs { rows: rows.collect(), products }
             }
         }
-        packed
-    }
-
-    /// `rows` rows of `input` times a panel.
-    fn tile(&self, rows: usize, input: &[i32], panel: &[i8], fetch: &[i8], sums: &mut [[i32; COLUMNS]; ROWS]) {
-        macro_rules! tile_of {
-            ($($rows:literal)*) => {
-                match (self.dot, rows) {
-                    $(
-                        #[expect(unsafe_code, reason = "a function that is compiled for more than every processor has")]
-                        // SAFETY: such panels are made where the instruction set has these features.
-                        (Dot::Pairs, $rows) => unsafe { pairs::<$rows>(input, panel, fetch, sums) },
-                        #[expect(unsafe_code, reason = "a function that is compiled for more than every processor has")]
-                        // SAFETY: as above.
-                        (Dot::Quads, $rows) => unsafe { quads::<$rows>(input, panel, fetch, sums) },
-                    )*
-                    _ => unreachable!("a tile of {rows} rows"),
-                }
-            };
-        }
-        tile_of!(1 2 3 4 5 6);
     }
 }
 
-/// Rows of each group of so many: about the same, at most those of a tile.
-fn group_sizes(count: usize) -> impl Iterator<Item = usize> {
+/// Rows of each tile of so many: about the same.
+fn group_sizes(count: usize, most: usize) -> Vec<usize> {
     let mut places = vec![(); count];
-    let sizes: Vec<usize> = groups::<ROWS, _>(&mut places).map(|group| group.len()).collect();
-    sizes.into_iter()
+    let length = |group: &mut [()]| group.len();
+    if most == ROWS {
+        groups::<ROWS, _>(&mut places).map(length).collect()
+    } else {
+        groups::<4, _>(&mut places).map(length).collect()
+    }
 }
 
-// One group of inputs at a time: several would have the compiler add them up first, and keep the totals in memory.
+/// Fetches a part of the `count` elements from `first` on: as much as one of so many tiles has to, for the next panel to be
+/// there in time.
+fn fetch<T>(codes: &[T], first: usize, count: usize, tile: usize, tiles: usize) {
+    let next = codes.get(first..).unwrap_or_default();
+    let each = count.div_ceil(tiles);
+    let part = next.get(tile * each..).unwrap_or_default();
+    let part = &part[..part.len().min(each)];
+    for line in part.chunks((LINE / size_of::<T>()).max(1)) {
+        #[expect(unsafe_code, reason = "the standard library has no safe form outside of functions compiled for it")]
+        // SAFETY: fetching changes nothing, and every such processor has the instruction.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast());
+        }
+    }
+}
+
+/// Rows times a panel of pairs; what belongs to rows and columns alone is not subtracted yet.
+fn pairs_of(input: &[[i32; 2]], panel: &[[[i16; 2]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
+    macro_rules! tile_of {
+        ($($rows:literal)*) => {
+            match sums.len() {
+                $(
+                    #[expect(unsafe_code, reason = "a function that is compiled for more than every processor has")]
+                    // SAFETY: such panels are made where the processor has these features.
+                    $rows => unsafe { pairs::<$rows>(input, panel, sums) },
+                )*
+                rows => unreachable!("a tile of {rows} rows"),
+            }
+        };
+    }
+    tile_of!(1 2 3 4);
+}
+
+/// Rows times a panel of fours.
+fn quads_of(input: &[i32], panel: &[[[i8; GROUP]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
+    macro_rules! tile_of {
+        ($($rows:literal)*) => {
+            match sums.len() {
+                $(
+                    #[expect(unsafe_code, reason = "a function that is compiled for more than every processor has")]
+                    // SAFETY: such panels are made where the processor has these features.
+                    $rows => unsafe { quads::<$rows>(input, panel, sums) },
+                )*
+                rows => unreachable!("a tile of {rows} rows"),
+            }
+        };
+    }
+    tile_of!(1 2 3 4 5 6);
+}
 
 #[target_feature(enable = "avx2")]
-fn pairs<const N: usize>(input: &[i32], panel: &[i8], fetch: &[i8], sums: &mut [[i32; COLUMNS]; ROWS]) {
+fn pairs<const N: usize>(input: &[[i32; 2]], panel: &[[[i16; 2]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
     let mut totals = [[_mm256_setzero_si256(); 2]; N];
-    let mut fetch = fetch.chunks(LINE);
-    for (input, weights) in input.as_chunks::<N>().0.iter().zip(panel.as_chunks::<{ COLUMNS * 2 }>().0) {
-        prefetch(fetch.next());
-        let [left, right] =
-            [&weights[..COLUMNS], &weights[COLUMNS..]].map(|codes| _mm256_cvtepi8_epi16(load_16(codes)));
+    for (input, [odd, even]) in input.as_chunks::<N>().0.iter().zip(panel.as_chunks().0) {
+        let [odd, even] = [odd, even].map(|pairs| [load(pairs, 0), load(pairs, 1)]);
         for (totals, input) in totals.iter_mut().zip(input) {
-            let input = _mm256_set1_epi32(*input);
-            totals[0] = _mm256_add_epi32(totals[0], _mm256_madd_epi16(input, left));
-            totals[1] = _mm256_add_epi32(totals[1], _mm256_madd_epi16(input, right));
+            let (x_even, x_odd) = (_mm256_set1_epi32(input[0]), _mm256_set1_epi32(input[1]));
+            for (place, total) in totals.iter_mut().enumerate() {
+                let left = _mm256_add_epi16(x_even, odd[place]);
+                let right = _mm256_add_epi16(x_odd, even[place]);
+                *total = _mm256_add_epi32(*total, _mm256_madd_epi16(left, right));
+            }
         }
+        keep_order(&mut totals);
     }
     store(&totals, sums);
 }
 
 #[target_feature(enable = "avx2,avxvnni")]
-fn quads<const N: usize>(input: &[i32], panel: &[i8], fetch: &[i8], sums: &mut [[i32; COLUMNS]; ROWS]) {
+fn quads<const N: usize>(input: &[i32], panel: &[[[i8; GROUP]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
     let mut totals = [[_mm256_setzero_si256(); 2]; N];
-    let mut fetch = fetch.chunks(LINE);
-    for (input, weights) in input.as_chunks::<N>().0.iter().zip(panel.as_chunks::<{ COLUMNS * 4 }>().0) {
-        prefetch(fetch.next());
-        let [left, right] = [&weights[..COLUMNS * 2], &weights[COLUMNS * 2..]].map(|codes| load_32(codes));
+    for (input, weights) in input.as_chunks::<N>().0.iter().zip(panel) {
+        let weights = [load(weights, 0), load(weights, 1)];
         for (totals, input) in totals.iter_mut().zip(input) {
             let input = _mm256_set1_epi32(*input);
-            totals[0] = _mm256_dpbusd_avx_epi32(totals[0], input, left);
-            totals[1] = _mm256_dpbusd_avx_epi32(totals[1], input, right);
+            for (total, weights) in totals.iter_mut().zip(weights) {
+                *total = _mm256_dpbusd_avx_epi32(*total, input, weights);
+            }
         }
+        keep_order(&mut totals);
     }
     store(&totals, sums);
 }
 
-/// Fetches a line of memory that the next panel is in.
+/// Keeps the compiler from adding up several groups first, for which it would keep the totals in memory.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn prefetch(line: Option<&[i8]>) {
-    if let Some(line) = line {
-        _mm_prefetch::<_MM_HINT_T1>(line.as_ptr());
+fn keep_order<const N: usize>(totals: &mut [[__m256i; 2]; N]) {
+    for total in totals.as_flattened_mut() {
+        #[expect(unsafe_code, reason = "there is no other way to tell the compiler")]
+        // SAFETY: it is a comment, which has no effect.
+        unsafe {
+            asm!("/* {0} */", inout(ymm_reg) * total, options(pure, nomem, nostack, preserves_flags));
+        }
     }
 }
 
+/// The first or second vector of a panel's row.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_16(codes: &[i8]) -> __m128i {
-    assert!(codes.len() >= 16, "16 bytes");
+fn load<T>(row: &[T; COLUMNS], half: usize) -> __m256i {
+    const { assert!(size_of::<T>() * COLUMNS == 64, "two vectors") };
+    let half = &row[half * COLUMNS / 2..][..COLUMNS / 2];
     #[expect(unsafe_code, reason = "the standard library has no safe form")]
-    // SAFETY: reads 16 bytes.
+    // SAFETY: reads the 32 bytes of the slice, in which all bits are numbers.
     unsafe {
-        _mm_loadu_si128(codes.as_ptr().cast())
+        _mm256_loadu_si256(half.as_ptr().cast())
     }
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_32(codes: &[i8]) -> __m256i {
-    assert!(codes.len() >= 32, "32 bytes");
-    #[expect(unsafe_code, reason = "the standard library has no safe form")]
-    // SAFETY: reads 32 bytes.
-    unsafe {
-        _mm256_loadu_si256(codes.as_ptr().cast())
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn store<const N: usize>(totals: &[[__m256i; 2]; N], sums: &mut [[i32; COLUMNS]; ROWS]) {
+fn store<const N: usize>(totals: &[[__m256i; 2]; N], sums: &mut [[i32; COLUMNS]]) {
     for (sums, totals) in sums.iter_mut().zip(totals) {
         for (sums, total) in sums.as_chunks_mut::<8>().0.iter_mut().zip(totals) {
             #[expect(unsafe_code, reason = "the standard library has no safe form")]
