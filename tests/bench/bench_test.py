@@ -158,7 +158,7 @@ class Isa(unittest.TestCase):
 
     def test_pytorch_has_the_same_instructions(self):
         def limits(isa):
-            names = "ATEN_CPU_CAPABILITY ONEDNN_MAX_CPU_ISA MKL_ENABLE_INSTRUCTIONS".split()
+            names = "ATEN_CPU_CAPABILITY ONEDNN_MAX_CPU_ISA MKL_CBWR".split()
             child = f"import json, os; print(json.dumps([os.environ.get(name) for name in {names}]))"
             program = Program("a child", [sys.executable, "-c", child], 1, isa)
             program.__exit__()
@@ -166,10 +166,10 @@ class Isa(unittest.TestCase):
             return program.version
 
         with mock.patch.dict(os.environ):
-            for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"):
+            for name in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_CBWR"):
                 os.environ.pop(name, None)
             self.assertEqual(limits("avx2"), ["avx2", "AVX2", "AVX2"])
-            self.assertEqual(limits("portable"), ["default", "SSE41", "SSE4_2"])
+            self.assertEqual(limits("portable"), ["default", "SSE41", "COMPATIBLE"])
             self.assertEqual(limits("amx"), [None] * 3)
             self.assertEqual(limits(None), [None] * 3)
 
