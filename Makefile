@@ -17,7 +17,8 @@ export CARGO_TARGET_DIR := $(TARGET)
 export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-tools bench-cuda gpu-pack gpu-check fixtures picture apt wasm-target
+.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-kernels bench-tools bench-cuda gpu-pack \
+	gpu-check fixtures picture apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -48,7 +49,7 @@ format: ## Check the formatting
 
 # DOCS_RS keeps the CUDA build from downloading LLVM: it is type-checked and not linked.
 lint: wasm-target www/node_modules/.package-lock.json ## Check types and lints of all code, CUDA included
-	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda -- -D warnings
+	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda,tsp-mgs-kernels/rivals -- -D warnings
 	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings
 	cargo clippy $(WASM) --features cpu-relaxed -- -D warnings
 	cargo clippy $(WASM) --features webgpu -- -D warnings
@@ -78,6 +79,10 @@ size: web ## Print what a browser downloads; an error when it grew
 bench: apt web bench-tools ## Time every path in turns with what a user would pick instead
 	$(VENV)/bin/python -m unittest discover -s tests/bench -p "*_test.py"
 	$(VENV)/bin/python tests/bench/bench.py $(TRAINER) $(TARGET)/bench $(BENCH)
+
+# BENCH takes flags here, too: make bench-kernels BENCH=--quick; core/kernels/benches/rivals/main.rs lists them.
+bench-kernels: ## Time products of linear layers in turns with other libraries'
+	cargo bench --locked -p tsp-mgs-kernels --features rivals --bench rivals -- $(BENCH)
 
 bench-tools: $(VENV)/bench tests/bench/node_modules/.package-lock.json
 

@@ -9,13 +9,16 @@ from pathlib import Path
 
 from setting import BENCH
 
+# What tells how fast a kernel can be, by the kernel's names for them.
+FLAGS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "i8mm", "bf16")
+
 
 def machine():
     processor, info = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
     if info.exists():
         processor = next((line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")), processor)
         flags = info.read_text()
-        processor += "".join(f", {name}" for name in ("avx2", "avx512f", "amx_tile") if re.search(rf"\b{name}\b", flags))
+        processor += "".join(f", {name}" for name in FLAGS if re.search(rf"\b{name}\b", flags))
     cores = len(os.sched_getaffinity(0))
     return f"{processor}, {cores} core{'s' * (cores > 1)}, {platform.system()} {platform.release()}, load {os.getloadavg()[0]:.1f} at the start"
 

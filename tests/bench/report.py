@@ -4,6 +4,10 @@ import json
 import statistics
 from dataclasses import asdict, dataclass, field
 
+from setting import NotMeasured
+
+LIMITED = "where instructions are named, ours (`--isa`) and PyTorch are kept to them; onnxruntime has no switch for that and takes all that the processor has"
+
 
 @dataclass
 class Row:
@@ -13,12 +17,20 @@ class Row:
     case: str
     unit: str  # what is shown, such as "images/s"
     threads: int | None = None
+    isa: str | None = None  # the instruction set that ours was limited to
     at_least: dict[str, float] = field(default_factory=dict)  # ratio to reach, by a part of the rival's name
     note: str = ""
     compared: list[dict] = field(default_factory=list)  # from `compare.same`
     samples: dict[str, list[float]] = field(default_factory=dict)  # seconds, "ours" first
     busy: dict[str, list[float]] = field(default_factory=dict)  # seconds of processors; not where a browser shares its work out
     not_measured: str | None = None
+
+    def filled(self, fill):
+        """The row as `fill` completes it, or with the reason why this machine cannot."""
+        try:
+            return fill(self)
+        except NotMeasured as why:
+            return self.left_out(why)
 
     def timed(self, samples):
         """Takes what `setting.in_turns` gives: pairs of clock and processor, or the clock alone."""
@@ -84,9 +96,9 @@ def markdown(run):
 
 
 def _compared(rows):
-    lines = ["| path | case | threads | ours | rival | ratio | of processors | at least | results differ by |", "|" + " --- |" * 9]
+    lines = ["| path | case | instructions | threads | ours | rival | ratio | of processors | at least | results differ by |", "|" + " --- |" * 10]
     for row in rows:
-        start = f"| {row.path} | {row.case} | {row.threads or ''} |"
+        start = f"| {row.path} | {row.case} | {row.isa or 'all'} | {row.threads or ''} |"
         if row.not_measured:
             lines.append(f"{start} not measured: {row.not_measured} | | | | | |")
             continue
@@ -97,6 +109,8 @@ def _compared(rows):
             busy = f"{row.busy_ratios()[rival]:.2f}" if row.busy else ""
             lines.append(f"{start} {ours} | {rival}: {rate(row.samples[rival], row.unit)} | {ratio:.2f} | {busy} | {target} | {apart} |")
     notes = dict.fromkeys(f"{row.path}: {row.note}" for row in rows if row.note)
+    if any(row.isa for row in rows):
+        notes[LIMITED] = None
     legend = "Median (slowest to fastest); ratio is ours ÷ rival's throughput, by the clock and by the time of processors."
     return "\n".join(lines) + f"\n\n{legend}\n" + "\n".join(f"- {note}" for note in notes)
 

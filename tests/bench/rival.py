@@ -14,10 +14,10 @@ from setting import BENCH, environment, pinned
 class Program:
     """A running program that answers requests; to be used by `with`."""
 
-    def __init__(self, name, command, threads):
+    def __init__(self, name, command, threads, isa=None):
         self.name = name
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads), preexec_fn=pinned(threads)
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads, isa), preexec_fn=pinned(threads)
         )
         self.version = self._answer()  # it is ready
 
@@ -41,15 +41,16 @@ class Program:
 
 
 class Rival:
-    """One of `rivals`, to be used by `with`. Those with as many threads share a process, whose libraries take seconds to load."""
+    """One of `rivals`, to be used by `with`. Those with as many threads and the same instructions share a process, whose libraries take seconds to load."""
 
     _processes = {}
 
-    def __init__(self, name, threads, **options):
-        known = self._processes.get(threads)
+    def __init__(self, setting, name, threads, **options):
+        place = threads, setting.isa
+        known = self._processes.get(place)
         if known is None or known.process.poll() is not None:
-            self._processes[threads] = Program("the process of the rivals", [sys.executable, BENCH / "rivals/serve.py", str(threads)], threads)
-        self.process = self._processes[threads]
+            self._processes[place] = Program("the process of the rivals", [sys.executable, BENCH / "rivals/serve.py", str(threads)], *place)
+        self.process = self._processes[place]
         self.id, self.version = self._answer(what="open", name=name, options=options)
 
     def ask(self, **request):

@@ -24,6 +24,7 @@ class Setting:
     threads: list[int]
     rounds: int
     is_quick: bool
+    isa: str | None = None  # the instruction set that `--isa` limits ours to, and PyTorch as far as it can be
 
     def pick(self, quick, full):
         return quick if self.is_quick else full
@@ -37,10 +38,20 @@ def cores(threads):
     return usable[-threads:]
 
 
-def environment(threads):
-    """For a child process: no library starts more threads than it has cores."""
+# What keeps PyTorch's own loops, oneDNN and MKL to an instruction set; those that are not here are all that a processor has.
+# MKL heeds MKL_ENABLE_INSTRUCTIONS on Intel's processors alone, and this on AMD's too: 66 to 20 GFLOP/s (Zen 3).
+PYTORCH_LIMITS = {
+    "portable": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"},
+    "avx512": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+    "vnni": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI"},
+}
+
+
+def environment(threads, isa=None):
+    """For a child process: no library starts more threads than it has cores, or takes instructions beyond the set."""
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")}
-    return os.environ | limits | {"TOKENIZERS_PARALLELISM": "false"}
+    return os.environ | limits | PYTORCH_LIMITS.get(isa, {}) | {"TOKENIZERS_PARALLELISM": "false"}
 
 
 def pinned(threads):

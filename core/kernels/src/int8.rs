@@ -10,6 +10,8 @@ mod wide;
 
 use std::ops::Range;
 
+#[cfg(feature = "rivals")]
+use rayon::prelude::*;
 use rten_vecmath::MinMax;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -132,6 +134,70 @@ impl Int8 {
                 }
             },
         );
+    }
+}
+
+/// Products of bytes alone, which the comparison with other libraries times.
+#[cfg(feature = "rivals")]
+pub struct CodeSums {
+    codes: Codes,
+    bias: Vec<i32>,
+}
+
+#[cfg(feature = "rivals")]
+impl CodeSums {
+    /// From row-major `[inputs, outputs]` and `[outputs]`.
+    pub fn new(codes: &[i8], bias: Vec<i32>) -> Self {
+        Self { codes: Codes::new(codes, bias.len(), Isa::current()), bias }
+    }
+
+    /// `out = rows · codes + bias`, or that added to `out`, by all threads of rayon's current pool.
+    pub fn product(&self, rows: &[u8], out: &mut [i32], store: Store) {
+        let (outputs, threads) = (self.bias.len(), rayon::current_num_threads());
+        let count = out.len() / outputs;
+        let inputs = rows.len() / count;
+        let each = count.div_ceil(threads);
+        let step = self.codes.columns_step().filter(|_| threads > 1 && each < crate::linear::ROWS_EACH);
+        let Some(step) = step else {
+            let parts = out.par_chunks_mut(each * outputs).zip(rows.par_chunks(each * inputs));
+            parts.for_each(|(out, rows)| {
+                let mut out: Vec<&mut [i32]> = out.chunks_exact_mut(outputs).collect();
+                self.multiply(rows, inputs, &mut out, 0..outputs, store);
+            });
+            return;
+        };
+        let width = outputs.div_ceil(step).div_ceil(2 * threads) * step;
+        let mut parts: Vec<Vec<&mut [i32]>> = (0..outputs).step_by(width).map(|_| Vec::with_capacity(count)).collect();
+        for row in out.chunks_exact_mut(outputs) {
+            parts.iter_mut().zip(row.chunks_mut(width)).for_each(|(part, row)| part.push(row));
+        }
+        parts.into_par_iter().enumerate().for_each(|(place, mut out)| {
+            let columns = place * width..outputs.min((place + 1) * width);
+            self.multiply(rows, inputs, &mut out, columns, store);
+        });
+    }
+
+    fn multiply(&self, rows: &[u8], inputs: usize, out: &mut [&mut [i32]], columns: Range<usize>, store: Store) {
+        let (block, length) = (self.codes.rows_at_once(), self.codes.row_length(inputs));
+        let mut padded = Vec::new();
+        for (rows, out) in rows.chunks(block * inputs).zip(out.chunks_mut(block)) {
+            padded.clear();
+            padded.resize(self.codes.padded(out.len()) * length, 0);
+            let padding = padded.chunks_exact_mut(length).zip(rows.chunks_exact(inputs));
+            padding.for_each(|(padded, row)| padded[..inputs].copy_from_slice(row));
+            self.codes.multiply(&padded, length, columns.clone(), &mut |sums| {
+                let written = sums.first_column..columns.end.min(sums.first_column + sums.width);
+                let bias = &self.bias[written.clone()];
+                let written = written.start - columns.start..written.end - columns.start;
+                for (out, sums) in out[sums.first_row..].iter_mut().zip(sums.values.chunks_exact(sums.width)) {
+                    let out = out[written.clone()].iter_mut().zip(sums).zip(bias);
+                    match store {
+                        Store::Add => out.for_each(|((out, sum), bias)| *out += sum + bias),
+                        Store::Overwrite => out.for_each(|((out, sum), bias)| *out = sum + bias),
+                    }
+                }
+            });
+        }
     }
 }
 

@@ -26,5 +26,7 @@ mod testing;
 
 pub use attention::Attention;
 pub use elementwise::{LayerNorm, gelu, quick_gelu};
+#[cfg(all(feature = "rivals", not(target_arch = "wasm32")))]
+pub use int8::CodeSums;
 pub use isa::{Isa, MissingIsa};
 pub use linear::{Linear, Store, Threads, WeightFormat};

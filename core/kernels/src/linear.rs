@@ -14,7 +14,7 @@ use crate::int8::Int8;
 use crate::isa::Isa;
 
 /// Rows from which on a thread takes rows of its own, rather than columns: each reads the whole weight.
-const ROWS_EACH: usize = 64;
+pub(crate) const ROWS_EACH: usize = 64;
 
 /// How a weight is kept and multiplied. Sums and results are float32 in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ def tower(setting, path, size, batch, device, provider, times):
     pixels = setting.folder / f"views-{batch}.f32"
     with (
         Browser(setting.www, model=own, material=setting.folder) as browser,
-        Rival("tower", 1, runtime="torch", weights=checkpoint, size=size) as reference,
+        Rival(setting, "tower", 1, runtime="torch", weights=checkpoint, size=size) as reference,
     ):
         reference.ask(what="pixels", file=image, crops=batch, out=pixels)
         information = browser.ask(what="load", side="ours", device=device, image=f"/material/{image.parent.name}/{image.name}")

@@ -17,7 +17,7 @@ def run(setting):
         browser.ask(what="load", side="ours", device="cpu", image=f"/material/{image.parent.name}/{image.name}")
         found = task(browser.ask(what="run", side="ours", times=1)["result"])
         peak = browser.ask(what="memory", side="ours")
-    with Rival("tower", 1, runtime="torch", weights=weights(setting, size), size=size) as reference:
+    with Rival(setting, "tower", 1, runtime="torch", weights=weights(setting, size), size=size) as reference:
         same("ours and PyTorch", found, reference.ask(what="score", files=[image], crops=1)[0], BOUND)
     stored = sum(shard.stat().st_size for shard in own.glob("*.safetensors"))
     note = f"peak of the tab's process less the {empty / 1e6:.0f} MB of an empty page; {(peak - empty) / stored:.2f} × the bundle's weights"

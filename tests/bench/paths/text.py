@@ -17,9 +17,9 @@ def run(setting):
     checkpoint, folder = weights(setting, size), with_prompts(setting, images, prompts)
     files = sorted(folder.glob("*.bmp"))
     for threads in setting.threads:
-        with Rival("text", threads, weights=checkpoint, size=size) as rival:
+        with Rival(setting, "text", threads, weights=checkpoint, size=size) as rival:
             case = f"{size}, {images} images, {prompts} prompts, both tasks"
-            row = Row("text", case, "images/s", threads, at_least={"PyTorch": 5.0}, note=NOTE)
+            row = Row("text", case, "images/s", threads, setting.isa, at_least={"PyTorch": 5.0}, note=NOTE)
             checked = files[:6]
             rows = ours.score(setting, threads, checkpoint, checked, *FLAGS).rows
             found = [[line["perception"]["score"], line["alignment"]["score"]] for line in rows]

@@ -5,7 +5,7 @@ from compare import EXACT, same, task
 from material import PATCHES, photos, tower, weights
 from report import Row
 from rival import Rival
-from setting import NotMeasured, in_turns
+from setting import in_turns
 
 NOTE = "ours from the file: reads a BMP of 512 × 512 and cuts its views too"
 
@@ -15,23 +15,17 @@ def run(setting):
     files, checkpoint = photos(setting, 65), weights(setting, size)
     for threads in setting.threads:
         with (
-            Rival("tower", threads, runtime="onnxruntime", weights=checkpoint, size=size, onnx=tower(setting, size, "fp32")) as onnx,
-            Rival("tower", threads, runtime="torch", weights=checkpoint, size=size) as torch,
+            Rival(setting, "tower", threads, runtime="onnxruntime", weights=checkpoint, size=size, onnx=tower(setting, size, "fp32")) as onnx,
+            Rival(setting, "tower", threads, runtime="torch", weights=checkpoint, size=size) as torch,
         ):
             for batch in (16, 1):
-                yield measured(setting, threads, batch, checkpoint, size, files, (onnx, torch))
+                row = Row("tower", f"{size}, batch {batch}", "views/s", threads, setting.isa, at_least={"onnxruntime": 1.0}, note=NOTE)
+                yield row.filled(lambda row: measured(setting, threads, batch, checkpoint, files, (onnx, torch), row))
 
 
-def measured(setting, threads, batch, checkpoint, size, files, rivals):
-    row = Row("tower", f"{size}, batch {batch}", "views/s", threads, at_least={"onnxruntime": 1.0}, note=NOTE)
+def measured(setting, threads, batch, checkpoint, files, rivals, row):
     # Sixteen windows of one image fill a batch by themselves; single ones are put together unless told otherwise.
-    flags = [*PATCHES, "--crops", str(batch)]
-    if batch == 1:
-        try:
-            ours.needs(setting, "--batch", "one view at a time")
-        except NotMeasured as why:
-            return row.left_out(why)
-        flags += ["--batch", "1"]
+    flags = [*PATCHES, "--crops", str(batch), *(["--batch", "1"] if batch == 1 else [])]
     checked = files[:2]
     found = [task(line) for line in ours.score(setting, threads, checkpoint, checked, *flags).rows]
     for rival in rivals:

@@ -17,8 +17,8 @@ def run(setting):
     files, exact = photos(setting, setting.pick(33, 65), SIDE, "jpg"), photos(setting, 4, SIDE, "bmp")
     for threads in setting.threads:
         with (
-            Rival("views", threads, weights=checkpoint, size="pixels", way="published") as published,
-            Rival("views", threads, weights=checkpoint, size="pixels", way="careful") as careful,
+            Rival(setting, "views", threads, weights=checkpoint, size="pixels", way="published") as published,
+            Rival(setting, "views", threads, weights=checkpoint, size="pixels", way="careful") as careful,
         ):
             row = Row("views", f"JPEG of {SIDE} × {SIDE}, 16 views", "images/s", threads, at_least={"published": 10.0}, note=NOTE)
             sides = {"ours": lambda: ours.seconds_each(setting, threads, checkpoint, files, *FLAGS)}

@@ -1,4 +1,4 @@
-"""The whole score from files: decode, sixteen views, both tasks, every image with its prompt; in float32 and in 8 bits."""
+"""The whole score from files: decode, sixteen views, both tasks, every image with its prompt; in float32, 8 bits and bfloat16."""
 
 from contextlib import ExitStack
 
@@ -7,13 +7,13 @@ from compare import EXACT, JPEG, same
 from material import scenes, weights, without_loss
 from report import Row
 from rival import Rival
-from setting import NotMeasured, in_turns
+from setting import in_turns
 
 WAYS = ["careful", "loop", "published"]
 NOTE = ("512 × 512 JPEG, eight images a prompt, one prompt after another; DataLoader and plain loop cut the windows that they need and encode equal texts once, the published "
         "way unfolds the grid and encodes 11 padded texts an image")
 # What 8-bit products moved scores by on seeded weights (README, "Speed"), and what decoders add.
-INT8 = 0.06
+FEWER_BITS = 0.06
 
 
 def run(setting):
@@ -22,20 +22,15 @@ def run(setting):
     checkpoint = weights(setting, size)
     for threads in setting.threads:
         with ExitStack() as stack:
-            rivals = [stack.enter_context(Rival("score", threads, weights=checkpoint, size=size, way=way)) for way in WAYS]
-            yield measured(setting, threads, checkpoint, size, images, rivals, "f32")
-            yield measured(setting, threads, checkpoint, size, images, rivals, "int8")
+            rivals = [stack.enter_context(Rival(setting, "score", threads, weights=checkpoint, size=size, way=way)) for way in WAYS]
+            for precision in ("f32", "int8", "bf16"):
+                case = f"{size}, both tasks, 16 views, {precision}"
+                row = Row("whole", case, "images/s", threads, setting.isa, at_least={"PyTorch": 3.0}, note=NOTE)
+                yield row.filled(lambda row: measured(setting, threads, checkpoint, images, rivals, precision, row))
 
 
-def measured(setting, threads, checkpoint, size, images, rivals, precision):
-    row = Row("whole", f"{size}, both tasks, 16 views, {precision}", "images/s", threads, at_least={"PyTorch": 3.0}, note=NOTE)
-    flags = ["--task", "both"]
-    if precision == "int8":
-        try:
-            ours.needs(setting, "--precision", "8-bit products")
-        except NotMeasured as why:
-            return row.left_out(why)
-        flags += ["--precision", "int8"]
+def measured(setting, threads, checkpoint, images, rivals, precision, row):
+    flags = ["--task", "both", "--precision", precision]
     for rival in rivals:
         row.compared.append(compared(setting, threads, checkpoint, images[:: len(images) // 4], rival, flags, precision))
     # In the order of their prompts, so that a part tells the rate of all.
@@ -59,5 +54,5 @@ def compared(setting, threads, checkpoint, images, rival, flags, precision):
     for files, bound in ((images, JPEG), (without_loss(setting, images), EXACT)):
         rows = ours.score(setting, threads, checkpoint, files, *flags).rows
         found = [[row["perception"]["score"], row["alignment"]["score"]] for row in rows]
-        result = same(rival.version, found, rival.ask(what="score", files=files), INT8 if precision == "int8" else bound)
+        result = same(rival.version, found, rival.ask(what="score", files=files), bound if precision == "f32" else FEWER_BITS)
     return result

@@ -15,10 +15,12 @@ PATCHES = Options(inputs="patches", fine=False)
 class Rival:
     def __init__(self, runtime, weights, size, onnx=None):
         clip = load(weights, size)
+        # Around many images: it keeps weights in bfloat16 until it ends.
+        self.autocast = torch.autocast("cpu", torch.bfloat16, enabled=runtime == "torch bf16")
         self.reference = Reference(clip)
         self.levels = self.reference.level_features("", PATCHES)
-        if runtime == "torch":
-            self.version = f"PyTorch {torch.__version__}"
+        if runtime.startswith("torch"):
+            self.version = f"PyTorch{runtime.removeprefix('torch')} {torch.__version__}"
             self.features = lambda pixels: clip.visual_projection(clip.vision_model(pixels).pooler_output)
             return
         import onnxruntime
@@ -31,7 +33,8 @@ class Rival:
 
     def score(self, files, crops):
         """What `compare.task` says of each image."""
-        return [self.parts(self.features(Views(Path(file)).patches(crops)).tolist()) for file in files]
+        with self.autocast:
+            return [self.parts(self.features(Views(Path(file)).patches(crops)).tolist()) for file in files]
 
     def parts(self, features):
         """From one image's patch features to its score."""
@@ -43,11 +46,12 @@ class Rival:
     def seconds_each(self, file, batch, times):
         """Seconds a view."""
         pixels = Views(Path(file)).patches(batch)
-        self.features(pixels)  # warm
-        clock = Clock()
-        for _ in range(times):
-            self.features(pixels)
-        return clock.each(times * batch)
+        with self.autocast:
+            self.features(pixels)  # warm
+            clock = Clock()
+            for _ in range(times):
+                self.features(pixels)
+            return clock.each(times * batch)
 
     def pixels(self, file, crops, out):
         """Leaves the views as raw float32, for rivals in a browser."""
