@@ -2,6 +2,7 @@
 
 #![recursion_limit = "256"]
 
+mod constructors;
 mod device;
 mod fetch;
 
@@ -24,9 +25,10 @@ use wasm_bindgen_futures::JsFuture;
 /// Runs of the self-check: a wrong kernel can come with the second call, when it was first tuned.
 const SELF_CHECK_RUNS: usize = 3;
 
-/// Makes panics readable in the console; a panic also ends this module, and the worker must be replaced.
+/// Runs constructors and makes panics readable in the console. A panic also ends this module; replace its worker then.
 #[wasm_bindgen(start)]
 fn start() {
+    constructors::run();
     console_error_panic_hook::set_once();
     // burn reports a shader that the browser rejects by a log record alone.
     let _ = console_log::init_with_level(log::Level::Warn);
