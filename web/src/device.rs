@@ -27,6 +27,8 @@ pub async fn open() -> Result<(Device, String), JsError> {
     if let Some(opened) = OPENED.with(|opened| opened.get().cloned()) {
         return Ok(opened);
     }
+    // A program that links this crate as a library, such as its tests, does not run the start function.
+    crate::constructors::run();
     let (device, setup) = Device::wgpu_options()
         .tasks_max(TASKS)
         .init_with_setup_async()
