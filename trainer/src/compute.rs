@@ -33,8 +33,8 @@ pub struct ComputeArgs {
 
     /// What the image tower multiplies weights in
     ///
-    /// int8 and bf16 are for a CPU, less exact, whatever the weights were stored in. int8 is faster everywhere; bf16 where
-    /// the processor has instructions for it (AVX512-BF16 or AMX).
+    /// int8 and bf16 are for a CPU, less exact, whatever the weights were stored in. int8 is faster everywhere; bf16 with
+    /// AMX alone.
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = Precision::F32)]
     pub precision: Precision,
 

@@ -1,58 +1,29 @@
-//! Products in bfloat16 by instructions of the processor: AVX512-BF16, or AMX. Sums are float32.
+//! Products in bfloat16 by Intel's matrix extension. Sums are float32.
+//!
+//! AVX512-BF16 is left out: on a Xeon with 2 MB of second cache a core multiplied 63 GFLOP/s with it, and 113 in float32.
 
-mod wide;
-
-use std::ops::Range;
-
-#[cfg(target_os = "linux")]
-use crate::amx;
-use crate::isa::Isa;
+use crate::amx::{BLOCK, Tiles};
+use crate::float::round_to_bf16;
 use crate::linear::{Part, Store};
 use crate::simd;
 
 /// A layer's weight, rounded to bfloat16.
 pub(crate) struct BFloat16 {
-    numbers: Numbers,
+    tiles: Tiles,
     inputs: usize,
 }
 
-/// `[inputs, outputs]` as its multiplier reads them.
-enum Numbers {
-    Wide(wide::Panels),
-    #[cfg(target_os = "linux")]
-    Amx(amx::Tiles),
-}
-
-/// Some sums of products, row-major.
-struct Sums<'a> {
-    values: &'a [f32],
-    /// Columns of each row.
-    width: usize,
-    /// Where they stand in the product.
-    first_row: usize,
-    first_column: usize,
-}
-
 impl BFloat16 {
-    /// Rounds a weight, row-major `[inputs, outputs]`, for the instruction set in use, which
-    /// [has such products](Isa::has_bf16).
-    pub(crate) fn new(weight: &[f32], outputs: usize) -> Self {
-        let mut halves = vec![0; weight.len()];
-        round(weight, &mut halves);
-        let numbers = match Isa::current() {
-            #[cfg(target_os = "linux")]
-            Isa::Amx => Numbers::Amx(amx::Tiles::of_bfloat16(&halves, outputs)),
-            _ => Numbers::Wide(wide::Panels::new(&halves, outputs)),
-        };
-        Self { numbers, inputs: weight.len() / outputs }
-    }
+    /// Columns of which threads can take multiples.
+    pub(crate) const COLUMNS_STEP: usize = BLOCK;
 
-    pub(crate) fn columns_step(&self) -> usize {
-        match &self.numbers {
-            Numbers::Wide(_) => wide::COLUMNS,
-            #[cfg(target_os = "linux")]
-            Numbers::Amx(_) => amx::BLOCK,
-        }
+    /// Rounds a weight, row-major `[inputs, outputs]`.
+    ///
+    /// # Panics
+    /// If the extension is not there.
+    pub(crate) fn new(weight: &[f32], outputs: usize) -> Self {
+        let halves: Vec<u16> = weight.iter().map(|&value| bits(value)).collect();
+        Self { tiles: Tiles::of_bfloat16(&halves, outputs), inputs: weight.len() / outputs }
     }
 
     pub(crate) fn multiply(&self, part: Part) {
@@ -60,20 +31,19 @@ impl BFloat16 {
         const ROWS: usize = 192;
 
         let Part { input, epilogue, out, columns } = part;
-        let length = self.row_length();
-        let mut halves = Vec::new();
+        let length = self.tiles.row_length();
+        let mut rounded = Vec::new();
         for (input, out) in input.chunks(ROWS * self.inputs).zip(out.chunks_mut(ROWS)) {
-            let rows = out.len();
-            halves.clear();
-            halves.resize(self.padded(rows) * length, 0);
-            for (row, halves) in input.chunks_exact(self.inputs).zip(halves.chunks_exact_mut(length)) {
-                round(row, halves);
+            rounded.clear();
+            rounded.resize(out.len().next_multiple_of(BLOCK) * length, 0);
+            for (row, rounded) in input.chunks_exact(self.inputs).zip(rounded.chunks_exact_mut(length)) {
+                round(row, rounded);
             }
-            self.sums(&halves, rows, columns.clone(), &mut |sums| {
-                let first = sums.first_column - columns.start;
-                let width = sums.width.min(columns.len() - first);
+            self.tiles.multiply_bfloat16(&rounded, columns.clone(), |(first_row, first_column), sums| {
+                let first = first_column - columns.start;
+                let width = BLOCK.min(columns.len() - first);
                 let bias = &epilogue.bias[first..][..width];
-                for (out, sums) in out[sums.first_row..].iter_mut().zip(sums.values.chunks_exact(sums.width)) {
+                for (out, sums) in out[first_row..].iter_mut().zip(sums) {
                     let out = out[first..][..width].iter_mut().zip(sums).zip(bias);
                     match epilogue.store {
                         Store::Add => out.for_each(|((out, sum), bias)| *out += sum + bias),
@@ -83,48 +53,22 @@ impl BFloat16 {
             });
         }
     }
-
-    /// Numbers of a row, those that fill it up included.
-    fn row_length(&self) -> usize {
-        match &self.numbers {
-            Numbers::Wide(panels) => panels.row_length(),
-            #[cfg(target_os = "linux")]
-            Numbers::Amx(tiles) => tiles.row_length() / size_of::<u16>(),
-        }
-    }
-
-    /// Rows, those that fill a block included.
-    fn padded(&self, rows: usize) -> usize {
-        match &self.numbers {
-            Numbers::Wide(_) => rows,
-            #[cfg(target_os = "linux")]
-            Numbers::Amx(_) => rows.next_multiple_of(amx::BLOCK),
-        }
-    }
-
-    /// Sums of the products of rows with some columns; `each` gets them block by block.
-    fn sums(&self, halves: &[u16], rows: usize, columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
-        match &self.numbers {
-            Numbers::Wide(panels) => panels.multiply(halves, rows, columns, each),
-            #[cfg(target_os = "linux")]
-            Numbers::Amx(tiles) => {
-                let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
-                tiles.multiply_bfloat16(&bytes, columns, |(first_row, first_column), sums| {
-                    each(Sums { values: sums.as_flattened(), width: amx::BLOCK, first_row, first_column });
-                });
-            }
-        }
-    }
 }
 
-/// The nearest number of bfloat16, the even one of two; as many as there is room for.
-fn round(values: &[f32], halves: &mut [u16]) {
+/// The bytes of the nearest numbers of bfloat16; as many as there are values.
+fn round(values: &[f32], bytes: &mut [u8]) {
     simd::loops(
         #[inline(always)]
         || {
-            for (half, value) in halves.iter_mut().zip(values) {
-                *half = (crate::float::round_to_bf16(*value).to_bits() >> 16) as u16;
+            for (bytes, value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
+                *bytes = bits(*value).to_le_bytes();
             }
         },
     );
+}
+
+/// The bits of the nearest number of bfloat16, the even one of two.
+#[inline(always)]
+fn bits(value: f32) -> u16 {
+    (round_to_bf16(value).to_bits() >> 16) as u16
 }

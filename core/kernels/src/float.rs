@@ -6,7 +6,7 @@
 //! which takes a third of the time when a single image has 50 rows.
 //!
 //! Weights that were stored in float16 may stay so, in half of the memory: a panel becomes float32 where it is multiplied,
-//! and the products are the same. So do weights in bfloat16 where the processor has no products of such; inputs are rounded
+//! and the products are the same. So do weights in bfloat16 where the processor has no fast products of such; inputs are rounded
 //! to bfloat16 as well, and a product of two is exact in float32.
 
 mod tile;

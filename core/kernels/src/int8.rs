@@ -12,6 +12,8 @@ use std::ops::Range;
 
 #[cfg(feature = "rivals")]
 use rayon::prelude::*;
+use rten_simd::ops::{BitOps, NumOps, ToFloat};
+use rten_simd::{Elem, Simd, SimdOp};
 use rten_vecmath::MinMax;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -96,45 +98,84 @@ impl Int8 {
             rows.round(input, self.inputs, length);
             rows.codes.resize(self.codes.padded(out.len()) * length, 0);
             self.codes.multiply(&rows.codes, length, columns.clone(), &mut |sums| {
-                self.write(&sums, &rows.scales, &rows.zeros, &columns, epilogue, out);
+                self.write(&sums, &rows, &columns, epilogue, out);
             });
         }
     }
 
     /// Writes what sums of codes stand for, as far as there are such rows and columns.
-    fn write(
-        &self,
-        sums: &Sums,
-        scales: &[f32],
-        zeros: &[f32],
-        columns: &Range<usize>,
-        epilogue: Epilogue,
-        out: &mut [&mut [f32]],
-    ) {
-        let first = sums.first_column;
-        let written = first..columns.end.min(first + sums.width);
-        let (column_scales, code_sums) = (&self.scales[written.clone()], &self.code_sums[written.clone()]);
-        let written = written.start - columns.start..written.end - columns.start;
-        let bias = &epilogue.bias[written.clone()];
-        let rows = out[sums.first_row..].iter_mut().zip(sums.values.chunks_exact(sums.width));
-        let of_rows = scales[sums.first_row..].iter().zip(&zeros[sums.first_row..]);
-        simd::loops(
-            #[inline(always)]
-            || {
-                for ((out, sums), (scale, zero)) in rows.zip(of_rows) {
-                    let columns = sums.iter().zip(code_sums).zip(column_scales).zip(bias);
-                    let products = columns.map(|(((sum, code_sum), column_scale), bias)| {
-                        (*sum as f32 - zero * code_sum) * (scale * column_scale) + bias
-                    });
-                    let out = out[written.clone()].iter_mut().zip(products);
-                    match epilogue.store {
-                        Store::Add => out.for_each(|(out, product)| *out += product),
-                        Store::Overwrite => out.for_each(|(out, product)| *out = product),
-                    }
-                }
-            },
-        );
+    fn write(&self, sums: &Sums, rows: &Rows, columns: &Range<usize>, epilogue: Epilogue, out: &mut [&mut [f32]]) {
+        let written = sums.first_column..columns.end.min(sums.first_column + sums.width);
+        let place = written.start - columns.start..written.end - columns.start;
+        simd::run(Write {
+            sums: sums.values,
+            width: sums.width,
+            row_scales: &rows.scales[sums.first_row..],
+            zeros: &rows.zeros[sums.first_row..],
+            column_scales: &self.scales[written.clone()],
+            code_sums: &self.code_sums[written],
+            bias: &epilogue.bias[place.clone()],
+            store: epilogue.store,
+            out: &mut out[sums.first_row..],
+            columns: place,
+        });
     }
+}
+
+/// `(sums − zero · code_sum) · row_scale · column_scale + bias`, written to some columns of `out` or added to them.
+struct Write<'a, 'b> {
+    /// `[rows, width]`; those past the columns are left out.
+    sums: &'a [i32],
+    width: usize,
+    /// `[rows]`
+    row_scales: &'a [f32],
+    zeros: &'a [f32],
+    /// `[columns]`
+    column_scales: &'a [f32],
+    code_sums: &'a [f32],
+    bias: &'a [f32],
+    store: Store,
+    /// At least `[rows]`
+    out: &'a mut [&'b mut [f32]],
+    columns: Range<usize>,
+}
+
+impl SimdOp for Write<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: rten_simd::Isa>(self, isa: I) {
+        let ops = isa.f32();
+        let lanes = ops.len();
+        for first in (0..self.columns.len()).step_by(lanes) {
+            let [column_scales, code_sums, bias] =
+                [self.column_scales, self.code_sums, self.bias].map(|values| load(ops, &values[first..]));
+            let columns = self.columns.start + first..self.columns.end.min(self.columns.start + first + lanes);
+            let rows = self.out.iter_mut().zip(self.sums.chunks_exact(self.width));
+            for ((out, sums), (row_scale, zero)) in rows.zip(self.row_scales.iter().zip(self.zeros)) {
+                let sums = isa.i32().to_float(load(isa.i32(), &sums[first..]));
+                let sums = ops.sub(sums, ops.mul(ops.splat(*zero), code_sums));
+                let scale = ops.mul(ops.splat(*row_scale), column_scales);
+                let product = ops.add(ops.mul(sums, scale), bias);
+                let out = &mut out[columns.clone()];
+                if out.len() == lanes {
+                    let product = if self.store == Store::Add { ops.add(product, ops.load(out)) } else { product };
+                    ops.store(product, out);
+                    continue;
+                }
+                let products = product.to_array();
+                for (out, product) in out.iter_mut().zip(products) {
+                    *out = if self.store == Store::Add { *out + product } else { product };
+                }
+            }
+        }
+    }
+}
+
+/// A vector of the first values; filled up with zeros if they are fewer.
+#[inline(always)]
+fn load<T: Elem, O: BitOps<T>>(ops: O, values: &[T]) -> O::Simd {
+    if values.len() < ops.len() { ops.load_pad(values).0 } else { ops.load(values) }
 }
 
 /// Products of bytes alone, which the comparison with other libraries times.

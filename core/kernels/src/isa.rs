@@ -19,7 +19,7 @@ pub enum Isa {
     Avx512,
     /// The same, and products of bytes.
     Avx512Vnni,
-    /// The same, and tiles of bytes (AMX).
+    /// The same, and tiles of bytes and of bfloat16 (AMX).
     Amx,
     /// NEON: 128 bits; every 64-bit ARM processor.
     Neon,
@@ -99,18 +99,6 @@ impl Isa {
             Self::NeonDotProd => "dotprod",
             Self::Simd128 => "simd128",
         }
-    }
-
-    /// Whether it multiplies pairs of bfloat16 by an instruction. Others compute with the same rounded numbers in float32,
-    /// which is exact, and gain no time.
-    pub fn has_bf16(self) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let has_vectors = matches!(self, Self::Avx512Vnni | Self::Amx);
-            has_vectors && std::arch::is_x86_feature_detected!("avx512bf16")
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        false
     }
 
     #[cfg(target_arch = "x86_64")]

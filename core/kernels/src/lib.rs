@@ -12,7 +12,7 @@ mod attention;
 mod elementwise;
 mod linear;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod bf16;
 mod float;
 #[cfg(not(target_arch = "wasm32"))]

@@ -5,12 +5,12 @@ use std::ops::Range;
 use rayon::current_num_threads;
 use rayon::prelude::*;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::bf16::BFloat16;
 use crate::float::Panels;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::int8::Int8;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::isa::Isa;
 
 /// Rows from which on a thread takes rows of its own, rather than columns: each reads the whole weight.
@@ -78,7 +78,7 @@ pub struct Linear {
 
 enum Weight {
     Float(Panels),
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     BFloat16(BFloat16),
     #[cfg(not(target_arch = "wasm32"))]
     Int8(Int8),
@@ -96,8 +96,8 @@ impl Linear {
         let weight = match format {
             WeightFormat::Stored => Weight::Float(Panels::as_stored(weight, outputs)),
             WeightFormat::Float32 => Weight::Float(Panels::float32(weight, outputs)),
-            #[cfg(target_arch = "x86_64")]
-            WeightFormat::BFloat16 if Isa::current().has_bf16() => Weight::BFloat16(BFloat16::new(weight, outputs)),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            WeightFormat::BFloat16 if Isa::current() == Isa::Amx => Weight::BFloat16(BFloat16::new(weight, outputs)),
             WeightFormat::BFloat16 => Weight::Float(Panels::bfloat16(weight, outputs)),
             #[cfg(not(target_arch = "wasm32"))]
             WeightFormat::Int8 => Weight::Int8(Int8::new(weight, outputs)),
@@ -153,8 +153,8 @@ impl Weight {
     fn columns_step(&self) -> Option<usize> {
         match self {
             Self::Float(weight) => Some(weight.columns_step()),
-            #[cfg(target_arch = "x86_64")]
-            Self::BFloat16(weight) => Some(weight.columns_step()),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Self::BFloat16(_) => Some(BFloat16::COLUMNS_STEP),
             #[cfg(not(target_arch = "wasm32"))]
             Self::Int8(weight) => weight.columns_step(),
         }
@@ -163,7 +163,7 @@ impl Weight {
     fn multiply(&self, part: Part) {
         match self {
             Self::Float(weight) => weight.multiply(part),
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::BFloat16(weight) => weight.multiply(part),
             #[cfg(not(target_arch = "wasm32"))]
             Self::Int8(weight) => weight.multiply(part),

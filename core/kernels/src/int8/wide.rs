@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use super::Sums;
 use crate::float::groups;
+use crate::simd;
 
 /// Columns of a panel: two vectors of 32-bit sums.
 pub(super) const COLUMNS: usize = 16;
@@ -49,8 +50,8 @@ enum Codes {
     /// For each [`GROUP`] of inputs: of each output the pair (w₁, w₃), then of each output the pair (w₀, w₂).
     Pairs {
         codes: Vec<[[i16; 2]; COLUMNS]>,
-        /// Of each output, `Σ w₀w₁ + w₂w₃` over the groups.
-        products: Vec<i32>,
+        /// `[panels, COLUMNS]`: of each output, `Σ w₀w₁ + w₂w₃` over the groups.
+        products: Vec<[i32; COLUMNS]>,
     },
     /// For each [`GROUP`] of inputs, those of each output.
     Quads(Vec<[[i8; GROUP]; COLUMNS]>),
@@ -100,10 +101,9 @@ impl Panels {
             Dot::Pairs => {
                 let wide = quads.iter().map(|group| group.map(|group| group.map(i16::from)));
                 let codes = wide.clone().flat_map(|group| [group.map(|w| [w[1], w[3]]), group.map(|w| [w[0], w[2]])]);
-                let mut products = vec![0; panels * COLUMNS];
+                let mut products = vec![[0; COLUMNS]; panels];
                 for (place, group) in wide.enumerate() {
-                    let panel = place / (row_length / GROUP) * COLUMNS;
-                    for (product, w) in products[panel..].iter_mut().zip(group) {
+                    for (product, w) in products[place / (row_length / GROUP)].iter_mut().zip(group) {
                         *product += i32::from(w[0]) * i32::from(w[1]) + i32::from(w[2]) * i32::from(w[3]);
                     }
                 }
@@ -139,11 +139,10 @@ impl Panels {
                 match (&self.codes, &input) {
                     (Codes::Pairs { codes, products }, Input::Pairs { rows: packed_rows, products: of_rows }) => {
                         fetch(codes, (panel + 1) * 2 * groups, 2 * groups, tile, sizes.len());
-                        pairs_of(&packed_rows[packed], &codes[panel * 2 * groups..][..2 * groups], tile_sums);
-                        let of_columns = &products[panel * COLUMNS..][..COLUMNS];
                         for (sums, of_row) in tile_sums.iter_mut().zip(&of_rows[first_row..]) {
-                            sums.iter_mut().zip(of_columns).for_each(|(sum, of_column)| *sum -= of_row + of_column);
+                            *sums = products[panel].map(|of_column| -of_row - of_column);
                         }
+                        pairs_of(&packed_rows[packed], &codes[panel * 2 * groups..][..2 * groups], tile_sums);
                     }
                     (Codes::Quads(codes), Input::Quads(packed_rows)) => {
                         fetch(codes, (panel + 1) * groups, groups, tile, sizes.len());
@@ -160,31 +159,43 @@ impl Panels {
 
     /// Rows in tiles of these sizes.
     fn pack(&self, rows: &[u8], sizes: &[usize]) -> Input {
-        let groups: Vec<[u8; GROUP]> = rows.as_chunks().0.to_vec();
+        let groups = rows.as_chunks::<GROUP>().0;
         let each = self.row_length / GROUP;
-        // From rows of groups to groups of rows, in each tile.
-        let mut first = 0;
-        let order = sizes.iter().flat_map(|&size| {
-            let start = first;
-            first += size;
-            (0..each).flat_map(move |group| (start..start + size).map(move |row| row * each + group))
-        });
         match self.dot() {
-            Dot::Quads => Input::Quads(order.map(|place| i32::from_le_bytes(groups[place])).collect()),
+            Dot::Quads => Input::Quads(interleave(groups, each, sizes, i32::from_le_bytes)),
             Dot::Pairs => {
-                let pair = |a: u8, b: u8| i32::from(a) | i32::from(b) << 16;
-                let products = groups.chunks_exact(each).map(|row| {
-                    row.iter().map(|&[a, b, c, d]| i32::from(a) * i32::from(b) + i32::from(c) * i32::from(d)).sum()
-                });
-                let products = products.collect();
-                let rows = order.map(|place| {
-                    let [a, b, c, d] = groups[place];
-                    [pair(a, c), pair(b, d)]
-                });
-                Input::Pairs { rows: rows.collect(), products }
+                let pairs = |group: [u8; GROUP]| {
+                    let bytes = i32::from_le_bytes(group);
+                    [bytes & 0x00ff_00ff, (bytes >> 8) & 0x00ff_00ff]
+                };
+                let product = |&[a, b, c, d]: &[u8; GROUP]| i32::from(a) * i32::from(b) + i32::from(c) * i32::from(d);
+                let products = simd::loops(
+                    #[inline(always)]
+                    || groups.chunks_exact(each).map(|row| row.iter().map(product).sum()).collect(),
+                );
+                Input::Pairs { rows: interleave(groups, each, sizes, pairs), products }
             }
         }
     }
+}
+
+/// `[rows, each]` groups as tiles of so many rows, each `[each, rows of the tile]`, converted.
+fn interleave<T: Copy + Default>(
+    groups: &[[u8; GROUP]],
+    each: usize,
+    sizes: &[usize],
+    convert: impl Fn([u8; GROUP]) -> T,
+) -> Vec<T> {
+    let mut packed = vec![T::default(); groups.len()];
+    let (mut tiles, mut rows) = (packed.as_mut_slice(), groups.chunks_exact(each));
+    for &size in sizes {
+        let (tile, rest) = tiles.split_at_mut(size * each);
+        tiles = rest;
+        for (place, row) in rows.by_ref().take(size).enumerate() {
+            tile[place..].iter_mut().step_by(size).zip(row).for_each(|(packed, group)| *packed = convert(*group));
+        }
+    }
+    packed
 }
 
 /// Rows of each tile of so many: about the same.
@@ -214,7 +225,7 @@ fn fetch<T>(codes: &[T], first: usize, count: usize, tile: usize, tiles: usize) 
     }
 }
 
-/// Rows times a panel of pairs; what belongs to rows and columns alone is not subtracted yet.
+/// Adds the products of rows with a panel of pairs, from which what belongs to rows and columns alone is not subtracted.
 fn pairs_of(input: &[[i32; 2]], panel: &[[[i16; 2]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
     macro_rules! tile_of {
         ($($rows:literal)*) => {
@@ -250,7 +261,7 @@ fn quads_of(input: &[i32], panel: &[[[i8; GROUP]; COLUMNS]], sums: &mut [[i32; C
 
 #[target_feature(enable = "avx2")]
 fn pairs<const N: usize>(input: &[[i32; 2]], panel: &[[[i16; 2]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
-    let mut totals = [[_mm256_setzero_si256(); 2]; N];
+    let mut totals: [_; N] = std::array::from_fn(|row| [load(&sums[row], 0), load(&sums[row], 1)]);
     for (input, [odd, even]) in input.as_chunks::<N>().0.iter().zip(panel.as_chunks().0) {
         let [odd, even] = [odd, even].map(|pairs| [load(pairs, 0), load(pairs, 1)]);
         for (totals, input) in totals.iter_mut().zip(input) {
