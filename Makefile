@@ -38,9 +38,9 @@ web: model wasm-target $(TOOLS)/wasm-bindgen www/node_modules/.package-lock.json
 	cd www && npm run --silent build
 
 # Another model for the page: make gallery MODEL=FOLDER, a bundle as `trainer export` writes it.
-model: $(TRAINER) ## Put a model beside the page: MODEL=FOLDER, or the built-in weights
-	$(if $(MODEL),rm -rf $(DIST)/model && mkdir -p $(DIST) && cp -r $(MODEL) $(DIST)/model,\
-	  $(TRAINER) export --dtype f16 --overwrite --out $(DIST)/model)
+model: ## Put a model beside the page: MODEL=FOLDER, or the built-in weights
+	rm -rf $(DIST)/model && mkdir -p $(DIST)/model
+	cp -r $(if $(MODEL),$(MODEL)/.,$(addprefix trainer/assets/demo/,model.json weights-*.safetensors)) $(DIST)/model
 
 test: format lint test-native test-wasm test-page size ## Install what is needed and run every test
 
@@ -50,6 +50,7 @@ format: ## Check the formatting
 # DOCS_RS keeps the CUDA build from downloading LLVM: it is type-checked and not linked.
 lint: wasm-target www/node_modules/.package-lock.json ## Check types and lints of all code, CUDA included
 	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda,tsp-mgs-kernels/rivals -- -D warnings
+	cargo clippy --locked -p tsp-mgs-trainer -- -D warnings
 	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings
 	cargo clippy $(WASM) --features cpu-relaxed -- -D warnings
 	cargo clippy $(WASM) --features webgpu -- -D warnings
@@ -66,7 +67,7 @@ test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in C
 	  cargo test $(WASM) --features $$module --test browser || exit 1; \
 	done
 
-test-page: apt web ## Test package and gallery as built in Chromium against the command line
+test-page: apt $(TRAINER) web ## Test package and gallery as built in Chromium against the command line
 	cd www && TRAINER=$(TRAINER) npm test --silent
 
 test-engines: jre $(TRAINER) $(VENV)-engines/ready ## Test the drivers for Ray and Spark on clusters of this machine: 0.5 GB to install
@@ -76,7 +77,7 @@ size: web ## Print what a browser downloads; an error when it grew
 	cd www && npm run --silent size
 
 # BENCH takes flags: make bench BENCH="--quick --only views"; tests/bench/bench.py --help explains them.
-bench: apt web bench-tools ## Time every path in turns with what a user would pick instead
+bench: apt $(TRAINER) web bench-tools ## Time every path in turns with what a user would pick instead
 	$(VENV)/bin/python -m unittest discover -s tests/bench -p "*_test.py"
 	$(VENV)/bin/python tests/bench/bench.py $(TRAINER) $(TARGET)/bench $(BENCH)
 
@@ -152,7 +153,8 @@ tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json www/n
 	cd tests/bench && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-# Cargo knows best whether there is anything to do.
+# Cargo knows best whether there is anything to do. Without features it is built for the CPU alone, in half of the time.
 .PHONY: $(TRAINER)
+test test-native test-page test-engines bench gpu-pack gpu-check: FEATURES = --features gpu
 $(TRAINER):
-	cargo build --release --locked
+	cargo build --release --locked $(FEATURES)

@@ -11,14 +11,12 @@ mod norm;
 mod product;
 mod queue;
 mod towers;
-mod work;
 
 use cubecl::prelude::*;
 
 pub use product::Then;
 pub use queue::Queue;
 pub(crate) use towers::GpuTowers;
-pub use work::{Counter, Work};
 
 /// Numbers that are read, multiplied and written at once.
 const PER_LINE: usize = 4;

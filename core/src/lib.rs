@@ -33,6 +33,7 @@ pub mod result;
 mod rows;
 pub mod scorer;
 pub mod words;
+pub mod work;
 
 pub mod bundle;
 pub mod checkpoint;

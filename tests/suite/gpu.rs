@@ -1,18 +1,17 @@
-use std::process::Command;
-
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use tsp_mgs_core::config::ClipConfig;
-use tsp_mgs_core::gpu::{Adapter, Counter, Queue, Then};
+use tsp_mgs_core::gpu::{Adapter, Queue, Then};
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::views;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, Input, Scorer};
 use tsp_mgs_core::seeded;
 use tsp_mgs_core::transformer::Attention;
+use tsp_mgs_core::work::Counter;
 use tsp_mgs_trainer::score::score_batch;
 
-use crate::support::{assert_close, magnitude, software_gpu};
+use crate::support::{assert_close, assert_passes_alone, magnitude, software_gpu};
 
 /// Of the largest number; sums of a few hundred products in float32.
 const RELATIVE: f64 = 2e-6;
@@ -203,14 +202,9 @@ fn shallow_scorer(crops: usize) -> Scorer {
     Scorer::load(checkpoint, None, tasks.to_vec(), ImageTower::default(), software_gpu()).expect("a scorer")
 }
 
-/// Counters see all that a process does, so this has one of its own.
 #[test]
 fn scoring_compiles_few_kernels_and_all_of_them_ahead() {
-    let this = std::env::current_exe().expect("a running program has a path");
-    let arguments = ["--exact", "gpu::kernels_in_a_process_of_their_own", "--ignored", "--nocapture"];
-    let output = Command::new(this).args(arguments).output().expect("the tests run");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert_passes_alone("gpu::kernels_in_a_process_of_their_own");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use image::{GrayImage, ImageFormat, Luma};
 use serde_json::Value;
@@ -100,4 +102,23 @@ fn addresses_and_tokens_that_are_not_safe_are_refused() {
         server.wait();
         assert_eq!(server.said().contains("others may read the token"), is_warned, "{}", server.said());
     }
+}
+
+#[test]
+fn a_gpu_prepares_its_kernels_at_once_and_says_so() {
+    let pool = Pool::new();
+    let server = Server::start(&["--device", "wgpu:software", "--crops", "1"]);
+    let began = Instant::now();
+    let health = loop {
+        let health = server.get("/healthz").json();
+        if health["status"] == "ok" {
+            break health;
+        }
+        assert_eq!(health["status"], "preparing kernels");
+        assert!(began.elapsed() < Duration::from_secs(300), "{}", server.said());
+        thread::sleep(Duration::from_millis(5));
+    };
+    assert!(health["device"].as_str().is_some_and(|device| device.starts_with("wgpu:")), "{health}");
+    let answer = server.score("", &pool.image("cat.jpg")).json();
+    assert_eq!(answer["device"], health["device"]);
 }

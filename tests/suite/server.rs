@@ -35,9 +35,11 @@ pub struct Begun(TcpStream);
 /// `trainer serve` on the CPU, and on a free port of this machine if `arguments` say nothing else.
 pub fn serve(arguments: &[&str]) -> Command {
     let mut command = trainer();
-    command.args(["serve", "--device", "cpu"]).args(arguments);
-    if !arguments.contains(&"--listen") {
-        command.args(["--listen", "127.0.0.1:0"]);
+    command.arg("serve").args(arguments);
+    for (flag, value) in [("--device", "cpu"), ("--listen", "127.0.0.1:0")] {
+        if !arguments.contains(&flag) {
+            command.args([flag, value]);
+        }
     }
     command
 }

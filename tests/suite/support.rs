@@ -69,6 +69,15 @@ pub fn software_gpu() -> Device {
     DEVICE.clone()
 }
 
+/// Runs an ignored test in a process of its own. A [counter](tsp_mgs_core::work::Counter) sees all that its process does.
+pub fn assert_passes_alone(test: &str) {
+    let this = std::env::current_exe().expect("a running program has a path");
+    let output =
+        Command::new(this).args(["--exact", test, "--ignored", "--nocapture"]).output().expect("the tests run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
 /// The binary, as a user runs it; `make test-native` builds it beside this test.
 pub fn trainer() -> Command {
     let tests = std::env::current_exe().expect("a running program has a path");

@@ -7,12 +7,13 @@ use tsp_mgs_core::config::ClipConfig;
 use tsp_mgs_core::options::{Alpha, Options};
 use tsp_mgs_core::parameters::named_tensors;
 use tsp_mgs_core::weights::Tensors;
+use tsp_mgs_core::work::Counter;
 use tsp_mgs_core::{seeded, selfcheck};
 use tsp_mgs_trainer::train::learner::{Learner, StepInput, read};
 use tsp_mgs_trainer::train::schedule::Schedule;
 use tsp_mgs_trainer::train::{Freeze, Optimiser, Precision};
 
-use crate::support::{fixture, json, software_gpu, tensors, values};
+use crate::support::{assert_passes_alone, fixture, json, software_gpu, tensors, values};
 
 /// Relative to a parameter's norm. PyTorch's own float32 differs from its float64 by 2e-5.
 const GRADIENT: f64 = 1e-4;
@@ -219,6 +220,33 @@ fn gradients_with_activations_computed_again_equal_pytorchs() {
 #[test]
 fn gradients_on_wgpu_equal_pytorchs() {
     assert_gradients(&software_gpu(), &PLAIN, 10.0 * GRADIENT);
+}
+
+#[test]
+fn a_training_step_on_a_gpu_compiles_few_kernels_and_the_next_one_none() {
+    assert_passes_alone("training::kernels_of_steps_in_a_process_of_their_own");
+}
+
+#[test]
+#[ignore = "another test runs it, alone in its process"]
+fn kernels_of_steps_in_a_process_of_their_own() {
+    /// Most of a step of both tasks, forward, backward and update.
+    const KERNELS: usize = 150;
+
+    let fixture_data = Fixture::read();
+    let tasks = options(&fixture_data.gradients[0].tasks);
+    let mut counter = Counter::start();
+    let mut learner = learner_with(&PLAIN, tasks.clone(), &software_gpu());
+    let mut step = |batch: usize| {
+        let batch = Prepared::new(&fixture_data.batches[batch], &learner, &tasks);
+        learner.step(&batch.input(), PLAIN.micro_batch, 1e-5, 1e-5).expect("a step");
+        let work = counter.take();
+        println!("{work}");
+        work
+    };
+    let (first, second, third) = (step(0), step(0), step(1));
+    assert!(first.kernels <= KERNELS, "{first}");
+    assert_eq!((second.new_kernels, third.new_kernels), (0, 0));
 }
 
 /// How far weights may be from PyTorch's float64 after steps, three times what PyTorch's float32 is: the norm of their

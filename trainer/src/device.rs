@@ -3,8 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use burn::tensor::wgpu::WgpuBackend;
-use burn::tensor::{Device, DeviceKind};
+use burn::tensor::Device;
 
 /// The value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +52,19 @@ pub struct SelectedDevice {
 /// When it is not there; [`DeviceChoice::Auto`] always finds one.
 pub fn select(choice: DeviceChoice) -> Result<SelectedDevice> {
     match choice {
-        DeviceChoice::Auto => Ok(cuda(0).ok().or_else(gpu).unwrap_or_else(cpu)),
+        DeviceChoice::Auto => Ok(cuda(0).ok().or_else(gpu::best).unwrap_or_else(cpu)),
         DeviceChoice::Cpu => Ok(cpu()),
-        DeviceChoice::Wgpu => match gpu() {
+        DeviceChoice::Wgpu | DeviceChoice::WgpuSoftware if !cfg!(feature = "gpu") => {
+            bail!("this program was built for the CPU alone; build it with `cargo build --release --features gpu`")
+        }
+        DeviceChoice::Wgpu => match gpu::best() {
             Some(gpu) => Ok(gpu),
             None => bail!(
                 "wgpu finds no GPU: install its Vulkan, Metal or DirectX 12 driver, or use --device cpu \
                  (--device wgpu:software takes an emulated one)"
             ),
         },
-        DeviceChoice::WgpuSoftware => match adapter(DeviceKind::Cpu) {
+        DeviceChoice::WgpuSoftware => match gpu::software() {
             Some(adapter) => Ok(adapter),
             None => bail!("wgpu finds no software driver: install one, such as Debian's mesa-vulkan-drivers"),
         },
@@ -74,27 +76,54 @@ fn cpu() -> SelectedDevice {
     SelectedDevice { device: Device::flex(), name: "cpu".into() }
 }
 
-/// What runs GPU programs natively on this system. OpenGL is left out: drivers have no compute for
-/// it or emulate it, and looking for it prints complaints on machines without a screen.
-const GRAPHICS_API: WgpuBackend = if cfg!(target_vendor = "apple") {
-    WgpuBackend::Metal
-} else if cfg!(windows) {
-    WgpuBackend::Dx12
-} else {
-    WgpuBackend::Vulkan
-};
+#[cfg(feature = "gpu")]
+mod gpu {
+    use burn::tensor::wgpu::WgpuBackend;
+    use burn::tensor::{Device, DeviceKind};
 
-/// The first adapter that is no emulation, the fastest kind first.
-fn gpu() -> Option<SelectedDevice> {
-    let kinds = [DeviceKind::DiscreteGpu(0), DeviceKind::IntegratedGpu(0), DeviceKind::VirtualGpu(0)];
-    kinds.into_iter().find_map(adapter)
+    use super::SelectedDevice;
+
+    /// What runs GPU programs natively on this system. OpenGL is left out: drivers have no compute for
+    /// it or emulate it, and looking for it prints complaints on machines without a screen.
+    const GRAPHICS_API: WgpuBackend = if cfg!(target_vendor = "apple") {
+        WgpuBackend::Metal
+    } else if cfg!(windows) {
+        WgpuBackend::Dx12
+    } else {
+        WgpuBackend::Vulkan
+    };
+
+    /// The first adapter that is no emulation, the fastest kind first.
+    pub(super) fn best() -> Option<SelectedDevice> {
+        let kinds = [DeviceKind::DiscreteGpu(0), DeviceKind::IntegratedGpu(0), DeviceKind::VirtualGpu(0)];
+        kinds.into_iter().find_map(adapter)
+    }
+
+    /// One that a processor emulates.
+    pub(super) fn software() -> Option<SelectedDevice> {
+        adapter(DeviceKind::Cpu)
+    }
+
+    fn adapter(kind: DeviceKind) -> Option<SelectedDevice> {
+        let options = Device::wgpu_options().graphics_api(GRAPHICS_API).device_kind(kind);
+        let (device, setup) = options.init_with_setup().ok()?;
+        let adapter = setup.adapter.get_info();
+        Some(SelectedDevice { device, name: format!("wgpu:{} ({})", adapter.name, adapter.backend) })
+    }
 }
 
-fn adapter(kind: DeviceKind) -> Option<SelectedDevice> {
-    let options = Device::wgpu_options().graphics_api(GRAPHICS_API).device_kind(kind);
-    let (device, setup) = options.init_with_setup().ok()?;
-    let adapter = setup.adapter.get_info();
-    Some(SelectedDevice { device, name: format!("wgpu:{} ({})", adapter.name, adapter.backend) })
+/// A build without GPUs finds none.
+#[cfg(not(feature = "gpu"))]
+mod gpu {
+    use super::SelectedDevice;
+
+    pub(super) fn best() -> Option<SelectedDevice> {
+        None
+    }
+
+    pub(super) fn software() -> Option<SelectedDevice> {
+        None
+    }
 }
 
 #[cfg(feature = "cuda")]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tsp_mgs_core::clip::Form;
 use tsp_mgs_core::config::ClipConfig;
 use tsp_mgs_core::encoder::ClipEncoder;
-use tsp_mgs_core::gpu::Counter;
+use tsp_mgs_core::work::Counter;
 use tsp_mgs_core::{seeded, selfcheck};
 
 use crate::cli::ModelArgs;

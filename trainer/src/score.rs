@@ -29,10 +29,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use burn::tensor::Tensor;
-use tsp_mgs_core::gpu::Counter;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, Layout, Run, WITHOUT_PROMPT};
 use tsp_mgs_core::scorer::{Input, Scorer};
+use tsp_mgs_core::work::Counter;
 
 use crate::model::Model;
 use crate::patience::Patience;

@@ -31,7 +31,8 @@ use tsp_mgs_core::scorer::Scorer;
 
 use crate::ahead::caught;
 use crate::model::Model;
-use crate::score::batch::{Ready, prepare, score_each};
+use crate::patience::Patience;
+use crate::score::batch::{Ready, blank, prepare, score_each};
 use crate::score::record::Image;
 use crate::score::row::Scored;
 
@@ -73,7 +74,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     let metrics = Arc::new(Metrics::new(&run.model, &run.device)?);
     let threads = args.limits.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let app = Arc::new(App {
-        pipeline: pipeline(scorer, args.limits, threads, &metrics),
+        pipeline: pipeline(scorer, run.device.clone(), args.limits, threads, &metrics),
         metrics,
         access,
         run,
@@ -130,6 +131,7 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>) -> Result
 
 fn pipeline(
     mut scorer: Scorer,
+    device: String,
     limits: LimitArgs,
     threads: NonZeroUsize,
     metrics: &Arc<Metrics>,
@@ -149,15 +151,30 @@ fn pipeline(
         ready
     };
     let scoring = metrics.clone();
-    let compute = move |images: Vec<Ready>| {
-        let began = Instant::now();
-        let scores = score(&mut scorer, images);
-        scoring.batch.observe(scores.len() as f64);
-        scoring.score_seconds.observe(began.elapsed().as_secs_f64());
-        scoring.images.inc_by(scores.iter().filter(|score| score.is_ok()).count() as u64);
-        scores
+    let begin = move || {
+        warm_up(&mut scorer, &device);
+        move |images: Vec<Ready>| {
+            let began = Instant::now();
+            let scores = score(&mut scorer, images);
+            scoring.batch.observe(scores.len() as f64);
+            scoring.score_seconds.observe(began.elapsed().as_secs_f64());
+            scoring.images.inc_by(scores.iter().filter(|score| score.is_ok()).count() as u64);
+            scores
+        }
     };
-    Pipeline::start(sizes, prepare, compute)
+    Pipeline::start(sizes, prepare, begin)
+}
+
+/// Scores an image of ours on a GPU, which compiles its kernels for the first one. A CPU has none.
+fn warm_up(scorer: &mut Scorer, device: &str) {
+    if device.starts_with("cpu") {
+        return;
+    }
+    let _patience = Patience::with(device);
+    let plan = scorer.view_plan();
+    if let Err(error) = caught(|| score_each(scorer, &[&blank(plan)?]).remove(0)) {
+        eprintln!("warning: {device} could not score a first image: {error:#}");
+    }
 }
 
 /// Decodes and cuts an image, once its header says that it is not too large.

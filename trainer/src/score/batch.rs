@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Once;
 
 use anyhow::{Result, ensure};
+use image::RgbImage;
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, views};
 use tsp_mgs_core::result::{FoundPrompt, ImageScore};
@@ -88,6 +89,16 @@ pub fn prepare(
         None => Seen::Views(views(&decode(&bytes)?, plan)?),
     };
     Ok(Ready { seen, prompt, sha256 })
+}
+
+/// A black image with a prompt. Its score has a device prepare what all scores need.
+///
+/// # Errors
+/// As [`views`].
+pub fn blank(plan: ViewPlan) -> Result<Ready> {
+    let prompt = Some(FoundPrompt { text: "a photo".into(), source: "argument" });
+    let seen = Seen::Views(views(&RgbImage::new(512, 512), plan)?);
+    Ok(Ready { seen, prompt, sha256: None })
 }
 
 /// Scores what is prepared, in order, a full batch at a time; an image that fails does not touch the others.

@@ -156,7 +156,10 @@ async fn health(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
         let error = "the thread that computes has ended: start the server anew";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error));
     }
-    let about = json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "model": app.run.model });
+    // Images are taken meanwhile, and wait.
+    let status = if app.pipeline.is_ready() { "ok" } else { "preparing kernels" };
+    let Run { model, device, .. } = &app.run;
+    let about = json!({ "status": status, "version": env!("CARGO_PKG_VERSION"), "model": model, "device": device });
     Ok(json_response(about.to_string() + "\n"))
 }
 

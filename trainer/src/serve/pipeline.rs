@@ -4,6 +4,7 @@
 //! is given back. Work whose asker has gone is dropped before each step.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -39,6 +40,7 @@ pub struct Pipeline<I, P, R> {
     prepare: Arc<dyn Fn(I) -> Result<P> + Send + Sync>,
     queue: Mutex<Option<Sender<Job<P, R>>>>,
     computing: Mutex<Option<JoinHandle<()>>>,
+    is_ready: Arc<AtomicBool>,
 }
 
 /// What waits to be computed.
@@ -49,14 +51,21 @@ struct Job<P, R> {
 }
 
 impl<I: Send + 'static, P: Send + 'static, R: Send + 'static> Pipeline<I, P, R> {
-    /// Starts the thread that computes; it takes what waits, and never waits for more.
-    pub fn start(
+    /// Starts the thread that computes. It calls `begin` first, which returns what computes a batch; then it takes what
+    /// waits, and never waits for more.
+    pub fn start<C: FnMut(Vec<P>) -> Vec<Result<R>>>(
         sizes: Sizes,
         prepare: impl Fn(I) -> Result<P> + Send + Sync + 'static,
-        compute: impl FnMut(Vec<P>) -> Vec<Result<R>> + Send + 'static,
+        begin: impl FnOnce() -> C + Send + 'static,
     ) -> Self {
         let (queue, jobs) = channel();
-        let computing = thread::spawn(move || compute_all(&jobs, sizes.batch, compute));
+        let is_ready = Arc::new(AtomicBool::new(false));
+        let begun = is_ready.clone();
+        let computing = thread::spawn(move || {
+            let compute = begin();
+            begun.store(true, Ordering::Relaxed);
+            compute_all(&jobs, sizes.batch, compute);
+        });
         Self {
             places: Arc::new(Semaphore::new(sizes.places)),
             all_places: sizes.places,
@@ -65,6 +74,7 @@ impl<I: Send + 'static, P: Send + 'static, R: Send + 'static> Pipeline<I, P, R> 
             prepare: Arc::new(prepare),
             queue: Mutex::new(Some(queue)),
             computing: Mutex::new(Some(computing)),
+            is_ready,
         }
     }
 
@@ -82,6 +92,11 @@ impl<I: Send + 'static, P: Send + 'static, R: Send + 'static> Pipeline<I, P, R> 
     pub fn is_alive(&self) -> bool {
         let computing = self.computing.lock().unwrap_or_else(PoisonError::into_inner);
         computing.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Whether that thread takes images; until then they wait.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Relaxed)
     }
 
     /// The result of one image; to drop it is to want it no more.
@@ -161,7 +176,7 @@ fn compute_all<P, R>(jobs: &Receiver<Job<P, R>>, most: usize, mut compute: impl 
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
     use std::time::Duration;
 
     use super::*;
@@ -185,7 +200,7 @@ mod tests {
     async fn a_panic_costs_its_image_and_the_next_one_is_answered() {
         let compute =
             |batch: Vec<i32>| batch.into_iter().map(|i| if i == 7 { panic!("seven") } else { Ok(i) }).collect();
-        let pipeline = Pipeline::start(SIZES, panicking, compute);
+        let pipeline = Pipeline::start(SIZES, panicking, move || compute);
         for (image, expected) in [(-1, "below zero"), (7, "seven")] {
             let error = pipeline.run(image, pipeline.place().unwrap()).await.unwrap_err();
             assert_eq!(error.to_string(), format!("internal error: {expected}"));
@@ -208,7 +223,7 @@ mod tests {
             gate.recv_timeout(Duration::from_secs(10)).unwrap();
             batch.into_iter().map(Ok).collect()
         };
-        let pipeline = Arc::new(Pipeline::start(Sizes { threads: ONE, ..SIZES }, counted, compute));
+        let pipeline = Arc::new(Pipeline::start(Sizes { threads: ONE, ..SIZES }, counted, move || compute));
         let ask = |image: i32| {
             let (pipeline, place) = (pipeline.clone(), pipeline.place().unwrap());
             tokio::spawn(async move { pipeline.run(image, place).await.unwrap() })
@@ -237,10 +252,27 @@ mod tests {
 
     #[test]
     fn there_are_no_more_places_than_said() {
-        let pipeline = Pipeline::start(SIZES, panicking, |batch| batch.into_iter().map(Ok).collect());
+        let compute = |batch: Vec<i32>| batch.into_iter().map(Ok).collect();
+        let pipeline = Pipeline::start(SIZES, panicking, move || compute);
         let mut places: Vec<Place> = std::iter::from_fn(|| pipeline.place()).collect();
         assert_eq!((places.len(), pipeline.taken()), (6, 6));
         places.pop();
         assert!(pipeline.place().is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn images_wait_until_the_thread_that_computes_has_begun() {
+        let (go, gate) = channel::<()>();
+        let begin = move || {
+            gate.recv_timeout(Duration::from_secs(10)).unwrap();
+            |batch: Vec<i32>| batch.into_iter().map(Ok).collect()
+        };
+        let pipeline = Arc::new(Pipeline::start(SIZES, counted, begin));
+        let asker = pipeline.clone();
+        let asked = tokio::spawn(async move { asker.run(5, asker.place().unwrap()).await });
+        assert!(!pipeline.is_ready());
+        go.send(()).unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), 5);
+        assert!(pipeline.is_ready());
     }
 }
