@@ -26,7 +26,7 @@ const ROWS_ALONE: usize = 50;
 const ROWS_TOGETHER: usize = 200;
 
 /// Whether this is the processor, without gradients.
-pub(crate) fn is_cpu(device: &Device) -> bool {
+pub fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
 }
 

@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoint;
 use crate::clip::{Clip, Form};
 use crate::config::VisionConfig;
 #[cfg(feature = "cpu")]
-pub(crate) use crate::cpu::is_cpu;
+pub use crate::cpu::is_cpu;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Adapter, GpuTowers};
 use crate::preprocess::Views;
@@ -167,7 +167,7 @@ impl ClipEncoder {
 
 /// Nor is there a processor to compute on without the feature.
 #[cfg(not(feature = "cpu"))]
-pub(crate) fn is_cpu(_: &Device) -> bool {
+pub fn is_cpu(_: &Device) -> bool {
     false
 }
 

@@ -79,6 +79,7 @@ impl Learner {
             bail!("the device has no bfloat16; use --precision f32");
         }
         let plan = Options::view_plan(&tasks, config.vision.image_size as u32)?;
+        let texts = Texts::new(text.context_length, device);
         let mut device = device.clone().autodiff();
         if optimiser.checkpointing {
             device = device.gradient_checkpointing();
@@ -109,7 +110,7 @@ impl Learner {
             plan,
             precision: optimiser.precision,
             freeze: optimiser.freeze,
-            texts: Texts::new(text.context_length),
+            texts,
             config,
             tasks,
             device,

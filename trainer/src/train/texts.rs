@@ -6,33 +6,43 @@ use std::rc::Rc;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use tsp_mgs_core::clip::Clip;
+use tsp_mgs_core::encoder::is_cpu;
 use tsp_mgs_core::options::{Options, Words};
 use tsp_mgs_core::quality::WordFeatures;
 use tsp_mgs_core::tokenizer::{Tokenizer, Tokens};
 use tsp_mgs_core::words::token_groups;
 
+/// Multiples that texts, their tokens and their words are filled up to on a GPU, which compiles kernels for some sizes anew.
+const GPU_STEP: usize = 8;
+
 /// Tokenizes, and remembers what it tokenized: the texts of a data set come back in every epoch.
 pub struct Texts {
     tokenizer: Tokenizer,
     context_length: usize,
+    /// Multiples that sizes are filled up to.
+    step: usize,
     known: HashMap<String, Rc<Tokens>>,
 }
 
 /// The texts of one batch, encoded.
 pub struct EncodedTexts {
-    /// Every token of every text, `[texts · longest, embed_dim]`.
+    /// Every token of every text, `[texts · length, embed_dim]`.
     tokens: Tensor<2>,
-    longest: usize,
+    /// Tokens of a text, padding included.
+    length: usize,
+    step: usize,
     rows: HashMap<String, (usize, Rc<Tokens>)>,
 }
 
 impl Texts {
-    /// For a model with this context length.
-    pub fn new(context_length: usize) -> Self {
-        Self { tokenizer: Tokenizer::new(), context_length, known: HashMap::new() }
+    /// For a model with this context length on a device.
+    pub fn new(context_length: usize, device: &Device) -> Self {
+        let step = if is_cpu(device) { 1 } else { GPU_STEP };
+        Self { tokenizer: Tokenizer::new(), context_length, step, known: HashMap::new() }
     }
 
-    /// Encodes what the tasks need of these prompts, cut to the longest text (SPEC §2).
+    /// Encodes what the tasks need of these prompts, cut to about the longest text (SPEC §2): attention is causal, so what
+    /// follows a text changes nothing.
     ///
     /// # Panics
     /// If the model has no text tower.
@@ -49,10 +59,15 @@ impl Texts {
                 texts.push(tokens);
             }
         }
-        let ids: Vec<&[u32]> = texts.iter().map(|tokens| tokens.ids.as_slice()).collect();
+        let longest = texts.iter().map(|tokens| tokens.ids.len()).max().expect("each prompt has texts");
+        let mut first = texts[0].ids.clone();
+        first.resize(self.context_length.min(longest.next_multiple_of(self.step)), 0);
+        let mut ids: Vec<&[u32]> = texts.iter().map(|tokens| tokens.ids.as_slice()).collect();
+        ids[0] = &first;
+        ids.resize(ids.len().next_multiple_of(self.step), &first);
         let features = clip.token_features(&ids, device).expect("a model that is trained has both towers");
-        let [n_texts, longest, embed_dim] = features.dims();
-        EncodedTexts { tokens: features.reshape([n_texts * longest, embed_dim]), longest, rows }
+        let [n_texts, length, embed_dim] = features.dims();
+        EncodedTexts { tokens: features.reshape([n_texts * length, embed_dim]), length, step: self.step, rows }
     }
 
     fn tokens(&mut self, text: &str) -> Rc<Tokens> {
@@ -72,7 +87,7 @@ impl EncodedTexts {
         let rows: Vec<i32> = texts
             .map(|text| {
                 let (row, tokens) = &self.rows[&text];
-                (row * self.longest + tokens.sentence_position()) as i32
+                (row * self.length + tokens.sentence_position()) as i32
             })
             .collect();
         let levels = rows.len() / prompts.len();
@@ -83,18 +98,19 @@ impl EncodedTexts {
     pub fn words(&self, words: Words, prompts: &[&str]) -> Option<WordFeatures> {
         let texts: Vec<&(usize, Rc<Tokens>)> = prompts.iter().map(|&prompt| &self.rows[prompt]).collect();
         let n_tokens = texts.iter().map(|(_, tokens)| tokens.spans.len()).max().filter(|&longest| longest > 0)?;
+        let n_tokens = n_tokens.next_multiple_of(self.step);
         // Padding repeats the start token: a zero vector would have no direction, and no gradient.
         let rows: Vec<i32> = texts
             .iter()
             .flat_map(|(row, tokens)| {
                 let own = tokens.spans.len();
-                (0..n_tokens).map(move |token| (row * self.longest + if token < own { token + 1 } else { 0 }) as i32)
+                (0..n_tokens).map(move |token| (row * self.length + if token < own { token + 1 } else { 0 }) as i32)
             })
             .collect();
         let features = self.select(&rows, [prompts.len(), n_tokens]); // [prompts, tokens, embed_dim]
 
         let groups: Vec<_> = texts.iter().map(|(_, tokens)| token_groups(tokens, words)).collect();
-        let n_words = groups.iter().map(Vec::len).max().expect("there is a prompt");
+        let n_words = groups.iter().map(Vec::len).max().expect("there is a prompt").next_multiple_of(self.step);
         let mut weights = vec![0.0f32; prompts.len() * n_words];
         for (weights, groups) in weights.chunks_exact_mut(n_words).zip(&groups) {
             weights[..groups.len()].fill(1.0 / groups.len() as f32);
