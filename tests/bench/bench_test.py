@@ -15,7 +15,7 @@ import ours
 from compare import same, task
 from report import LIMITED, Growth, Row, Size, rate, write
 from rival import Program
-from setting import BENCH, NotMeasured, Setting, Wrong, in_turns
+from setting import BENCH, NotMeasured, Setting, Wrong, hiding, in_turns
 
 
 class Compare(unittest.TestCase):
@@ -172,6 +172,19 @@ class Isa(unittest.TestCase):
             self.assertEqual(limits("portable"), ["default", "SSE41", "COMPATIBLE"])
             self.assertEqual(limits("amx"), [None] * 3)
             self.assertEqual(limits(None), [None] * 3)
+
+    def test_rivals_see_no_instructions_beyond_the_set(self):
+        if not hiding():
+            self.skipTest("CPUID does not fault on this processor, or there is no C compiler")
+
+        def seen(isa):
+            child = "from numpy._core._multiarray_umath import __cpu_features__ as has; print([int(has['AVX2']), int(has['AVX512F'])])"
+            with Program("a child", [sys.executable, "-c", child], 1, isa) as program:
+                program.process.stdout.close()
+                return program.version
+
+        self.assertEqual(seen("avx2"), [1, 0])
+        self.assertEqual(seen(None), seen("amx"))
 
 
 class Machine(unittest.TestCase):

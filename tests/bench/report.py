@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from setting import NotMeasured
 
-LIMITED = "where instructions are named, ours (`--isa`) and PyTorch are kept to them; onnxruntime has no switch for that and takes all that the processor has"
+LIMITED = "where instructions are named, ours (`--isa`) and PyTorch are kept to them. onnxruntime has no switch for that: more than `portable` is hidden from it if the processor's CPUID can fault, else it takes all that the processor has"
 
 
 @dataclass

@@ -1,6 +1,11 @@
 """One run of the bench: what is measured, where its material lies, and on how many cores."""
 
+import atexit
+import functools
 import os
+import shutil
+import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +29,7 @@ class Setting:
     threads: list[int]
     rounds: int
     is_quick: bool
-    isa: str | None = None  # the instruction set that `--isa` limits ours to, and PyTorch as far as it can be
+    isa: str | None = None  # the instruction set that `--isa` limits ours to, and the rivals as far as they can be
 
     def pick(self, quick, full):
         return quick if self.is_quick else full
@@ -48,9 +53,28 @@ PYTORCH_LIMITS = {
 }
 
 
+# Sets beyond which `cpuid.c` hides instructions. Rivals' packages are built for more than "portable".
+HIDEABLE = ("avx2", "avxvnni", "avx512", "vnni")
+
+
+@functools.cache
+def hiding():
+    """The library that hides instructions from a process, compiled once; None where processor, system or compiler cannot."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists() or "cpuid_fault" not in info.read_text() or not shutil.which("cc"):
+        return None
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    library = Path(folder, "cpuid.so")
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, BENCH / "cpuid.c"], check=True)
+    return library
+
+
 def environment(threads, isa=None):
-    """For a child process: no library starts more threads than it has cores, or takes instructions beyond the set."""
+    """For a child process: no library starts more threads than it has cores, or takes instructions beyond the set as far as that can be had."""
     limits = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")}
+    if isa in HIDEABLE and hiding():
+        limits |= {"LD_PRELOAD": str(hiding()), "CPUID_SET": isa}
     return os.environ | limits | PYTORCH_LIMITS.get(isa, {}) | {"TOKENIZERS_PARALLELISM": "false"}
 
 

@@ -1,4 +1,4 @@
-//! Scaled dot-product attention (Vaswani et al. 2017, §3.2), head by head where queries, keys and values lie.
+//! Scaled dot-product attention (Vaswani et al. 2017, §3.2), computed head by head.
 
 use rayon::prelude::*;
 use rten_simd::ops::BitOps;
@@ -8,20 +8,20 @@ use crate::elementwise::softmax;
 use crate::float::{CHUNK, Target, multiply_panel, pack_input, tile_size};
 use crate::simd;
 
-/// Which tokens attend to which, and how they lie.
+/// The shape of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
-    /// Of each image or text.
+    /// Tokens of each sequence.
     pub tokens: usize,
-    /// Of a token.
+    /// Width of a token.
     pub width: usize,
-    /// Parts of the width that attend by themselves.
+    /// Number of heads.
     pub heads: usize,
-    /// Whether a token attends to itself and those before it alone.
+    /// Whether a token attends only to itself and earlier tokens.
     pub is_causal: bool,
 }
 
-/// What one thread writes anew for each head.
+/// Buffers of one thread, reused for each head.
 #[derive(Default)]
 struct Scratch {
     packed: Vec<f32>,
@@ -31,11 +31,11 @@ struct Scratch {
 }
 
 impl Attention {
-    /// Softmax of queries and keys, times values: `qkv`, `[rows, 3 · width]`, to `out`, `[rows, width]`; `by_head` has as
-    /// much room.
+    /// `softmax(Q Kᵀ / √d) V`, from `qkv`, `[rows, 3 · width]`, to `out`, `[rows, width]`. `by_head` is scratch space of the
+    /// length of `out`.
     ///
     /// # Panics
-    /// If the sizes do not fit.
+    /// If the lengths do not match.
     pub fn forward(self, qkv: &[f32], by_head: &mut [f32], out: &mut [f32]) {
         let Self { tokens, width, heads, .. } = self;
         assert!(width.is_multiple_of(heads) && out.len().is_multiple_of(tokens * width), "whole images and heads");
@@ -60,12 +60,12 @@ impl Attention {
     }
 }
 
-/// One head of one image or text.
+/// One head of one sequence.
 struct Head<'a> {
     attention: Attention,
     /// `[tokens, 3 · width]`
     qkv: &'a [f32],
-    /// Where it starts in each token's width.
+    /// Offset of the head in a token's width.
     first: usize,
     scratch: &'a mut Scratch,
     /// `[tokens, head_width]`

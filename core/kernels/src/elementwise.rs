@@ -1,14 +1,14 @@
-//! What blocks compute number by number or row by row, between their products.
+//! Layer norm, activations and softmax.
 
 use rayon::prelude::*;
 use rten_vecmath::{Gelu, Normalize, NormalizeOptions, Softmax, Sum, SumSquareSub, Swish};
 
 use crate::simd;
 
-/// Rows that a thread takes at a time: enough to be worth the hand-over.
+/// Rows of a parallel task.
 const ROWS: usize = 8;
 
-/// `(x − mean) / √(variance + epsilon) · gamma + beta` of each row.
+/// Layer norm: `(x − mean) / √(variance + epsilon) · gamma + beta` of each row.
 pub struct LayerNorm {
     gamma: Vec<f32>,
     beta: Vec<f32>,
@@ -16,16 +16,16 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// `gamma` and `beta` are as wide as a row.
+    /// A layer norm of rows as wide as `gamma` and `beta`.
     ///
     /// # Panics
-    /// If they differ in width.
+    /// If `gamma` and `beta` differ in length.
     pub fn new(gamma: Vec<f32>, beta: Vec<f32>, epsilon: f32) -> Self {
         assert_eq!(gamma.len(), beta.len(), "width of a layer norm");
         Self { gamma, beta, epsilon }
     }
 
-    /// `[rows, width]` to the same.
+    /// Normalises `input`, `[rows, width]`, into `out`, of the same shape.
     pub fn forward(&self, input: &[f32], out: &mut [f32]) {
         let width = self.gamma.len();
         out.par_chunks_mut(ROWS * width).zip(input.par_chunks(ROWS * width)).for_each(|(out, input)| {
@@ -46,20 +46,20 @@ impl LayerNorm {
     }
 }
 
-/// `x · σ(slope · x)` of each number, with CLIP's slope.
+/// QuickGELU in place: `x · σ(slope · x)`. CLIP's slope is 1.702.
 pub fn quick_gelu(values: &mut [f32], slope: f32) {
     values.par_chunks_mut(PART).for_each(|values| simd::map(&Swish { alpha: slope }, values));
 }
 
-/// `x · Φ(x)` of each number, exactly and not by its usual approximation.
+/// GELU in place: `x · Φ(x)`, without the tanh approximation.
 pub fn gelu(values: &mut [f32]) {
     values.par_chunks_mut(PART).for_each(|values| simd::map(&Gelu {}, values));
 }
 
-/// Numbers that a thread takes at a time.
+/// Values of a parallel task.
 const PART: usize = 24_576;
 
-/// Exponentials of a row, divided by their sum.
+/// Softmax of a row, in place.
 pub(crate) fn softmax(row: &mut [f32]) {
     simd::run(Softmax::new_mut(row));
 }

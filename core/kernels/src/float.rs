@@ -1,13 +1,13 @@
-//! Products in float32 with a weight that was packed once, in the order in which the products read it.
+//! Matrix products in float32 with a weight that is packed once.
 //!
-//! A panel holds a few columns of the weight. A tile of sums, some rows by the columns of a panel, stays in the
-//! processor's registers while inputs and panel go by (Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix
-//! Multiplication"); meanwhile the next panel comes from memory. General libraries pack the weight anew for each product,
-//! which takes a third of the time when a single image has 50 rows.
+//! A panel holds some columns of the weight. A tile of sums (some rows × the columns of a panel) stays in registers while
+//! the inputs and the panel are read (Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
+//! The next panel is prefetched meanwhile. General libraries pack the weight for each product, which takes a third of the
+//! time of a product with 50 rows.
 //!
-//! Weights that were stored in float16 may stay so, in half of the memory: a panel becomes float32 where it is multiplied,
-//! and the products are the same. So do weights in bfloat16 where the processor has no fast products of such; inputs are rounded
-//! to bfloat16 as well, and a product of two is exact in float32.
+//! A weight whose values are all representable in float16 can be kept in float16, in half of the memory. Each panel is
+//! converted to float32 before it is multiplied, so the products are the same. A weight can also be kept in bfloat16. Then
+//! inputs are rounded to bfloat16, too; a product of two such values is exact in float32.
 
 mod tile;
 
@@ -22,25 +22,25 @@ use crate::simd;
 pub(crate) use tile::{CHUNK, Target, size as tile_size};
 use tile::{LINE, LINE_FLOATS};
 
-/// Inputs that go by at a time: with the columns of a panel at most 0.15 MB, which the processor's second cache keeps.
+/// Inputs of a block. A panel of this depth has at most 0.15 MB and stays in the L2 cache.
 const DEPTH: usize = 768;
-/// Rows that are packed at a time, for the same reason.
+/// Rows that are packed together. They stay in the L2 cache, too.
 const ROWS: usize = 200;
 
-/// A layer's weight.
+/// A packed weight.
 pub(crate) struct Panels {
     numbers: Numbers,
     inputs: usize,
     outputs: usize,
-    /// Whose vectors a panel is as wide as some of.
+    /// The instruction set that the panels are packed for.
     isa: crate::Isa,
-    /// Of a panel.
+    /// Columns of a panel.
     columns: usize,
 }
 
-/// For each [`DEPTH`] inputs, all panels, one after the other, each `[inputs, columns]`; both are filled up with zeros.
+/// `[blocks of inputs, panels, inputs of a block, columns of a panel]`, padded with zeros.
 enum Numbers {
-    /// From this place on, where a line of memory starts.
+    /// The values start at this index, which is aligned to a cache line.
     Float32(Vec<f32>, usize),
     /// The bits of float16.
     Float16(Vec<u16>),
@@ -48,7 +48,7 @@ enum Numbers {
     BFloat16(Vec<u16>),
 }
 
-/// Columns of a panel with an instruction set.
+/// Columns of a panel for an instruction set.
 pub(crate) fn panel_columns(isa: crate::Isa) -> usize {
     struct Columns;
     impl SimdOp for Columns {
@@ -62,7 +62,7 @@ pub(crate) fn panel_columns(isa: crate::Isa) -> usize {
 }
 
 impl Panels {
-    /// From row-major `[inputs, outputs]`.
+    /// Packs a weight, row-major `[inputs, outputs]`, in float32.
     pub(crate) fn float32(weight: &[f32], outputs: usize) -> Self {
         let isa = crate::Isa::current();
         let (inputs, columns) = (weight.len() / outputs, panel_columns(isa));
@@ -73,7 +73,7 @@ impl Panels {
         Self { numbers: Numbers::Float32(packed, start), inputs, outputs, isa, columns }
     }
 
-    /// The same, in float16 if all numbers are such.
+    /// Packs a weight in float16 if all values are representable, else in float32.
     pub(crate) fn as_stored(weight: &[f32], outputs: usize) -> Self {
         let mut halves = Vec::new();
         let mut keep = |value: &f32| to_f16(*value).map(|half| halves.push(half)).is_some();
@@ -84,7 +84,7 @@ impl Panels {
         }
     }
 
-    /// The same, rounded to bfloat16.
+    /// Packs a weight rounded to bfloat16.
     pub(crate) fn bfloat16(weight: &[f32], outputs: usize) -> Self {
         let halves: Vec<u16> = weight.iter().map(|&value| bf16::from_f32(value).to_bits()).collect();
         Self::halves(&halves, outputs, Numbers::BFloat16)
@@ -106,7 +106,7 @@ impl Panels {
         simd::run_on(self.isa, Product { weight: self, part });
     }
 
-    /// A panel, and what follows it in memory, to be fetched meanwhile.
+    /// A panel in float32, and the memory after it, which is to be prefetched.
     fn panel<'a>(&'a self, range: Range<usize>, converted: &'a mut Vec<f32>) -> (&'a [f32], &'a [f32]) {
         match &self.numbers {
             Numbers::Float32(packed, start) => {
@@ -126,12 +126,12 @@ impl Panels {
     }
 }
 
-/// Numbers of a packed weight.
+/// Length of a packed weight.
 fn packed_len(inputs: usize, outputs: usize, columns: usize) -> usize {
     inputs.next_multiple_of(CHUNK) * outputs.next_multiple_of(columns)
 }
 
-/// Appends row-major `[inputs, outputs]` as panels.
+/// Appends a weight, row-major `[inputs, outputs]`, as panels.
 fn pack_weight<T: Copy + Default>(weight: &[T], outputs: usize, columns: usize, packed: &mut Vec<T>) {
     for block in weight.chunks(DEPTH * outputs) {
         let inputs = block.len() / outputs;
@@ -147,7 +147,7 @@ fn pack_weight<T: Copy + Default>(weight: &[T], outputs: usize, columns: usize, 
     }
 }
 
-/// A part of a product with these panels.
+/// A part of a product.
 struct Product<'a, 'b, 'c> {
     weight: &'a Panels,
     part: Part<'b, 'c>,
@@ -201,7 +201,7 @@ impl Product<'_, '_, '_> {
     }
 }
 
-/// Products of all packed rows with a panel, while `next` is fetched from memory.
+/// Multiplies all packed rows with a panel and prefetches `next`.
 #[inline(always)]
 pub(crate) fn multiply_panel<I: Isa, const TILE_ROWS: usize, const VECTORS: usize>(
     isa: I,
@@ -233,7 +233,7 @@ pub(crate) fn multiply_panel<I: Isa, const TILE_ROWS: usize, const VECTORS: usiz
     }
 }
 
-/// Rows in groups of about the same size, at most that of a tile.
+/// Splits rows into groups of nearly equal size, at most `TILE_ROWS` each.
 pub(crate) fn groups<const TILE_ROWS: usize, T>(mut rows: &mut [T]) -> impl Iterator<Item = &mut [T]> {
     std::iter::from_fn(move || {
         let count = rows.len().div_ceil(rows.len().div_ceil(TILE_ROWS).max(1));
@@ -243,8 +243,7 @@ pub(crate) fn groups<const TILE_ROWS: usize, T>(mut rows: &mut [T]) -> impl Iter
     })
 }
 
-/// Rows in the order in which tiles read them: for each group of rows, chunks of [`CHUNK`] inputs, and of each chunk the
-/// rows; filled up with zeros.
+/// Packs rows in the order in which tiles read them: `[groups of rows, chunks, rows of a group, CHUNK]`, padded with zeros.
 #[inline(always)]
 pub(crate) fn pack_input<const TILE_ROWS: usize>(
     rows: &mut [&[f32]],
@@ -272,21 +271,21 @@ pub(crate) fn pack_input<const TILE_ROWS: usize>(
     }
 }
 
-/// The bits of the same number in float16; `None` if it has none, or is not finite.
+/// The bits of a value in float16; `None` if it is not representable or not finite.
 fn to_f16(value: f32) -> Option<u16> {
     let half = f16::from_f32(value).to_bits();
     (to_f32(half) == value).then_some(half)
 }
 
-/// A finite float16 as float32. Without branches, so that several are converted at a time: the exponent comes out too small
-/// by 112 from moving the bits, for subnormal numbers, too.
+/// Converts a finite float16 to float32 without branches, so that the compiler can vectorise it. Shifting the bits gives an
+/// exponent that is too small by 112, for subnormal values, too.
 fn to_f32(half: u16) -> f32 {
     const SCALE: f32 = f32::from_bits((127 + 112) << 23); // 2¹¹²
     let magnitude = f32::from_bits(u32::from(half & 0x7fff) << 13) * SCALE;
     f32::from_bits(magnitude.to_bits() | u32::from(half & 0x8000) << 16)
 }
 
-/// The nearest number of bfloat16, the even one of two.
+/// Rounds to bfloat16, ties to even.
 #[inline(always)]
 pub(crate) fn round_to_bf16(value: f32) -> f32 {
     let bits = value.to_bits();
@@ -321,7 +320,7 @@ mod tests {
         }
     }
 
-    /// Of tiles, panels and blocks that are full, and that are not; against float64.
+    /// Against float64, with sizes that fill tiles, panels and blocks and sizes that do not.
     #[test]
     fn a_product_is_the_sum_of_products() {
         let sizes = [(1, 1, 1), (5, 7, 131), (23, DEPTH + 9, 50), (ROWS + 3, 33, 96), (64, 16, 240)];
@@ -342,7 +341,7 @@ mod tests {
         });
     }
 
-    /// The same, of numbers that were rounded before.
+    /// Against float64 of the rounded values.
     #[test]
     fn a_product_in_bfloat16_is_that_of_the_rounded_numbers() {
         let round =

@@ -1,7 +1,9 @@
-//! Products in 8-bit integers: a column of the weight has one scale, each row of the input a scale and a zero of its own,
-//! found as it comes. Sums are whole numbers, and the same with every instruction set.
+//! Matrix products in 8-bit integers, with dynamic quantisation of the input.
 //!
-//! Of weights that were stored as `q8`, these are the stored numbers: their largest in each column is ±127 already.
+//! The weight is symmetric, with one scale for each output. Each row of the input has a scale and a zero point of its own,
+//! computed from its range. Sums of products are exact 32-bit integers and the same with every instruction set.
+//!
+//! A weight of a `q8` bundle is quantised to the stored values: the largest of each output is ±127 already.
 
 mod library;
 mod portable;
@@ -22,22 +24,22 @@ use crate::isa::Isa;
 use crate::linear::{Epilogue, Part, Store};
 use crate::simd;
 
-/// The largest size of a weight's code, as in `q8` bundles.
+/// Largest magnitude of a quantised weight, as in `q8` bundles.
 const LARGEST: f32 = 127.0;
-/// Steps between the levels of a row.
+/// Largest quantised input.
 const LEVELS: f32 = 255.0;
 
-/// A layer's weight.
+/// A quantised weight.
 pub(crate) struct Int8 {
     codes: Codes,
-    /// Of each output.
+    /// Scale of each output.
     scales: Vec<f32>,
-    /// Of each output, the sum of its codes: what a zero of the input other than 0 adds too much.
-    code_sums: Vec<f32>,
+    /// Column sums of the quantised weight, for the zero-point correction Σ(x − z)w = Σxw − zΣw.
+    column_sums: Vec<f32>,
     inputs: usize,
 }
 
-/// `[inputs, outputs]` as its multiplier reads them.
+/// The quantised weight, `[inputs, outputs]`, packed for one kernel.
 enum Codes {
     Portable(portable::Parts),
     #[cfg(target_arch = "x86_64")]
@@ -47,27 +49,27 @@ enum Codes {
     Amx(amx::Tiles),
 }
 
-/// Rows of an input, rounded. Those past the last scale are there to fill a block.
+/// Quantised rows of an input. There may be more rows than scales, as padding.
 #[derive(Default)]
 struct Rows {
     /// `[rows, length]`
     codes: Vec<u8>,
     scales: Vec<f32>,
-    zeros: Vec<f32>,
+    zero_points: Vec<f32>,
 }
 
-/// Some sums of products of codes, row-major.
+/// A block of integer sums, row-major.
 struct Sums<'a> {
     values: &'a [i32],
     /// Columns of each row.
     width: usize,
-    /// Where they stand in the product.
+    /// Position of the block in the product.
     first_row: usize,
     first_column: usize,
 }
 
 impl Int8 {
-    /// Rounds a weight, row-major `[inputs, outputs]`.
+    /// Quantises and packs a weight, row-major `[inputs, outputs]`.
     pub(crate) fn new(weight: &[f32], outputs: usize) -> Self {
         let inputs = weight.len() / outputs;
         let mut scales = vec![0f32; outputs];
@@ -77,11 +79,11 @@ impl Int8 {
         scales.iter_mut().for_each(|scale| *scale /= LARGEST);
         let code = |(value, scale): (&f32, &f32)| if *scale > 0.0 { (value / scale).round() as i8 } else { 0 };
         let codes: Vec<i8> = weight.chunks_exact(outputs).flat_map(|row| row.iter().zip(&scales).map(code)).collect();
-        let mut code_sums = vec![0.0; outputs];
+        let mut column_sums = vec![0.0; outputs];
         for row in codes.chunks_exact(outputs) {
-            code_sums.iter_mut().zip(row).for_each(|(sum, code)| *sum += f32::from(*code));
+            column_sums.iter_mut().zip(row).for_each(|(sum, code)| *sum += f32::from(*code));
         }
-        Self { codes: Codes::new(&codes, outputs, Isa::current()), scales, code_sums, inputs }
+        Self { codes: Codes::new(&codes, outputs, Isa::current()), scales, column_sums, inputs }
     }
 
     pub(crate) fn columns_step(&self) -> Option<usize> {
@@ -91,7 +93,7 @@ impl Int8 {
     pub(crate) fn multiply(&self, part: Part) {
         let Part { input, epilogue, out, columns } = part;
         let length = self.codes.row_length(self.inputs);
-        // Blocks of about the same size.
+        // Blocks of nearly equal size.
         let block = out.len().div_ceil(out.len().div_ceil(self.codes.rows_at_once()).max(1)).max(1);
         let mut rows = Rows::default();
         for (input, out) in input.chunks(block * self.inputs).zip(out.chunks_mut(block)) {
@@ -103,7 +105,7 @@ impl Int8 {
         }
     }
 
-    /// Writes what sums of codes stand for, as far as there are such rows and columns.
+    /// Dequantises a block of sums and writes those of its rows and columns that exist.
     fn write(&self, sums: &Sums, rows: &Rows, columns: &Range<usize>, epilogue: Epilogue, out: &mut [&mut [f32]]) {
         let written = sums.first_column..columns.end.min(sums.first_column + sums.width);
         let place = written.start - columns.start..written.end - columns.start;
@@ -111,9 +113,9 @@ impl Int8 {
             sums: sums.values,
             width: sums.width,
             row_scales: &rows.scales[sums.first_row..],
-            zeros: &rows.zeros[sums.first_row..],
+            zero_points: &rows.zero_points[sums.first_row..],
             column_scales: &self.scales[written.clone()],
-            code_sums: &self.code_sums[written],
+            column_sums: &self.column_sums[written],
             bias: &epilogue.bias[place.clone()],
             store: epilogue.store,
             out: &mut out[sums.first_row..],
@@ -122,17 +124,17 @@ impl Int8 {
     }
 }
 
-/// `(sums − zero · code_sum) · row_scale · column_scale + bias`, written to some columns of `out` or added to them.
+/// `(sum − zero_point · column_sum) · row_scale · column_scale + bias`, written to some columns of `out` or added to them.
 struct Write<'a, 'b> {
-    /// `[rows, width]`; those past the columns are left out.
+    /// `[rows, width]`; columns past `columns` are ignored.
     sums: &'a [i32],
     width: usize,
     /// `[rows]`
     row_scales: &'a [f32],
-    zeros: &'a [f32],
+    zero_points: &'a [f32],
     /// `[columns]`
     column_scales: &'a [f32],
-    code_sums: &'a [f32],
+    column_sums: &'a [f32],
     bias: &'a [f32],
     store: Store,
     /// At least `[rows]`
@@ -148,13 +150,13 @@ impl SimdOp for Write<'_, '_> {
         let ops = isa.f32();
         let lanes = ops.len();
         for first in (0..self.columns.len()).step_by(lanes) {
-            let [column_scales, code_sums, bias] =
-                [self.column_scales, self.code_sums, self.bias].map(|values| load(ops, &values[first..]));
+            let [column_scales, column_sums, bias] =
+                [self.column_scales, self.column_sums, self.bias].map(|values| load(ops, &values[first..]));
             let columns = self.columns.start + first..self.columns.end.min(self.columns.start + first + lanes);
             let rows = self.out.iter_mut().zip(self.sums.chunks_exact(self.width));
-            for ((out, sums), (row_scale, zero)) in rows.zip(self.row_scales.iter().zip(self.zeros)) {
+            for ((out, sums), (row_scale, zero)) in rows.zip(self.row_scales.iter().zip(self.zero_points)) {
                 let sums = isa.i32().to_float(load(isa.i32(), &sums[first..]));
-                let sums = ops.sub(sums, ops.mul(ops.splat(*zero), code_sums));
+                let sums = ops.sub(sums, ops.mul(ops.splat(*zero), column_sums));
                 let scale = ops.mul(ops.splat(*row_scale), column_scales);
                 let product = ops.add(ops.mul(sums, scale), bias);
                 let out = &mut out[columns.clone()];
@@ -172,13 +174,13 @@ impl SimdOp for Write<'_, '_> {
     }
 }
 
-/// A vector of the first values; filled up with zeros if they are fewer.
+/// Loads a vector; pads with zeros if there are too few values.
 #[inline(always)]
 fn load<T: Elem, O: BitOps<T>>(ops: O, values: &[T]) -> O::Simd {
     if values.len() < ops.len() { ops.load_pad(values).0 } else { ops.load(values) }
 }
 
-/// Products of bytes alone, which the comparison with other libraries times.
+/// Integer sums alone, for the comparison with other libraries.
 #[cfg(feature = "rivals")]
 pub struct CodeSums {
     codes: Codes,
@@ -187,12 +189,12 @@ pub struct CodeSums {
 
 #[cfg(feature = "rivals")]
 impl CodeSums {
-    /// From row-major `[inputs, outputs]` and `[outputs]`.
+    /// Packs a quantised weight, row-major `[inputs, outputs]`, and a bias, `[outputs]`.
     pub fn new(codes: &[i8], bias: Vec<i32>) -> Self {
         Self { codes: Codes::new(codes, bias.len(), Isa::current()), bias }
     }
 
-    /// `out = rows · codes + bias`, or that added to `out`, by all threads of rayon's current pool.
+    /// `out = rows · codes + bias`, or adds that to `out`, on all threads of rayon's current pool.
     pub fn product(&self, rows: &[u8], out: &mut [i32], store: Store) {
         let (outputs, threads) = (self.bias.len(), rayon::current_num_threads());
         let count = out.len() / outputs;
@@ -243,17 +245,17 @@ impl CodeSums {
 }
 
 impl Codes {
-    /// From row-major `[inputs, outputs]`, for an instruction set.
+    /// Packs a quantised weight, row-major `[inputs, outputs]`, for an instruction set.
     fn new(codes: &[i8], outputs: usize, isa: Isa) -> Self {
         match isa {
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Isa::Amx => Self::Amx(amx::Tiles::of_bytes(codes, outputs)),
             #[cfg(target_arch = "x86_64")]
             Isa::AvxVnni => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Quads)),
-            // Bytes are widened to 16 bits: the instruction that multiplies bytes clips its sums.
+            // 16-bit arithmetic: AVX2's product of bytes saturates.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Pairs)),
-            // The library chooses by itself: it is taken where that is this set.
+            // The library chooses its kernel by itself, so it is used only if that is the instruction set in use.
             _ if isa == Isa::best() && isa != Isa::Portable => Self::Library(library::Packed::new(codes, outputs)),
             Isa::Avx512Vnni => Self::Library(library::Packed::new(codes, outputs)),
             _ => Self::Portable(portable::Parts::new(codes, outputs)),
@@ -271,8 +273,8 @@ impl Codes {
         }
     }
 
-    /// Rows to round and multiply at a time: what the processor's second cache keeps. Tiles are so fast that reading the
-    /// weight again takes longer.
+    /// Rows that are quantised and multiplied together. They fit into the L2 cache. AMX takes more, since it is limited by
+    /// reading the weight.
     fn rows_at_once(&self) -> usize {
         match self {
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -281,7 +283,7 @@ impl Codes {
         }
     }
 
-    /// Rows, those that fill a block included.
+    /// Number of rows with padding.
     fn padded(&self, rows: usize) -> usize {
         match self {
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -290,7 +292,7 @@ impl Codes {
         }
     }
 
-    /// Codes of a row of so many inputs, those that fill it up included.
+    /// Length of a row of `inputs` values with padding.
     fn row_length(&self, inputs: usize) -> usize {
         match self {
             Self::Portable(_) | Self::Library(_) => inputs,
@@ -301,7 +303,7 @@ impl Codes {
         }
     }
 
-    /// Sums of the products of rows, `[rows, length]`, with some columns; `each` gets them block by block, in any order.
+    /// Multiplies rows, `[rows, length]`, with some columns. `each` is called with each block of sums, in any order.
     fn multiply(&self, rows: &[u8], length: usize, columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
         match self {
             Self::Portable(parts) => parts.multiply(rows, columns, each),
@@ -319,11 +321,11 @@ impl Codes {
 }
 
 impl Rows {
-    /// Rounds rows of `inputs` numbers into such of `length` codes, each with a scale and a zero of its own.
+    /// Quantises rows of `inputs` values into rows of `length` codes.
     fn round(&mut self, input: &[f32], inputs: usize, length: usize) {
-        let Self { codes, scales, zeros } = self;
+        let Self { codes, scales, zero_points } = self;
         scales.clear();
-        zeros.clear();
+        zero_points.clear();
         codes.resize(input.len() / inputs * length, 0);
         for (row, codes) in input.chunks_exact(inputs).zip(codes.chunks_exact_mut(length)) {
             let (scale, zero) = scale_and_zero(row);
@@ -339,12 +341,12 @@ impl Rows {
                 },
             );
             scales.push(scale);
-            zeros.push(zero);
+            zero_points.push(zero);
         }
     }
 }
 
-/// The step between the levels of a row, and the level of 0, which is among them.
+/// Scale and zero point of a row. The value 0 is represented exactly.
 fn scale_and_zero(row: &[f32]) -> (f32, f32) {
     let (min, max) = simd::run(MinMax::new(row));
     let (min, max) = (min.min(0.0), max.max(0.0));
@@ -352,8 +354,8 @@ fn scale_and_zero(row: &[f32]) -> (f32, f32) {
     (scale, (-min / scale).round())
 }
 
-/// The nearest whole number of one in [−0.5, 255.5), the even one of two: it ends up in the lowest bits of a number so
-/// large that it has no others. Processors of any age do that for several at a time.
+/// Rounds a value in [−0.5, 255.5) to an integer, ties to even. Adding 1.5 · 2²³ moves the integer to the lowest bits of the
+/// mantissa; the compiler can vectorise that on every processor.
 fn level(value: f32) -> u8 {
     const LARGE: f32 = 12_582_912.0; // 1.5 · 2²³
     (value + LARGE).to_bits() as u8
@@ -365,12 +367,12 @@ mod tests {
     use crate::linear::WeightFormat;
     use crate::testing::{numbers, on_each_isa, product};
 
-    /// Against sums in float64 of the rounded numbers; and the same bits with every instruction set.
+    /// Against float64 sums of the quantised values, and the same with every instruction set.
     #[test]
     fn a_product_is_that_of_the_rounded_numbers() {
         for (rows, inputs, outputs) in [(263, 300, 37), (1, 1, 1), (7, 64, 16), (50, 97, 131)] {
-            // Rows of different scales and zeros, one of them without either; the largest numbers of both signs side by
-            // side, whose products 16 bits do not hold.
+            // Rows have different scales and zero points; one row is all zero. The largest values of both signs are adjacent:
+            // the sums of their products overflow 16 bits.
             let mut input = numbers(1, rows * inputs);
             for (row, values) in input.chunks_exact_mut(inputs).enumerate() {
                 values.iter_mut().for_each(|value| *value = *value * row as f32 + (row % 5) as f32 * 0.3 * row as f32);

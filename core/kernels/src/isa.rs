@@ -1,4 +1,4 @@
-//! The instruction sets that kernels are written for: which this processor has, and which is used.
+//! The instruction sets that kernels exist for, which of them the processor has, and which is used.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,38 +9,38 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Isa {
-    /// What every processor of this kind has.
+    /// The baseline of the architecture.
     Portable,
     /// AVX2 with FMA and F16C: 256 bits; Intel since 2013, AMD since 2015.
     Avx2,
-    /// The same, and products of bytes (AVX-VNNI).
+    /// AVX2 and AVX-VNNI: products of 8-bit integers.
     AvxVnni,
     /// AVX-512 F, VL, BW and DQ: 512 bits.
     Avx512,
-    /// The same, and products of bytes.
+    /// AVX-512 and VNNI: products of 8-bit integers.
     Avx512Vnni,
-    /// The same, and tiles of bytes and of bfloat16 (AMX).
+    /// AVX-512, VNNI and AMX: tiles of 8-bit integers and of bfloat16.
     Amx,
     /// NEON: 128 bits; every 64-bit ARM processor.
     Neon,
-    /// The same, and products of bytes.
+    /// NEON and dot product: products of 8-bit integers.
     NeonDotProd,
     /// WebAssembly's SIMD: 128 bits.
     Simd128,
 }
 
-/// Whom [`Isa::limit`] chose; [`UNLIMITED`] as long as nobody did.
+/// What [`Isa::limit`] was called with; [`UNLIMITED`] before.
 static LIMIT: AtomicU8 = AtomicU8::new(UNLIMITED);
 const UNLIMITED: u8 = u8::MAX;
 
-/// What this processor has, the best last.
+/// The sets that this processor has, the best last.
 static AVAILABLE: LazyLock<Vec<Isa>> = LazyLock::new(|| Isa::ALL.into_iter().filter(|isa| isa.is_detected()).collect());
 
 /// An instruction set that this processor does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this processor has no {isa}; it has {}", names(Isa::available()))]
 pub struct MissingIsa {
-    /// What was asked for.
+    /// The set that was asked for.
     pub isa: Isa,
 }
 
@@ -57,24 +57,24 @@ impl Isa {
         Self::Simd128,
     ];
 
-    /// All that this processor has, the best last; never empty.
+    /// The sets that this processor has, the best last; never empty.
     pub fn available() -> &'static [Self] {
         &AVAILABLE
     }
 
-    /// The best that this processor has.
+    /// The best set that this processor has.
     pub fn best() -> Self {
         Self::available().last().copied().unwrap_or(Self::Portable)
     }
 
-    /// What kernels use: the best, or what [`Isa::limit`] was told.
+    /// The set that kernels use: the best, or that of [`Isa::limit`].
     pub fn current() -> Self {
         let limit = LIMIT.load(Ordering::Relaxed);
         if limit == UNLIMITED { Self::best() } else { Self::ALL[usize::from(limit)] }
     }
 
-    /// Has the whole process use this set from now on, for measuring what another processor would do. Weights that were
-    /// packed before can be read by the set that packed them alone: call it first.
+    /// Makes the whole process use this set, to measure what another processor would reach. Call it before weights are
+    /// packed: packed weights work only with the set that they were packed for.
     ///
     /// # Errors
     /// If the processor does not have it.
@@ -86,7 +86,7 @@ impl Isa {
         Ok(())
     }
 
-    /// As the command line calls it.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",

@@ -1,8 +1,8 @@
-//! The arithmetic of transformers on a processor: linear layers whose weights are packed once, attention, layer norms and
-//! activations, each with the vector instructions that the processor has.
+//! Transformer kernels for processors: linear layers with packed weights, attention, layer norm and activations.
 //!
-//! Slices in, slices out: rows of float32, one after the other. All unsafe code of scoring on a processor stands here, and
-//! each kernel is tested against float64 with every instruction set ([`Isa`]) that the testing machine has.
+//! Inputs and outputs are slices of float32, row-major. Each kernel uses the vector instructions that the processor has. All
+//! unsafe code of scoring on a processor is in this crate. Each kernel is tested against float64 with every instruction set
+//! ([`Isa`]) of the testing machine.
 
 mod isa;
 

@@ -1,4 +1,4 @@
-//! Linear layers: a weight that was packed once, and its products with rows.
+//! Linear layers with a packed weight.
 
 use std::ops::Range;
 
@@ -13,42 +13,42 @@ use crate::int8::Int8;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::isa::Isa;
 
-/// Rows from which on a thread takes rows of its own, rather than columns: each reads the whole weight.
+/// With at least this many rows for each thread, threads share the rows; with fewer, the columns.
 pub(crate) const ROWS_EACH: usize = 64;
 
-/// How a weight is kept and multiplied. Sums and results are float32 in each.
+/// How a weight is stored and multiplied. Results are float32 in each format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightFormat {
-    /// In float16 where all its numbers are such, else in float32; multiplied in float32.
+    /// Float16 if all values are representable, else float32; multiplied in float32.
     Stored,
-    /// In float32.
+    /// Float32.
     Float32,
-    /// In bfloat16, to which inputs are rounded, too.
+    /// Bfloat16; inputs are rounded to bfloat16, too.
     BFloat16,
-    /// In 8-bit integers, to which inputs are rounded, too.
+    /// 8-bit integers; inputs are quantised, too.
     #[cfg(not(target_arch = "wasm32"))]
     Int8,
 }
 
-/// What becomes of what stood in the output of a product.
+/// How a product is written to its output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
-    /// It is overwritten.
+    /// Replaces the output.
     Overwrite,
-    /// The product is added to it.
+    /// Adds to the output.
     Add,
 }
 
-/// Who multiplies.
+/// The threads that multiply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
-    /// This thread alone.
+    /// The calling thread.
     One,
-    /// All of rayon's current pool.
+    /// All threads of rayon's current pool.
     All,
 }
 
-/// What follows a product before it is written.
+/// What is done with a product before it is written.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     /// `[columns]`, added to each row.
@@ -56,15 +56,15 @@ pub(crate) struct Epilogue<'a> {
     pub(crate) store: Store,
 }
 
-/// What one thread multiplies: some rows by some columns of the weight.
+/// The share of one thread: some rows × some columns of the weight.
 pub(crate) struct Part<'a, 'b> {
     /// `[rows, inputs]`
     pub(crate) input: &'a [f32],
-    /// Of these columns.
+    /// Of `columns`.
     pub(crate) epilogue: Epilogue<'a>,
     /// `[rows][columns]`
     pub(crate) out: &'a mut [&'b mut [f32]],
-    /// They start at a multiple of [`Weight::columns_step`].
+    /// The start is a multiple of [`Weight::columns_step`].
     pub(crate) columns: Range<usize>,
 }
 
@@ -88,7 +88,7 @@ impl Linear {
     /// Packs a weight, row-major `[inputs, outputs]`, for the instruction set in use; `bias` is `[outputs]`.
     ///
     /// # Panics
-    /// If the weight has no whole rows of as many outputs as the bias, or none.
+    /// If the weight's length is 0 or not a multiple of the bias's length.
     pub fn new(weight: &[f32], bias: Vec<f32>, format: WeightFormat) -> Self {
         let outputs = bias.len();
         assert!(outputs > 0 && !weight.is_empty() && weight.len().is_multiple_of(outputs), "sizes of a layer");
@@ -105,20 +105,20 @@ impl Linear {
         Self { weight, bias, inputs }
     }
 
-    /// Width of a row of the input.
+    /// Length of an input row.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Width of a row of the output.
+    /// Length of an output row.
     pub fn outputs(&self) -> usize {
         self.bias.len()
     }
 
-    /// `out = input · weight + bias`, or that added to `out`; `[rows, inputs]` to `[rows, outputs]`.
+    /// `out = input · weight + bias`, or adds that to `out`; from `[rows, inputs]` to `[rows, outputs]`.
     ///
     /// # Panics
-    /// If there are not as many rows in both.
+    /// If `input` and `out` differ in their number of rows.
     pub fn product(&self, input: &[f32], out: &mut [f32], store: Store, threads: Threads) {
         let (inputs, outputs) = (self.inputs, self.bias.len());
         let rows = input.len() / inputs;
@@ -134,7 +134,7 @@ impl Linear {
             });
             return;
         };
-        // Twice as many parts as threads, as one may be late.
+        // Two parts for each thread, for balance.
         let width = outputs.div_ceil(step).div_ceil(2 * sharing) * step;
         let mut parts: Vec<Vec<&mut [f32]>> = (0..outputs).step_by(width).map(|_| Vec::with_capacity(rows)).collect();
         for row in out.chunks_exact_mut(outputs) {
@@ -149,7 +149,7 @@ impl Linear {
 }
 
 impl Weight {
-    /// Columns of which threads can take multiples; `None` where each has to take all.
+    /// Threads split the columns at multiples of this; `None` if the columns cannot be split.
     fn columns_step(&self) -> Option<usize> {
         match self {
             Self::Float(weight) => Some(weight.columns_step()),

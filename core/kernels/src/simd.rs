@@ -1,4 +1,4 @@
-//! Vector code, compiled for each instruction set and chosen at run time by [`Isa::current`].
+//! Runs code that is compiled for several instruction sets with the one in use.
 
 use rten_simd::functional::simd_map;
 use rten_simd::isa::GenericIsa;
@@ -51,7 +51,7 @@ pub(crate) fn run_on<Op: SimdOp>(isa: Isa, op: Op) -> Op::Output {
     if isa == Isa::Portable { op.eval(GenericIsa::new()) } else { op.dispatch() }
 }
 
-/// Replaces each number by what an operation makes of it.
+/// Applies an operation to each value, in place.
 pub(crate) fn map<Op: SimdUnaryOp<f32>>(op: &Op, values: &mut [f32]) {
     struct Map<'a, Op>(&'a Op, &'a mut [f32]);
     impl<Op: SimdUnaryOp<f32>> SimdOp for Map<'_, Op> {
@@ -70,7 +70,7 @@ pub(crate) fn map<Op: SimdUnaryOp<f32>>(op: &Op, values: &mut [f32]) {
     run(Map(op, values));
 }
 
-/// Runs plain loops, compiled for the vectors of the instruction set in use.
+/// Runs plain loops that the compiler vectorises for the instruction set in use.
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn loops<R>(loops: impl FnOnce() -> R) -> R {
     struct Loops<F>(F);

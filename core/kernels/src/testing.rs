@@ -1,11 +1,11 @@
-//! What the tests of all kernels share.
+//! Helpers of the kernels' tests.
 
 use std::sync::{Mutex, PoisonError};
 
 use crate::{Isa, Linear, Store, Threads, WeightFormat};
 
-/// Runs a test with each instruction set that this processor has, one after the other. The set belongs to the process, so
-/// every test that packs or multiplies goes through here.
+/// Runs a test with each instruction set that this processor has. The set in use is global, so every test that packs or
+/// multiplies must use this function.
 pub(crate) fn on_each_isa(test: impl Fn(Isa)) {
     static IN_USE: Mutex<()> = Mutex::new(());
     let _in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -15,7 +15,7 @@ pub(crate) fn on_each_isa(test: impl Fn(Isa)) {
     }
 }
 
-/// `count` numbers in [−1, 1), other ones for each seed (SplitMix64).
+/// `count` pseudo-random values in [−1, 1) from a seed (SplitMix64).
 pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f32> {
     let draw = |index: u64| {
         let state = seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -26,7 +26,7 @@ pub(crate) fn numbers(seed: u64, count: usize) -> Vec<f32> {
     (1..=count as u64).map(draw).collect()
 }
 
-/// A layer's product, computed in both ways of sharing and storing, which have to agree.
+/// A layer's product. Checks that both ways of sharing and storing agree.
 pub(crate) fn product(input: &[f32], weight: &[f32], bias: &[f32], format: WeightFormat) -> Vec<f32> {
     let layer = Linear::new(weight, bias.to_vec(), format);
     let rows = input.len() / layer.inputs();
@@ -42,7 +42,7 @@ pub(crate) fn product(input: &[f32], weight: &[f32], bias: &[f32], format: Weigh
     overwritten
 }
 
-/// Compares a product with one in float64; `tolerance` is a share of the sum of the terms' sizes.
+/// Compares a product with float64. The `tolerance` is relative to the sum of the terms' magnitudes.
 pub(crate) fn assert_close(found: &[f32], input: &[f32], weight: &[f32], bias: &[f32], tolerance: f64, case: &str) {
     let (outputs, inputs) = (bias.len(), weight.len() / bias.len());
     for (at, found) in found.iter().enumerate() {
@@ -58,7 +58,7 @@ pub(crate) fn assert_close(found: &[f32], input: &[f32], weight: &[f32], bias: &
     }
 }
 
-/// Both of the above.
+/// Computes a product and compares it with float64.
 pub(crate) fn assert_product(
     input: &[f32],
     weight: &[f32],

@@ -1,18 +1,18 @@
-//! A tile of sums, some rows by the columns of a panel, which stays in the processor's registers.
+//! The inner loop of products in float32: a tile of sums, some rows × the columns of a panel, in registers.
 
 use std::ops::Range;
 
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd};
 
-/// Inputs of a row that stand side by side when packed. Browsers' compilers keep sums in registers in the simplest of
-/// loops alone.
+/// Adjacent inputs of a row when packed. It is 1 in WebAssembly, whose compilers keep sums in registers only in simple
+/// loops.
 pub(crate) const CHUNK: usize = if cfg!(target_arch = "wasm32") { 1 } else { 16 };
-/// Bytes that memory moves at a time.
+/// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
 pub(crate) const LINE_FLOATS: usize = LINE / size_of::<f32>();
 
-/// Rows and vectors of columns of a tile, for vectors of so many floats: what fits into the registers beside a row of the
+/// Rows of a tile and vectors in a row, for vectors of `lanes` floats. The sums fit into the registers beside a row of the
 /// panel and an input.
 pub(crate) const fn size(lanes: usize) -> (usize, usize) {
     match lanes {
@@ -23,9 +23,9 @@ pub(crate) const fn size(lanes: usize) -> (usize, usize) {
     }
 }
 
-/// Products of a group of packed rows with a panel, while another part of the weight is fetched from memory.
+/// Multiplies a group of packed rows with a panel and prefetches `fetch`.
 ///
-/// Browsers' compilers keep sums in registers in small functions alone.
+/// It is not inlined in WebAssembly: its compilers keep sums in registers only in small functions.
 #[cfg(not(all(target_arch = "wasm32", feature = "relaxed-simd")))]
 #[cfg_attr(target_arch = "wasm32", inline(never))]
 #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
@@ -54,7 +54,7 @@ pub(crate) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     sums
 }
 
-/// The same, with instructions that multiply and add at once.
+/// The same with relaxed SIMD's fused multiply-add.
 #[cfg(all(target_arch = "wasm32", feature = "relaxed-simd"))]
 pub(crate) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     isa: I,
@@ -86,8 +86,8 @@ pub(crate) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     sums.map(|row| std::array::from_fn(|place| vector(row[place])))
 }
 
-/// Adds the products of one input of each row and its weights. Without loops: builds for size would keep them, and the sums
-/// in memory with them.
+/// Adds the products of one input of each row and its weights. It is unrolled by hand: builds for size would keep a loop,
+/// and the sums in memory.
 #[inline(always)]
 fn add_products<T: Copy, const ROWS: usize, const VECTORS: usize>(
     sums: &mut [[T; VECTORS]; ROWS],
@@ -115,14 +115,14 @@ fn add_products<T: Copy, const ROWS: usize, const VECTORS: usize>(
     row!(7 0 1 2);
 }
 
-/// Where a tile of sums goes.
+/// The destination of a tile of sums.
 #[derive(Clone)]
 pub(crate) struct Target<'a> {
-    /// Of each row.
+    /// Columns of each row.
     pub(crate) columns: Range<usize>,
-    /// What is added, one for each of the columns.
+    /// Added to the sums, one value for each column.
     pub(crate) bias: Option<&'a [f32]>,
-    /// Whether what stands there is added, too.
+    /// Whether the sums are added to the destination.
     pub(crate) is_added: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Sums of products of bytes by a library, where the processor has instructions for them: VNNI, or dot product on ARM.
+//! Integer sums by rten-gemm, for AVX512-VNNI and for ARM's dot product.
 
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmUninitOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
@@ -8,17 +8,17 @@ use super::Sums;
 
 type Executor = GemmExecutor<u8, i8, i32>;
 
-/// `[inputs, outputs]` in the library's order.
+/// A weight packed by the library.
 pub(super) struct Packed {
     codes: PackedBMatrix<i8>,
     outputs: usize,
 }
 
 impl Packed {
-    /// From row-major `[inputs, outputs]`.
+    /// Packs a weight, row-major `[inputs, outputs]`.
     ///
     /// # Panics
-    /// If the library's choice for this processor clips sums.
+    /// If the library's kernel for this processor saturates.
     pub(super) fn new(codes: &[i8], outputs: usize) -> Self {
         let executor = Executor::new();
         assert!(!executor.may_saturate(), "{} clips sums of products", executor.kernel_name());
@@ -26,12 +26,12 @@ impl Packed {
         Self { codes, outputs }
     }
 
-    /// As [`super::Codes::multiply`], of all columns. The zeros of the rows are seen to by the caller: the library takes them
-    /// wrongly (0.27, AVX-512, rows with different zeros).
+    /// As [`super::Codes::multiply`], of all columns. The caller corrects for zero points: the library's own correction is
+    /// wrong if rows have different ones (rten-gemm 0.27, AVX-512).
     pub(super) fn multiply(&self, rows: &[u8], length: usize, each: &mut dyn FnMut(Sums)) {
         let inputs = GemmInputA::Unpacked(NdTensorView::from_data([rows.len() / length, length], rows));
         let count = rows.len() / length * self.outputs;
-        // It cannot be sent to another thread, and costs nothing to make.
+        // It is not `Send`, and creating it costs nothing.
         let executor = Executor::new();
         let mut sums = Vec::with_capacity(count);
         sums.extend_init(|sums: &mut [std::mem::MaybeUninit<i32>]| {

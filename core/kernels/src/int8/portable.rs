@@ -1,6 +1,6 @@
-//! Sums of products of bytes by float32's products, for processors without instructions for bytes.
+//! Integer sums by float32 products, for processors without 8-bit products.
 //!
-//! Whole numbers below 2²⁴ are exact in float32, and so are sums of so many products of codes that they stay below.
+//! Integers below 2²⁴ are exact in float32. The inputs are split into parts whose sums stay below that.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use super::{LARGEST, LEVELS, Sums};
 use crate::float::Panels;
 use crate::linear::{Epilogue, Part, Store};
 
-/// Inputs whose sums of products are below 2²⁴.
+/// Inputs of a part.
 const DEPTH: usize = (1 << 24) / (LEVELS * LARGEST) as usize;
 
-/// The weight's rows, so many at a time.
+/// The parts of a weight.
 pub(super) struct Parts {
     panels: Vec<Panels>,
     inputs: usize,
 }
 
 impl Parts {
-    /// From row-major `[inputs, outputs]`.
+    /// Packs a weight, row-major `[inputs, outputs]`.
     pub(super) fn new(codes: &[i8], outputs: usize) -> Self {
         let part = |codes: &[i8]| {
             let numbers: Vec<f32> = codes.iter().map(|&code| f32::from(code)).collect();

@@ -1,15 +1,15 @@
-//! Sums of products of bytes in tiles of 256-bit vectors.
+//! Integer sums in tiles of 256-bit vectors, with AVX2 or AVX-VNNI.
 //!
-//! AVX2's instruction for bytes clips the sum of two products at 16 bits, and the one for pairs of 16-bit numbers, which is
-//! exact, goes to two of the processor's units alone. Winograd's inner product (1968, "A New Algorithm for Inner Product")
-//! halves the multiplications:
+//! AVX2's product of bytes (`vpmaddubsw`) saturates the sum of two products at 16 bits. Its product of 16-bit pairs
+//! (`vpmaddwd`) is exact, but only two execution ports have it. Winograd's inner product (1968, "A New Algorithm for Inner
+//! Product") needs half as many multiplications:
 //!
 //! ```text
 //! x₀w₀ + x₁w₁ = (x₀ + w₁)(x₁ + w₀) − x₀x₁ − w₀w₁
 //! ```
 //!
-//! Sums of a code of the input and one of the weight fit into 16 bits. What is subtracted belongs to the row alone and to the
-//! column alone, and is computed once. 32-bit sums hold the products of 14,000 inputs.
+//! The sums in parentheses fit into 16 bits. Of the two terms that are subtracted, one depends on the row alone and one on the
+//! column alone; each is computed once. The 32-bit sums do not overflow with up to 14,000 inputs.
 
 use std::arch::asm;
 use std::arch::x86_64::{
@@ -24,53 +24,53 @@ use crate::simd;
 
 /// Columns of a panel: two vectors of 32-bit sums.
 pub(super) const COLUMNS: usize = 16;
-/// Inputs that are multiplied together.
+/// Inputs of a group, which are multiplied together.
 const GROUP: usize = 4;
-/// Bytes that memory moves at a time.
+/// Bytes of a cache line.
 const LINE: usize = 64;
-/// Most rows of a tile.
+/// Largest number of rows of a tile.
 const ROWS: usize = 6;
 
-/// Which instructions multiply.
+/// The instructions of the inner loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dot {
-    /// AVX2's for pairs of 16-bit numbers, by Winograd's inner product.
+    /// AVX2: 16-bit pairs, by Winograd's inner product.
     Pairs,
-    /// AVX-VNNI's for four bytes.
+    /// AVX-VNNI: groups of four bytes.
     Quads,
 }
 
-/// For each [`COLUMNS`] outputs, all inputs, filled up with zeros.
+/// A packed weight: panels of [`COLUMNS`] outputs, padded with zeros.
 pub(super) struct Panels {
     codes: Codes,
     row_length: usize,
 }
 
 enum Codes {
-    /// For each [`GROUP`] of inputs: of each output the pair (w₁, w₃), then of each output the pair (w₀, w₂).
+    /// For each group of inputs, the pairs (w₁, w₃) of all outputs, then the pairs (w₀, w₂) of all outputs.
     Pairs {
         codes: Vec<[[i16; 2]; COLUMNS]>,
-        /// `[panels, COLUMNS]`: of each output, `Σ w₀w₁ + w₂w₃` over the groups.
+        /// `Σ w₀w₁ + w₂w₃` of each output, over the groups; `[panels, COLUMNS]`.
         products: Vec<[i32; COLUMNS]>,
     },
-    /// For each [`GROUP`] of inputs, those of each output.
+    /// For each group of inputs, the four bytes of each output.
     Quads(Vec<[[i8; GROUP]; COLUMNS]>),
 }
 
-/// Rows as tiles read them: for each tile's rows, group by group, of each row what is multiplied together.
+/// Packed rows: `[tiles, groups, rows of a tile]`.
 enum Input {
     /// The pairs (x₀, x₂) and (x₁, x₃).
     Pairs {
         rows: Vec<[i32; 2]>,
-        /// Of each row, `Σ x₀x₁ + x₂x₃` over the groups.
+        /// `Σ x₀x₁ + x₂x₃` of each row, over the groups.
         products: Vec<i32>,
     },
-    /// The group's four bytes.
+    /// The four bytes of a group.
     Quads(Vec<i32>),
 }
 
 impl Dot {
-    /// Rows of a tile: what fits into 16 registers beside a group's weights and inputs.
+    /// Rows of a tile. Its sums fit into 16 registers beside the weights and inputs of a group.
     fn rows(self) -> usize {
         match self {
             Self::Pairs => 4,
@@ -80,7 +80,7 @@ impl Dot {
 }
 
 impl Panels {
-    /// From row-major `[inputs, outputs]`.
+    /// Packs a weight, row-major `[inputs, outputs]`.
     pub(super) fn new(codes: &[i8], outputs: usize, dot: Dot) -> Self {
         let row_length = (codes.len() / outputs).next_multiple_of(GROUP);
         let panels = outputs.div_ceil(COLUMNS);
@@ -157,7 +157,7 @@ impl Panels {
         }
     }
 
-    /// Rows in tiles of these sizes.
+    /// Packs rows into tiles of these sizes.
     fn pack(&self, rows: &[u8], sizes: &[usize]) -> Input {
         let groups = rows.as_chunks::<GROUP>().0;
         let each = self.row_length / GROUP;
@@ -179,7 +179,7 @@ impl Panels {
     }
 }
 
-/// `[rows, each]` groups as tiles of so many rows, each `[each, rows of the tile]`, converted.
+/// Transposes groups from `[rows, each]` to `[each, rows of a tile]` for each tile, and converts them.
 fn interleave<T: Copy + Default>(
     groups: &[[u8; GROUP]],
     each: usize,
@@ -198,7 +198,7 @@ fn interleave<T: Copy + Default>(
     packed
 }
 
-/// Rows of each tile of so many: about the same.
+/// Sizes of the tiles of `count` rows: nearly equal, and at most `most`.
 fn group_sizes(count: usize, most: usize) -> Vec<usize> {
     let mut places = vec![(); count];
     let length = |group: &mut [()]| group.len();
@@ -209,8 +209,7 @@ fn group_sizes(count: usize, most: usize) -> Vec<usize> {
     }
 }
 
-/// Fetches a part of the `count` elements from `first` on: as much as one of so many tiles has to, for the next panel to be
-/// there in time.
+/// Prefetches one of `tiles` parts of the next panel, which has `count` elements from `first` on.
 fn fetch<T>(codes: &[T], first: usize, count: usize, tile: usize, tiles: usize) {
     let next = codes.get(first..).unwrap_or_default();
     let each = count.div_ceil(tiles);
@@ -225,7 +224,7 @@ fn fetch<T>(codes: &[T], first: usize, count: usize, tile: usize, tiles: usize) 
     }
 }
 
-/// Adds the products of rows with a panel of pairs, from which what belongs to rows and columns alone is not subtracted.
+/// Adds `Σ (x₀ + w₁)(x₁ + w₀)` of rows and a panel to `sums`.
 fn pairs_of(input: &[[i32; 2]], panel: &[[[i16; 2]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
     macro_rules! tile_of {
         ($($rows:literal)*) => {
@@ -242,7 +241,7 @@ fn pairs_of(input: &[[i32; 2]], panel: &[[[i16; 2]; COLUMNS]], sums: &mut [[i32;
     tile_of!(1 2 3 4);
 }
 
-/// Rows times a panel of fours.
+/// Multiplies rows with a panel.
 fn quads_of(input: &[i32], panel: &[[[i8; GROUP]; COLUMNS]], sums: &mut [[i32; COLUMNS]]) {
     macro_rules! tile_of {
         ($($rows:literal)*) => {
@@ -293,7 +292,7 @@ fn quads<const N: usize>(input: &[i32], panel: &[[[i8; GROUP]; COLUMNS]], sums: 
     store(&totals, sums);
 }
 
-/// Keeps the compiler from adding up several groups first, for which it would keep the totals in memory.
+/// Keeps the compiler from reordering the groups: it would move the totals to memory.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn keep_order<const N: usize>(totals: &mut [[__m256i; 2]; N]) {
