@@ -13,6 +13,8 @@ SHIPPED := -C lto=fat -C embed-bitcode=yes -C llvm-args=-disable-lsr
 # The command-line tool must be of the crate's own version.
 WASM_BINDGEN := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
 export CARGO_TARGET_DIR := $(TARGET)
+START := $(shell date +%s)
+TOOK = @echo "make $@ took $$(( $$(date +%s) - $(START) )) s"
 # Mesa complains once a device on machines without a screen.
 export NODEVICE_SELECT := 1
 
@@ -25,8 +27,10 @@ help: ## List the tasks
 
 score: $(TRAINER) ## Score the sample images natively
 	$(TRAINER) score www/samples
+	$(TOOK)
 
 gallery: web ## Build the page, serve it and print its address
+	$(TOOK)
 	cd www && npm run --silent serve
 
 web: model wasm-target $(TOOLS)/wasm-bindgen www/node_modules/.package-lock.json ## Build the page into www/dist
@@ -43,6 +47,7 @@ model: ## Put a model beside the page: MODEL=FOLDER, or the built-in weights
 	cp -r $(if $(MODEL),$(MODEL)/.,$(addprefix trainer/assets/demo/,model.json weights-*.safetensors)) $(DIST)/model
 
 test: format lint test-native test-wasm test-page size ## Install what is needed and run every test
+	$(TOOK)
 
 format: ## Check the formatting
 	cargo fmt --all --check
