@@ -25,8 +25,8 @@ pub enum Error {
     Truncated,
     /// A JPEG file of a kind that would be decoded to wrong colours.
     #[error(
-        "a JPEG file of a kind that is not read: each colour component has a scan of its own, and it is not progressive; save \
-         it anew, or as PNG"
+        "a JPEG file of a kind that is not read: its colour components have scans of their own, and it is not progressive and of \
+         three components; save it anew, or as PNG"
     )]
     Scans,
     /// The image is larger than [`crate::preprocess::MAX_SIDE`].

@@ -7,6 +7,7 @@
 mod cut;
 mod decode;
 mod enlarge;
+mod scans;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};

@@ -160,7 +160,7 @@ fn weights_under_another_key_of_a_training_checkpoint_are_found() {
             replaced += 1;
         }
         let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-        writer.start_file(entry.name(), options).expect("writing");
+        writer.start_file(entry.name().expect("a name"), options).expect("writing");
         writer.write_all(&bytes).expect("writing");
     }
     writer.finish().expect("writing");

@@ -9,6 +9,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use tiff::decoder::Decoder as TiffDecoder;
 use tiff::tags::Tag;
 
+use super::scans;
 use crate::error::{Error, Result};
 use crate::metadata::container::Parts;
 
@@ -29,11 +30,13 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     let pixels = without_promises(bytes);
     let mut reader = ImageReader::new(Cursor::new(&*pixels)).with_guessed_format().map_err(ImageError::IoError)?;
     reader.limits(decoder_limits());
-    let format = reader.format();
-    // The decoder fills what is missing with grey.
-    if format == Some(ImageFormat::Jpeg) {
-        check_jpeg(bytes)?;
+    // `image` decodes BigTIFF, and does not guess it.
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        reader.set_format(ImageFormat::Tiff);
     }
+    let format = reader.format();
+    // Of a JPEG file without its end, the decoder fills what is missing with grey.
+    let has_separate_scans = format == Some(ImageFormat::Jpeg) && scans::has_separate_scans(bytes)?;
     let of_format = |error| match (format, error) {
         (Some(ImageFormat::Tiff), ImageError::Unsupported(error)) => Error::Tiff { found: tiff_color(bytes), error },
         (_, error) => error.into(),
@@ -44,7 +47,11 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
         return Err(Error::ImageSize { width, height });
     }
     let orientation = orientation(&mut decoder, bytes);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(of_format)?;
+    let mut image = if has_separate_scans {
+        DynamicImage::ImageRgb8(scans::decode(bytes)?)
+    } else {
+        DynamicImage::from_decoder(decoder).map_err(of_format)?
+    };
     image.apply_orientation(orientation);
     if !image.color().has_alpha() {
         return Ok(image.into_rgb8());
@@ -91,37 +98,6 @@ fn tiff_is_premultiplied(bytes: &[u8]) -> bool {
 fn tiff_color(bytes: &[u8]) -> String {
     let color = TiffDecoder::new(Cursor::new(bytes)).and_then(|mut tiff| tiff.colortype());
     color.map_or_else(|error| error.to_string(), |color| format!("{color:?}"))
-}
-
-/// Checks that a JPEG file reaches its end marker, behind which nothing is looked at, and that its scans are decoded right.
-fn check_jpeg(bytes: &[u8]) -> Result<()> {
-    const END: u8 = 0xd9;
-    // zune-jpeg 0.5 decodes a scan for each component to wrong colours where the file is not progressive (its issues 419
-    // and 448).
-    const SEQUENTIAL: [u8; 2] = [0xc0, 0xc1];
-    const SCAN: u8 = 0xda;
-    let mut components = 1;
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    loop {
-        // Up to the next marker: fill bytes, and after a scan's header its data, in which 0xff is
-        // followed by 0 or a restart marker.
-        let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0xd0..=0xd7);
-        let start = rest.windows(2).position(is_marker).ok_or(Error::Truncated)?;
-        let (marker, after) = (rest[start + 1], &rest[start + 2..]);
-        if marker == END {
-            return Ok(());
-        }
-        let length =
-            after.first_chunk().map(|length| usize::from(u16::from_be_bytes(*length))).ok_or(Error::Truncated)?;
-        let segment;
-        (segment, rest) = after.split_at_checked(length).ok_or(Error::Truncated)?;
-        if SEQUENTIAL.contains(&marker) {
-            components = segment.get(7).copied().unwrap_or_default();
-        }
-        if marker == SCAN && segment.get(2).is_some_and(|&scanned| scanned < components) {
-            return Err(Error::Scans);
-        }
-    }
 }
 
 /// The EXIF orientation; none when it is unreadable, which is no reason to refuse the picture.

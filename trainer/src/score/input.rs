@@ -155,8 +155,9 @@ fn tables(from: &Path) -> Result<VecDeque<PathBuf>> {
 /// The rows of all tables that are meant; what is wrong with the first is told at once, with a later one in its row.
 fn of_tables(from: &Path, args: &InputArgs, passed_over: &PassedOver) -> Result<Records> {
     let mut tables = tables(from)?;
-    let Some(first) = tables.pop_front() else { return Ok(Box::new(iter::empty())) };
-    let first = of_table(&first, args, passed_over).with_context(|| display(&first))?;
+    let Some(path) = tables.pop_front() else { return Ok(Box::new(iter::empty())) };
+    let first = of_table(&path, args, passed_over);
+    let first = if path == from { first? } else { first.with_context(|| display(&path))? };
     let (args, passed_over) = (args.clone(), passed_over.clone());
     Ok(Box::new(first.chain(tables.into_iter().flat_map(move |table| {
         of_table(&table, &args, &passed_over).unwrap_or_else(|error| failed(&table, error.context("reading the table")))
