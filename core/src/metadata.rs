@@ -287,6 +287,16 @@ mod tests {
     }
 
     #[test]
+    fn graphs_may_hold_images_of_several_megabytes() {
+        let image = "A".repeat(3 << 20);
+        let graph = serde_json::json!({
+            "3": {"class_type": "KSampler", "inputs": {"positive": ["6", 0]}},
+            "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat"}},
+            "9": {"class_type": "LoadImageFromBase64", "inputs": {"image": image}}});
+        assert_cat(&[("prompt", &graph.to_string())], PromptSource::ComfyUi);
+    }
+
+    #[test]
     fn novelai_is_read_only_from_its_own_files() {
         let software = ("Software", "NovelAI");
         let description = ("Description", "a cat");

@@ -224,8 +224,13 @@ mod tests {
             (MAKE, upper, PromptSource::ExifMake),
             (IMAGE_DESCRIPTION, infotext, PromptSource::ExifImageDescription),
         ] {
-            assert_cat(&webp(&exif(b"II", tag, 2, text.as_bytes())), source);
+            let exif = exif(b"II", tag, 2, text.as_bytes());
+            assert_cat(&webp(&exif), source);
+            // A TIFF file is EXIF itself.
+            assert_cat(&exif, source);
         }
+        let comment: Vec<u8> = INFOTEXT.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        assert_cat(&jpeg(&exif(b"MM", XP_COMMENT, 1, &comment)), PromptSource::ExifXpComment);
     }
 
     #[test]

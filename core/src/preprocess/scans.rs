@@ -73,14 +73,14 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage> {
     Ok(RgbImage::from_fn(frame.width.into(), frame.height.into(), |x, y| {
         let levels = [first, second, third].map(|plane| plane.level(x, y));
         let rgb = if is_rgb { levels } else { rgb(levels) };
-        rgb.map(|level| (level + 0.5) as u8).into()
+        rgb.map(|level| level.clamp(0, 255) as u8).into()
     }))
 }
 
-/// JFIF 1.02, page 3.
-fn rgb([y, cb, cr]: [f32; 3]) -> [f32; 3] {
-    let (cb, cr) = (cb - 128.0, cr - 128.0);
-    [y + 1.402 * cr, y - 0.344_14 * cb - 0.714_14 * cr, y + 1.772 * cb]
+/// JFIF 1.02, page 3, in 14 bits.
+fn rgb([y, cb, cr]: [i32; 3]) -> [i32; 3] {
+    let (y, cb, cr) = ((y << 14) + (1 << 13) - 1, cb - 128, cr - 128);
+    [y + 22_970 * cr, y - 5638 * cb - 11_700 * cr, y + 29_032 * cb].map(|level| level >> 14)
 }
 
 /// A frame of three components: what they are called, how many samples they have, and which quantisation they take.
@@ -130,19 +130,25 @@ impl Frame {
 }
 
 impl Plane {
-    /// The level at a pixel of the picture: between its nearest samples, as other decoders make it.
-    fn level(&self, x: u32, y: u32) -> f32 {
+    /// The level at a pixel of the picture: three quarters of the nearest sample and one of the next, down and then across,
+    /// rounded as zune-jpeg does it.
+    fn level(&self, x: u32, y: u32) -> i32 {
         let near = |place: u32, factor: u32, length: u32| {
-            let centre = ((place as f32 + 0.5) / factor as f32 - 0.5).clamp(0.0, (length - 1) as f32);
-            let low = centre as u32;
-            (low, (low + 1).min(length - 1), centre - low as f32)
+            let own = place / factor;
+            let next = match (factor, place % 2) {
+                (2, 0) => own.saturating_sub(1),
+                (2, _) => (own + 1).min(length - 1),
+                _ => own,
+            };
+            (own, next)
         };
+        let mix = |own: i32, next: i32| (3 * own + next + 2) >> 2;
         let (width, height) = self.pixels.dimensions();
-        let (left, right, across) = near(x, self.factor.0, width);
-        let (top, bottom, down) = near(y, self.factor.1, height);
-        let level = |x, y| f32::from(self.pixels.get_pixel(x, y)[0]);
-        let row = |y| level(left, y) + across * (level(right, y) - level(left, y));
-        row(top) + down * (row(bottom) - row(top))
+        let (column, next_column) = near(x, self.factor.0, width);
+        let (row, next_row) = near(y, self.factor.1, height);
+        let level = |x, y| i32::from(self.pixels.get_pixel(x, y)[0]);
+        let down = |x| mix(level(x, row), level(x, next_row));
+        mix(down(column), down(next_column))
     }
 }
 
