@@ -188,6 +188,7 @@ fn weights_of_other_models_are_called_by_their_names() {
         ),
         (vec!["visual.conv1.weight", "text.token_embedding.weight"], "CustomTextCLIP"),
         (vec!["visual.trunk.stem.0.weight", "token_embedding.weight"], "timm"),
+        (vec!["module._orig_mod.visual.trunk.stem.0.weight", "module._orig_mod.token_embedding.weight"], "timm"),
         (vec!["module.vision_model.embeddings.patch_embedding.weight"], "an image tower without a text tower"),
     ] {
         let tensors = names.iter().map(|name| ((*name).to_owned(), RawTensor::from_f32(vec![1], &[0.0]))).collect();

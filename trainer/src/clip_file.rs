@@ -1,5 +1,5 @@
-//! The files that CLIP weights come in: one file, several with an index, or a folder with either; with the names that training
-//! programs put before each tensor's.
+//! The files that CLIP weights come in: one file, several with an index, or a folder with either; and what training programs
+//! put before each tensor's name.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,6 +24,9 @@ const IN_FOLDER: [&str; 6] = [
 
 /// A tensor that each CLIP model with a vision transformer has: OpenAI's name, and Hugging Face's.
 const FIRST: [&str; 2] = ["visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"];
+
+/// What wrappers put before each name: training on several GPUs, Lightning, `torch.compile`.
+const WRAPPERS: [&str; 3] = ["module.", "model.", "_orig_mod."];
 
 /// Which file holds each tensor.
 #[derive(Deserialize)]
@@ -95,18 +98,27 @@ fn read_parts(path: &Path) -> Result<(Tensors<'static>, String)> {
     Ok((all, sha256(hashes.as_bytes())))
 }
 
-/// Takes away what wrappers put before each name: `module.` (training on several GPUs), `model.` (Lightning),
-/// `_orig_mod.` (torch.compile), and any of them behind each other.
+/// Takes away what wrappers put before each name: whatever stands before a tensor that each CLIP model has, and in files of
+/// other models, which are to be told, what wrappers are known to put there.
 fn strip_prefix(tensors: &mut Tensors<'static>) -> Result<()> {
     let ends = |name: &str| FIRST.iter().find_map(|first| name.strip_suffix(first)).map(str::to_owned);
-    let prefixes: Vec<String> = tensors.keys().filter_map(|name| ends(name)).collect();
-    let prefix = match prefixes.as_slice() {
-        [prefix] if prefix.ends_with('.') => prefix,
+    let found: Vec<String> = tensors.keys().filter_map(|name| ends(name)).collect();
+    let prefix = match found.as_slice() {
+        [prefix] => prefix.clone(),
         [one, two, ..] => bail!("two models in one file, `{one}…` and `{two}…`: save one of them alone"),
-        _ => return Ok(()),
+        [] => {
+            let mut rest = tensors.keys().next().map_or("", String::as_str);
+            while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| rest.strip_prefix(wrapper)) {
+                rest = inner;
+            }
+            tensors.keys().next().and_then(|name| name.strip_suffix(rest)).unwrap_or_default().to_owned()
+        }
     };
+    if !prefix.ends_with('.') {
+        return Ok(());
+    }
     for (name, tensor) in std::mem::take(tensors) {
-        let name = name.strip_prefix(prefix).map(str::to_owned).unwrap_or(name);
+        let name = name.strip_prefix(&prefix).map(str::to_owned).unwrap_or(name);
         if tensors.contains_key(&name) {
             return Err(anyhow!("the tensor `{name}` is there with `{prefix}` before its name and without"));
         }

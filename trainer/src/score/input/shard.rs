@@ -91,7 +91,8 @@ struct Sample {
     twice: Option<PathBuf>,
 }
 
-/// Keys of the samples that were read, by their hashes: files of one sample that do not follow each other are found.
+/// Keys of the samples that were read, by their hashes, some 16 bytes each: files of one sample that do not follow each
+/// other are found.
 #[derive(Default)]
 struct Keys {
     hasher: RandomState,
