@@ -11,6 +11,9 @@ mod server;
 #[path = "suite/support.rs"]
 mod support;
 
+/// Files as people bring them: names, tables and tar files that are not as they should be.
+#[path = "suite/brought.rs"]
+mod brought;
 /// Bundles, written and read back.
 #[path = "suite/bundles.rs"]
 mod bundles;

@@ -91,6 +91,10 @@ impl<'a> Checkpoint<'a> {
                 if !tensor.is_float() {
                     return Err(Error::ElementType { name: file_name, found: tensor.dtype });
                 }
+                // 8-bit layers would make a finite score of them.
+                if !tensor.is_finite() {
+                    return Err(Error::NotFiniteWeight(file_name));
+                }
                 parts.push(tensor);
             }
             parameters.insert(name, Parameter { shape, parts, is_transposed });
@@ -353,6 +357,7 @@ fn check_sizes(config: &ClipConfig) -> Result<()> {
         }
     }
     match &config.text {
+        Some(text) if text.vocab_size == 0 => Err(Error::Config("a vocabulary of 0 tokens".into())),
         Some(text) if text.context_length < 3 => {
             Err(Error::Config(format!("a context of {} tokens", text.context_length)))
         }

@@ -21,8 +21,7 @@ pub(crate) struct Cleaned {
 
 impl Cleaned {
     pub fn new(original: &str) -> Self {
-        let characters = original.char_indices().map(|(i, c)| (c, i..i + c.len_utf8())).collect();
-        let characters = collapse_white_space(&unescape(&unescape(&characters)));
+        let characters = collapse_white_space(&unescape(&unescape(&characters_of(original))));
         // Lower case depends on the neighbours (a final Σ becomes ς), so the text is lowered as a
         // whole; each character still becomes as many as it would alone.
         let mixed_case: String = characters.iter().map(|(c, _)| c).collect();
@@ -45,6 +44,15 @@ impl Cleaned {
             [first, .., last] => first.start..last.end,
         }
     }
+}
+
+/// A text whose character references stand for themselves, such as `&quot;` for a quotation mark.
+pub(crate) fn unescaped(text: &str) -> String {
+    unescape(&characters_of(text)).into_iter().map(|(c, _)| c).collect()
+}
+
+fn characters_of(text: &str) -> Characters {
+    text.char_indices().map(|(i, c)| (c, i..i + c.len_utf8())).collect()
 }
 
 /// Python counts four control characters as white space that Unicode does not.

@@ -6,9 +6,29 @@ pub enum Error {
     /// The bytes are no image of a format that we decode.
     #[error("not an image that can be decoded: {0} (PNG, JPEG, WebP, GIF, BMP and TIFF are read)")]
     Image(image::ImageError),
+    /// There is no byte.
+    #[error("the file is empty, expected an image")]
+    Empty,
+    /// A TIFF file whose pixels are of a kind that is not decoded.
+    #[error(
+        "a TIFF file of a kind that is not read: its colours are {found} ({error}); grey, RGB and CMYK in 8 or 16 bits are, \
+         and RGB in 32-bit floats: save it as PNG"
+    )]
+    Tiff {
+        /// Kind of colours, and bits of each.
+        found: String,
+        /// As the decoder says it.
+        error: image::error::UnsupportedError,
+    },
     /// The file ends before the picture does.
     #[error("the image is damaged: its file ends too early")]
     Truncated,
+    /// A JPEG file of a kind that would be decoded to wrong colours.
+    #[error(
+        "a JPEG file of a kind that is not read: its colour components have scans of their own, and it is not progressive and of \
+         three components; save it anew, or as PNG"
+    )]
+    Scans,
     /// The image is larger than [`crate::preprocess::MAX_SIDE`].
     #[error("the image is {width} × {height} pixels, expected 1 to {max} a side", max = crate::preprocess::MAX_SIDE)]
     ImageSize {
@@ -63,6 +83,11 @@ pub enum Error {
         /// Element type in the file.
         found: safetensors::Dtype,
     },
+    /// A weight that is no number, or infinite.
+    #[error(
+        "tensor `{0}` has values that are not numbers or are infinite: the file is damaged, or training went wrong"
+    )]
+    NotFiniteWeight(String),
     /// Sizes that make no model.
     #[error("unsupported model size: {0}")]
     Config(String),

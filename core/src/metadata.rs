@@ -6,19 +6,30 @@
 //! | where | written by |
 //! | --- | --- |
 //! | PNG text `parameters` | Stable Diffusion WebUI, Forge, SD.Next; as JSON SwarmUI, Fooocus |
-//! | PNG text `prompt` | ComfyUI: the graph of nodes that made the image |
+//! | PNG text `prompt` | ComfyUI: the graph of nodes that made the image; as plain text Easy Diffusion |
 //! | PNG text `invokeai_metadata`, `sd-metadata`, `Dream` | InvokeAI, newest first |
 //! | PNG text `Comment`, `Description` | NovelAI |
-//! | EXIF of JPEG, WebP and PNG | the first two, where the format has no text chunks |
+//! | EXIF of JPEG, WebP, PNG and TIFF | the first two, where the format has no text chunks |
+//! | XMP of the same | Draw Things, Midjourney |
+//! | comment of JPEG and GIF | WebUI |
+//! | lowest bits of a PNG's alpha | NovelAI, and WebUI with an extension |
 //!
 //! The bytes are a stranger's: no input panics, and memory stays within a few times the input and
-//! `TEXT_LIMIT`. Pixels are never decompressed.
+//! sixteen times `TEXT_LIMIT`. Pixels are decoded for the last row alone.
 
 mod comfyui;
-pub(crate) mod exif;
+pub(crate) mod container;
+mod exif;
 mod grammar;
+mod stealth;
+mod xmp;
+
+use std::borrow::Cow;
 
 use png::Info;
+
+use container::Parts;
+pub use grammar::parse_json;
 
 /// A prompt as its generator stored it, neither empty nor padded; weights and LoRA tags remain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +45,10 @@ pub struct EmbeddedPrompt {
 pub enum PromptSource {
     /// PNG text `parameters`.
     WebUiParameters,
-    /// PNG text `prompt`.
+    /// PNG text `prompt` that is a graph of nodes or other JSON.
     ComfyUi,
+    /// PNG text `prompt` that is no graph.
+    PngPrompt,
     /// PNG text `invokeai_metadata`, `sd-metadata` or `Dream`.
     InvokeAi,
     /// PNG text `Comment` or `Description`, beside `Software: NovelAI`.
@@ -48,6 +61,14 @@ pub enum PromptSource {
     ExifMake,
     /// EXIF tag 0x0110, where ComfyUI itself writes.
     ExifModel,
+    /// EXIF tag 0x9c9c.
+    ExifXpComment,
+    /// XMP: `exif:UserComment` or `dc:description`.
+    Xmp,
+    /// Comment of a JPEG or GIF file.
+    Comment,
+    /// Lowest bits of the alpha channel.
+    Stealth,
 }
 
 impl PromptSource {
@@ -56,27 +77,37 @@ impl PromptSource {
         match self {
             Self::WebUiParameters => "parameters",
             Self::ComfyUi => "comfyui",
+            Self::PngPrompt => "prompt",
             Self::InvokeAi => "invokeai",
             Self::NovelAi => "novelai",
             Self::ExifUserComment => "exif_user_comment",
             Self::ExifImageDescription => "exif_image_description",
             Self::ExifMake => "exif_make",
             Self::ExifModel => "exif_model",
+            Self::ExifXpComment => "exif_xp_comment",
+            Self::Xmp => "xmp",
+            Self::Comment => "comment",
+            Self::Stealth => "stealth",
         }
     }
 }
 
-/// Finds the positive prompt in the bytes of a PNG, JPEG or WebP file.
+/// Finds the positive prompt in the bytes of an image file.
 ///
 /// `None` when there is none, or when it is blank.
 pub fn embedded_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
-    let exif = || exif::in_jpeg(bytes).or_else(|| exif::in_webp(bytes));
-    png_prompt(bytes).or_else(|| exif::prompt(exif()?))
+    png_prompt(bytes)
+        .or_else(|| {
+            let Parts { exif, xmp, comment } = Parts::of(bytes);
+            let comment = || EmbeddedPrompt::new(&grammar::marked(&utf8_or_latin1(&comment?))?, PromptSource::Comment);
+            exif.and_then(exif::prompt).or_else(|| xmp.and_then(xmp::prompt)).or_else(comment)
+        })
+        .or_else(|| stealth::prompt(bytes))
 }
 
 /// Longest text that is read, in bytes and after decompression: a zTXt chunk can grow a
-/// thousandfold. A node of a ComfyUI graph takes some 200 bytes.
-const TEXT_LIMIT: usize = 1 << 20;
+/// thousandfold. A node of a ComfyUI graph takes some 200 bytes, and may hold an image.
+const TEXT_LIMIT: usize = 8 << 20;
 
 impl EmbeddedPrompt {
     fn new(text: &str, source: PromptSource) -> Option<Self> {
@@ -101,12 +132,13 @@ fn png_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
 
     // WebUI's text comes first: ComfyUI savers that add it write there what they encoded, which
     // is surer than our walk through their graph.
-    use PromptSource::{ComfyUi, InvokeAi, NovelAi, WebUiParameters};
+    use PromptSource::{ComfyUi, InvokeAi, NovelAi, PngPrompt, WebUiParameters};
     let text = |key| png_text(info, key);
     let found = |prompt: Option<String>, source| EmbeddedPrompt::new(&prompt?, source);
     let read = |key, grammar: fn(&str) -> Option<String>| text(key).and_then(|t| grammar(&t));
     found(read("parameters", grammar::parameters), WebUiParameters)
         .or_else(|| found(read("prompt", grammar::json), ComfyUi))
+        .or_else(|| found(read("prompt", grammar::plain), PngPrompt))
         .or_else(|| found(read("invokeai_metadata", grammar::invokeai), InvokeAi))
         .or_else(|| found(read("sd-metadata", grammar::sd_metadata), InvokeAi))
         .or_else(|| found(read("Dream", grammar::dream), InvokeAi))
@@ -117,6 +149,7 @@ fn png_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
             comment.or_else(|| found(text("Description"), NovelAi))
         })
         .or_else(|| exif::prompt(info.exif_metadata.as_deref()?))
+        .or_else(|| xmp::prompt(text("XML:com.adobe.xmp")?.as_bytes()))
 }
 
 /// The first text under `key`; the later ones stay compressed, as a file can hold thousands.
@@ -129,6 +162,11 @@ fn png_text(info: &Info, key: &str) -> Option<String> {
         chunk.decompress_text_with_limit(TEXT_LIMIT).ok()?;
         chunk.get_text().ok()
     });
+    // The standard says Latin-1, and many writers put UTF-8 there.
+    let text = text.map(|text| {
+        let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
+        String::from_utf8(bytes).unwrap_or(text)
+    });
     let text = text.or_else(|| {
         let chunk = &mut info.utf8_text.iter();
         let mut chunk = chunk.find(|chunk| chunk.keyword == key)?.clone();
@@ -137,6 +175,11 @@ fn png_text(info: &Info, key: &str) -> Option<String> {
     });
     // Latin-1 takes up to two bytes per character in a `String`.
     text.filter(|text| text.len() <= 2 * TEXT_LIMIT)
+}
+
+/// Bytes that may be either: what is valid UTF-8 was hardly meant as Latin-1.
+fn utf8_or_latin1(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), Cow::from)
 }
 
 #[cfg(test)]
@@ -158,7 +201,7 @@ mod tests {
         bytes
     }
 
-    fn png_of(texts: &[(&str, &str)]) -> Vec<u8> {
+    pub(super) fn png_of(texts: &[(&str, &str)]) -> Vec<u8> {
         let write: Write = &|writer| {
             for (key, text) in texts {
                 let chunk = ITXtChunk::new(*key, *text);
@@ -202,6 +245,55 @@ mod tests {
         assert_cat(&[("Dream", r#""a cat" -s 50"#)], PromptSource::InvokeAi);
         let invokeai = ("invokeai_metadata", r#"{"positive_prompt": "a cat"}"#);
         assert_cat(&[invokeai], PromptSource::InvokeAi);
+        assert_cat(&[("prompt", "a cat"), ("negative_prompt", "a dog")], PromptSource::PngPrompt);
+    }
+
+    #[test]
+    fn utf8_in_latin1_chunks_is_read_as_utf8() {
+        // The bytes of the UTF-8 text, which the writer of the chunk takes for Latin-1.
+        let bytes: String = "猫, a café\nSteps: 9".bytes().map(char::from).collect();
+        let writes: [Write; 2] =
+            [&|w| w.write_text_chunk(&TEXtChunk::new("parameters", bytes.clone())).unwrap(), &|w| {
+                w.write_text_chunk(&ZTXtChunk::new("parameters", bytes.clone())).unwrap()
+            }];
+        for write in writes {
+            let expected = EmbeddedPrompt::new("猫, a café", PromptSource::WebUiParameters);
+            assert_eq!(embedded_prompt(&png_with(write, &|_| ())), expected);
+        }
+    }
+
+    #[test]
+    fn comments_with_settings_are_prompts_and_others_are_not() {
+        let comments = |text: &[u8]| {
+            let length = u16::try_from(2 + text.len()).expect("short").to_be_bytes();
+            let jpeg = [b"\xff\xd8\xff\xfe", &length[..], text, b"\xff\xda"].concat();
+            let blocks: Vec<u8> = text.chunks(7).flat_map(|block| [&[block.len() as u8], block].concat()).collect();
+            // A colour table of two, an image with one of four, and the comment.
+            let gif = [b"GIF89a\x01\0\x01\0\x80\0\0", &[0; 6][..], b"\x2c\0\0\0\0\x01\0\x01\0\x81", &[0; 12]].concat();
+            let gif = [&gif[..], b"\x02\x02\x44\x01\0\x21\xfe", &blocks, b"\0;"].concat();
+            [jpeg, gif]
+        };
+        let utf8 = comments("a café\nSteps: 20, Sampler: Euler a".as_bytes());
+        let latin1 = comments(b"a caf\xe9\nSteps: 20, Sampler: Euler a");
+        for image in utf8.into_iter().chain(latin1) {
+            assert_eq!(embedded_prompt(&image), EmbeddedPrompt::new("a café", PromptSource::Comment));
+            for at in 0..image.len() {
+                embedded_prompt(&image[..at]);
+            }
+        }
+        for image in comments(b"CREATOR: gd-jpeg v1.0") {
+            assert_eq!(embedded_prompt(&image), None);
+        }
+    }
+
+    #[test]
+    fn graphs_may_hold_images_of_several_megabytes() {
+        let image = "A".repeat(3 << 20);
+        let graph = serde_json::json!({
+            "3": {"class_type": "KSampler", "inputs": {"positive": ["6", 0]}},
+            "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat"}},
+            "9": {"class_type": "LoadImageFromBase64", "inputs": {"image": image}}});
+        assert_cat(&[("prompt", &graph.to_string())], PromptSource::ComfyUi);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod cut;
 mod decode;
 mod enlarge;
+mod scans;
 
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 
 pub use cut::window_count;
+pub(crate) use decode::decoder_limits;
 pub use decode::{MAX_SIDE, decode};
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
 

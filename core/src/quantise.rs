@@ -45,7 +45,12 @@ pub(crate) fn quantise(name: &str, shape: &[usize], values: &[f32]) -> [(String,
 pub(crate) fn dequantise(name: &str, quantised: &RawTensor, scale: &RawTensor) -> Result<RawTensor<'static>> {
     let axis = scale.shape.iter().position(|&length| length > 1).unwrap_or(0);
     let channels = quantised.shape.get(axis).copied().unwrap_or(0);
-    if quantised.dtype != Dtype::I8 || scale.dtype != Dtype::F32 || scale.bytes.len() != channels * 4 {
+    // A single number has no channel.
+    if quantised.shape.is_empty()
+        || quantised.dtype != Dtype::I8
+        || scale.dtype != Dtype::F32
+        || scale.bytes.len() != channels * 4
+    {
         return Err(Error::Shape {
             name: scale_name(name),
             expected: format!("one float32 for each channel of {:?} in int8", quantised.shape),

@@ -39,6 +39,19 @@ impl RawTensor<'_> {
         matches!(self.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
     }
 
+    /// Whether all elements are finite numbers; whole numbers are.
+    pub fn is_finite(&self) -> bool {
+        // NaN and the infinities have all bits of the exponent.
+        let pairs =
+            |exponent: u16| self.bytes.as_chunks().0.iter().all(|b| u16::from_le_bytes(*b) & exponent != exponent);
+        match self.dtype {
+            Dtype::F32 => self.bytes.as_chunks().0.iter().all(|b| f32::from_le_bytes(*b).is_finite()),
+            Dtype::F16 => pairs(0x7c00),
+            Dtype::BF16 => pairs(0x7f80),
+            _ => true,
+        }
+    }
+
     /// The elements as float32, exactly.
     ///
     /// # Panics

@@ -1,6 +1,8 @@
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::Path;
 
+use safetensors::tensor::TensorView;
 use tsp_mgs_core::Error;
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::config::{Activation, ClipConfig, TextConfig, VisionConfig};
@@ -8,6 +10,8 @@ use tsp_mgs_core::seeded;
 use tsp_mgs_core::weights::{RawTensor, Tensors, read_safetensors};
 use tsp_mgs_trainer::cli::ModelArgs;
 use tsp_mgs_trainer::model::Model;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use crate::support::{assert_close, fixture, read, tensors};
 
@@ -57,6 +61,143 @@ fn every_format_and_naming_gives_the_same_model() {
     }
 }
 
+/// Writes tensors as a safetensors file.
+fn write(path: &Path, tensors: &Tensors) {
+    let views = tensors.iter().map(|(name, tensor)| {
+        let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
+        (name, view.expect("shape and bytes belong together"))
+    });
+    fs::write(path, safetensors::serialize(views, None).expect("tensors")).expect("writing");
+}
+
+/// The tensors with something before each of their names.
+fn prefixed(tensors: &Tensors<'static>, prefix: &str) -> Tensors<'static> {
+    tensors.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone())).collect()
+}
+
+#[test]
+fn what_training_programs_put_before_names_is_taken_away() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("clip.safetensors");
+    for file in ["hf.safetensors", "open_clip.safetensors"] {
+        let tensors = tensors(&fixture("formats").join(file));
+        for prefix in ["module.", "model.", "_orig_mod.", "module._orig_mod.", "model.clip."] {
+            write(&path, &prefixed(&tensors, prefix));
+            let model = open(&path).unwrap_or_else(|error| panic!("{prefix}: {error:#}"));
+            assert_eq!(model.checkpoint.config(), &config(), "{prefix}");
+        }
+        let mut two = prefixed(&tensors, "module.");
+        two.extend(prefixed(&tensors, "ema."));
+        write(&path, &two);
+        assert!(message(&path).contains("two models in one file, `ema.…` and `module.…`"), "{}", message(&path));
+        let mut more = prefixed(&tensors, "model.");
+        more.insert("head.weight".into(), RawTensor::from_f32(vec![1], &[0.0]));
+        write(&path, &more);
+        assert!(message(&path).contains("the first is `head.weight`"), "{}", message(&path));
+    }
+}
+
+#[test]
+fn weights_in_several_files_and_in_folders_are_found() {
+    let temporary = tempfile::tempdir().expect("a temporary folder");
+    let folder = temporary.path();
+    let tensors = tensors(&fixture("formats/hf.safetensors"));
+    assert!(message(folder).contains("no weights in this folder: expected model.safetensors"), "{}", message(folder));
+    let (mut first, mut second, mut map) = (Tensors::new(), Tensors::new(), serde_json::Map::new());
+    for (i, (name, tensor)) in tensors.iter().enumerate() {
+        let (part, file) = if i % 2 == 0 { (&mut first, "a.safetensors") } else { (&mut second, "b.safetensors") };
+        part.insert(name.clone(), tensor.clone());
+        map.insert(name.clone(), file.into());
+    }
+    write(&folder.join("a.safetensors"), &first);
+    write(&folder.join("b.safetensors"), &second);
+    let index = folder.join("model.safetensors.index.json");
+    let write_index = |map: &serde_json::Map<String, serde_json::Value>| {
+        let json = serde_json::json!({"metadata": {"total_size": 1}, "weight_map": map});
+        fs::write(&index, json.to_string()).expect("writing");
+    };
+    write_index(&map);
+    let (of_index, of_folder) = (open(&index).expect("the index"), open(folder).expect("the folder"));
+    assert_eq!(of_index.checkpoint.config(), &config());
+    assert_eq!(of_index.sha256, of_folder.sha256);
+
+    let name = second.keys().next().expect("a tensor").clone();
+    for (file, expected) in [
+        (Some("a.safetensors"), format!("a.safetensors has no tensor `{name}`, as its index says")),
+        (None, format!("b.safetensors has a tensor `{name}` that its index does not name")),
+        (Some("../a.safetensors"), "the index names `../a.safetensors`, expected a file beside it".to_owned()),
+        (Some("absent.safetensors"), "absent.safetensors: no such file".to_owned()),
+    ] {
+        let mut changed = map.clone();
+        match file {
+            Some(file) => _ = changed.insert(name.clone(), file.into()),
+            None => _ = changed.remove(&name),
+        }
+        write_index(&changed);
+        assert!(message(folder).contains(&expected), "{}", message(folder));
+    }
+    // One whole file goes before an index.
+    write(&folder.join("model.safetensors"), &tensors);
+    assert_eq!(open(folder).expect("the folder").checkpoint.config(), &config());
+}
+
+#[test]
+fn weights_under_another_key_of_a_training_checkpoint_are_found() {
+    // As PyTorch's tutorials save, with the key in the place of open_clip's: a pickle has texts behind their lengths.
+    let (old, new) = (b"X\x0a\0\0\0state_dict", b"X\x10\0\0\0model_state_dict");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("finetuned.pt");
+    let mut archive =
+        ZipArchive::new(File::open(fixture("formats/open_clip_checkpoint.pt")).expect("a file")).expect("a ZIP file");
+    let mut writer = ZipWriter::new(File::create(&path).expect("a file"));
+    let mut replaced = 0;
+    for i in 0..archive.len() {
+        let mut entry = archive.by_index(i).expect("an entry");
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).expect("reading");
+        if let Some(at) = bytes.windows(old.len()).position(|window| window == old) {
+            bytes.splice(at..at + old.len(), new.iter().copied());
+            replaced += 1;
+        }
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        writer.start_file(entry.name().expect("a name"), options).expect("writing");
+        writer.write_all(&bytes).expect("writing");
+    }
+    writer.finish().expect("writing");
+    assert_eq!(replaced, 1);
+    let model = open(&path).unwrap_or_else(|error| panic!("{error:#}"));
+    assert_eq!(model.checkpoint.config(), &config());
+}
+
+#[test]
+fn weights_of_other_models_are_called_by_their_names() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("other.safetensors");
+    for (names, expected) in [
+        (
+            vec!["visual.conv1.weight", "visual.attnpool.q_proj.weight", "token_embedding.weight"],
+            "a ResNet for an image tower",
+        ),
+        (
+            vec!["vision_model.embeddings.patch_embedding.weight", "vision_model.head.probe", "text_model.head.weight"],
+            "SigLIP",
+        ),
+        (
+            vec!["visual.trunk.blocks.0.norm1.weight", "text.transformer.resblocks.0.ln_1.weight", "logit_bias"],
+            "SigLIP",
+        ),
+        (vec!["visual.conv1.weight", "text.token_embedding.weight"], "CustomTextCLIP"),
+        (vec!["visual.trunk.stem.0.weight", "token_embedding.weight"], "timm"),
+        (vec!["module._orig_mod.visual.trunk.stem.0.weight", "module._orig_mod.token_embedding.weight"], "timm"),
+        (vec!["module.vision_model.embeddings.patch_embedding.weight"], "an image tower without a text tower"),
+    ] {
+        let tensors = names.iter().map(|name| ((*name).to_owned(), RawTensor::from_f32(vec![1], &[0.0]))).collect();
+        write(&path, &tensors);
+        let message = message(&path);
+        assert!(message.contains(expected) && message.contains("expected a CLIP model"), "{names:?}: {message}");
+    }
+}
+
 fn read_changed(change: impl FnOnce(&mut Tensors)) -> Error {
     let mut tensors = tensors(&fixture("formats/hf.safetensors"));
     change(&mut tensors);
@@ -96,6 +237,35 @@ fn whole_numbers_are_no_weights() {
         tensors.get_mut(name).expect("it is there").dtype = safetensors::Dtype::I32;
     });
     assert_eq!(error.to_string(), format!("tensor `{name}` has element type I32, expected F32, F16 or BF16"));
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_named() {
+    let name = "vision_model.encoder.layers.0.mlp.fc1.weight";
+    for (dtype, bytes) in [
+        (safetensors::Dtype::F32, f32::NAN.to_le_bytes().to_vec()),
+        (safetensors::Dtype::F32, f32::NEG_INFINITY.to_le_bytes().to_vec()),
+        (safetensors::Dtype::F16, vec![0, 0x7c]),
+        (safetensors::Dtype::BF16, vec![0x80, 0x7f]),
+    ] {
+        let error = read_changed(|tensors| {
+            let tensor = tensors.get_mut(name).expect("it is there");
+            let elements: usize = tensor.shape.iter().product();
+            let mut values = vec![0; elements * bytes.len()];
+            values[bytes.len() * 5..bytes.len() * 6].copy_from_slice(&bytes);
+            (tensor.dtype, tensor.bytes) = (dtype, values.into());
+        });
+        assert!(error.to_string().starts_with(&format!("tensor `{name}` has values that are not numbers")), "{error}");
+    }
+}
+
+#[test]
+fn a_vocabulary_of_no_tokens_is_refused() {
+    let error = read_changed(|tensors| {
+        let embedding = RawTensor::from_f32(vec![0, 8], &[]);
+        tensors.insert("text_model.embeddings.token_embedding.weight".into(), embedding);
+    });
+    assert_eq!(error.to_string(), "unsupported model size: a vocabulary of 0 tokens");
 }
 
 #[test]

@@ -118,6 +118,184 @@ fn what_is_no_image_is_an_error_and_no_panic() {
     }
 }
 
+/// How a JPEG file's scans hold its components.
+#[derive(Clone, Copy, PartialEq)]
+enum Scans {
+    Together,
+    Apart,
+}
+
+/// A baseline JPEG file of flat blocks, whose colour covers `h` × `v` blocks of brightness (ITU-T T.81).
+fn jpeg(width: usize, height: usize, (h, v): (usize, usize), scans: Scans) -> Vec<u8> {
+    let segment = |marker: u8, data: &[u8]| {
+        let length = u16::try_from(data.len() + 2).expect("short").to_be_bytes();
+        [&[0xff, marker], &length[..], data].concat()
+    };
+    // Each table has codes of 8 bits: for lengths of DC differences, and for the end of a block.
+    let table = |kind: u8, symbols: &[u8]| {
+        let counts = [0, 0, 0, 0, 0, 0, 0, symbols.len() as u8, 0, 0, 0, 0, 0, 0, 0, 0];
+        segment(0xc4, &[&[kind], &counts[..], symbols].concat())
+    };
+    let size = |side: usize| u16::try_from(side).expect("short").to_be_bytes();
+    let sampling = (h << 4 | v) as u8;
+    let frame = [&[8], &size(height)[..], &size(width), &[3, 1, sampling, 0, 2, 0x11, 0, 3, 0x11, 0]].concat();
+    let lengths: Vec<u8> = (0..12).collect();
+    let tables = [segment(0xdb, &[[0].as_slice(), &[8; 64]].concat()), table(0, &lengths), table(0x10, &[0])].concat();
+    let mut file = [b"\xff\xd8", &tables[..], &segment(0xc0, &frame)].concat();
+
+    // The level of a block, less 128.
+    let level = |component: usize, x: usize, y: usize| ((x * 67 + y * 131 + component * 53) * 29 % 181) as i32 - 90;
+    let each = [(h, v), (1, 1), (1, 1)];
+    let (across, down) = (width.div_ceil(8 * h), height.div_ceil(8 * v));
+    // Components of each scan, and its blocks: component, column, row.
+    let scans: Vec<(Vec<usize>, Vec<[usize; 3]>)> = match scans {
+        Scans::Together => {
+            let mut blocks = Vec::new();
+            for (y, x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
+                for (component, (h, v)) in each.into_iter().enumerate() {
+                    blocks.extend((0..v * h).map(|i| [component, x * h + i % h, y * v + i / h]));
+                }
+            }
+            vec![(vec![0, 1, 2], blocks)]
+        }
+        // Without the blocks that are there just to fill the last group.
+        Scans::Apart => [0, 1, 2]
+            .map(|component| {
+                let (columns, rows) =
+                    ((width * each[component].0).div_ceil(8 * h), (height * each[component].1).div_ceil(8 * v));
+                let blocks = (0..rows).flat_map(|y| (0..columns).map(move |x| [component, x, y]));
+                (vec![component], blocks.collect())
+            })
+            .into(),
+    };
+    for (components, blocks) in scans {
+        let names = components.iter().flat_map(|&component| [component as u8 + 1, 0]);
+        let header: Vec<u8> = std::iter::once(components.len() as u8).chain(names).chain([0, 63, 0]).collect();
+        file.extend(segment(0xda, &header));
+        let (mut bits, mut before) = (String::new(), [0; 3]);
+        for [component, x, y] in blocks {
+            let level = level(component, x, y);
+            let difference = level - std::mem::replace(&mut before[component], level);
+            let length = (32 - difference.unsigned_abs().leading_zeros()) as usize;
+            bits += &format!("{length:08b}");
+            let amplitude = if difference < 0 { difference + (1 << length) - 1 } else { difference };
+            if length > 0 {
+                bits += &format!("{amplitude:0length$b}");
+            }
+            bits += "00000000";
+        }
+        while bits.len() % 8 > 0 {
+            bits.push('1');
+        }
+        for byte in bits.as_bytes().chunks(8) {
+            let byte = u8::from_str_radix(std::str::from_utf8(byte).expect("ASCII"), 2).expect("eight bits");
+            file.push(byte);
+            if byte == 0xff {
+                file.push(0);
+            }
+        }
+    }
+    [&file[..], b"\xff\xd9"].concat()
+}
+
+#[test]
+fn jpeg_components_in_scans_of_their_own_give_the_same_picture() {
+    for (width, height) in [(88, 88), (70, 50), (33, 129), (8, 8), (1, 1)] {
+        for sampling in [(1, 1), (2, 1), (1, 2), (2, 2)] {
+            let [expected, found] = [Scans::Together, Scans::Apart]
+                .map(|scans| decode(&jpeg(width, height, sampling, scans)).expect("a JPEG file"));
+            assert_eq!(found.dimensions(), (width as u32, height as u32));
+            let off = |(a, b): (&u8, &u8)| a.abs_diff(*b);
+            let most = expected.as_raw().iter().zip(found.as_raw()).map(off).max();
+            assert_eq!(most, Some(0), "{width} × {height}, {sampling:?}");
+        }
+    }
+    let whole = jpeg(70, 50, (2, 2), Scans::Apart);
+    for cut in 2..whole.len() {
+        assert!(decode(&whole[..cut]).is_err(), "cut at {cut}");
+    }
+}
+
+#[test]
+fn jpeg_scans_of_two_of_three_components_are_refused() {
+    let mut file = jpeg(16, 16, (1, 1), Scans::Apart);
+    let at = file.windows(4).position(|bytes| bytes == [0xff, 0xda, 0, 8]).expect("a scan");
+    file.splice(at..at + 7, [0xff, 0xda, 0, 10, 2, 1, 0, 2, 0]);
+    assert!(matches!(decode(&file), Err(Error::Scans)), "{:?}", decode(&file));
+}
+
+/// An uncompressed TIFF file in one strip; `extra` is what ExtraSamples says of the channel behind the colours.
+fn tiff(samples: &[[u8; 4]], width: u16, photometric: u16, extra: u16, is_big: bool) -> Vec<u8> {
+    let (offset_bytes, header): (usize, &[u8]) = if is_big { (8, b"II+\0\x08\0\0\0") } else { (4, b"II*\0") };
+    let fields = [
+        (256, width),
+        (257, samples.len() as u16 / width),
+        (258, 8),
+        (259, 1),
+        (262, photometric),
+        (273, 0),
+        (277, 4),
+        (279, 0),
+        (338, extra),
+    ];
+    let field_bytes = 4 + 2 * offset_bytes;
+    let directory_at = header.len() + offset_bytes;
+    let bits_at = directory_at + if is_big { 8 } else { 2 } + fields.len() * field_bytes + offset_bytes;
+    let offset = |value: usize| value.to_le_bytes()[..offset_bytes].to_vec();
+    let mut bytes = [header, &offset(directory_at)].concat();
+    bytes.extend(&fields.len().to_le_bytes()[..if is_big { 8 } else { 2 }]);
+    for (tag, value) in fields {
+        let (kind, count, value) = match tag {
+            258 if is_big => (3_u16, 4, offset(0x0008_0008_0008_0008)),
+            258 => (3, 4, offset(bits_at)),
+            273 => (4, 1, offset(bits_at + 8)),
+            279 => (4, 1, offset(4 * samples.len())),
+            _ => (3, 1, offset(value.into())),
+        };
+        bytes.extend([&u16::to_le_bytes(tag)[..], &kind.to_le_bytes(), &offset(count), &value].concat());
+    }
+    bytes.extend(offset(0));
+    bytes.extend([8, 0, 8, 0, 8, 0, 8, 0]);
+    bytes.extend(samples.as_flattened());
+    bytes
+}
+
+#[test]
+fn tiff_colours_that_alpha_multiplied_already_are_not_multiplied_again() {
+    for is_big in [false, true] {
+        // Red and blue, fully seen, half seen and not at all; as they are, and multiplied.
+        let plain = [[200, 0, 90, 255], [200, 0, 90, 128], [200, 0, 90, 0]];
+        let multiplied = [[200, 0, 90, 255], [100, 0, 45, 128], [0, 0, 0, 0]];
+        let [plain, multiplied] = [(plain, 2), (multiplied, 1)]
+            .map(|(samples, extra)| decode(&tiff(&samples, 3, 2, extra, is_big)).expect("a TIFF file").into_raw());
+        assert_eq!(plain, [200, 0, 90, 227, 127, 172, 255, 255, 255], "BigTIFF: {is_big}");
+        assert_eq!(multiplied, plain, "BigTIFF: {is_big}");
+        // More colour than its alpha allows stays in range.
+        let wrong = decode(&tiff(&[[255, 0, 0, 10]], 1, 2, 1, is_big)).expect("a TIFF file");
+        assert_eq!(wrong.into_raw(), [255, 245, 245]);
+    }
+}
+
+#[test]
+fn a_tiff_file_of_another_kind_is_named() {
+    let error = decode(&tiff(&[[1, 2, 3, 4]], 1, 8, 0, false)).expect_err("CIELab is not read").to_string();
+    assert!(error.starts_with("a TIFF file of a kind that is not read: ") && error.contains("Lab"), "{error}");
+}
+
+#[test]
+fn webp_files_that_promise_more_than_there_is_are_read() {
+    let simple = read(&fixture("images/lossless.webp"));
+    let image = decode(&simple).expect("a WebP file");
+    let sides = [image.width() - 1, image.height() - 1].map(|side| side.to_le_bytes()[..3].to_vec()).concat();
+    for flags in [0x04, 0x08, 0x20, 0x2c] {
+        // An extended header, then the pixels as they were.
+        let body = [b"WEBPVP8X\x0a\0\0\0", &[flags, 0, 0, 0][..], &sides, &simple[12..]].concat();
+        let size = u32::try_from(body.len()).expect("small").to_le_bytes();
+        let promising = [b"RIFF", &size[..], &body].concat();
+        assert!(decode(&promising).is_ok_and(|found| found == image), "flags {flags:#x}");
+    }
+}
+
 #[test]
 fn a_file_that_ends_too_early_is_an_error_in_every_format() {
     let files = [

@@ -93,7 +93,7 @@ pub struct ExportArgs {
 pub struct ModelArgs {
     /// CLIP weights: .safetensors, .bin or .pt with Hugging Face's or OpenAI's names
     ///
-    /// Scores zero-shot, with CLIP as it is.
+    /// Or their folder, or the index of weights in several files (.index.json). Scores zero-shot, with CLIP as it is.
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     pub clip: Option<PathBuf>,
 

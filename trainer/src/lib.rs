@@ -5,6 +5,7 @@
 pub mod ahead;
 pub mod batches;
 pub mod cli;
+mod clip_file;
 pub mod compute;
 pub mod data;
 pub mod dataset;
@@ -23,7 +24,9 @@ mod pytorch;
 pub mod reproduce;
 mod safetensors_file;
 pub mod score;
+mod separated;
 pub mod serve;
 pub mod splits;
 pub mod synth;
+pub mod terminal;
 pub mod train;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
+use tsp_mgs_trainer::terminal::printable;
 use tsp_mgs_trainer::{evaluate, export, probe, reproduce, score, serve, splits, synth, train};
 
 /// Sets what burn and a graphics driver read from the environment.
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
         // `trainer score … | head` has all it wanted.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", printable(&format!("{error:#}")));
             ExitCode::from(if error.is::<UsageError>() { 2 } else { 1 })
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use burn::tensor::Device;
 use tsp_mgs_core::bundle::{BundleReader, MANIFEST, Manifest, sha256};
 use tsp_mgs_core::checkpoint::Checkpoint;
@@ -15,7 +15,7 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 
 use crate::cli::ModelArgs;
-use crate::{pytorch, safetensors_file};
+use crate::clip_file;
 
 /// The built-in demonstration, a bundle trained on synthetic images: the README's command makes it.
 const DEMO: [(&str, &[u8]); 2] = [
@@ -84,17 +84,7 @@ impl Model {
     }
 
     fn open_clip(path: &Path, activation: Activation) -> Result<Self> {
-        if !path.is_file() {
-            bail!("no such file; pass the weights file itself, or a bundle's folder with --model");
-        }
-        let (tensors, sha256) = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("safetensors") => safetensors_file::read(path)?,
-            Some("bin" | "pt" | "pth") => {
-                let bytes = fs::read(path)?;
-                (pytorch::read(path, &bytes)?, sha256(&bytes))
-            }
-            _ => bail!("unknown kind of file, expected .safetensors, .bin, .pt or .pth"),
-        };
+        let (tensors, sha256) = clip_file::read(path)?;
         Ok(Self {
             checkpoint: Checkpoint::read(tensors, activation)?,
             tasks: zero_shot(),

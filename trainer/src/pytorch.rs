@@ -8,10 +8,9 @@ use pytorch_reader::{DType, PytorchReader};
 use safetensors::Dtype;
 use tsp_mgs_core::weights::{RawTensor, Tensors};
 
-/// open_clip's training checkpoints keep the weights beside the epoch under this key.
-const STATE_DICT: &str = "state_dict";
-/// What training on several GPUs puts before each name.
-const DATA_PARALLEL: &str = "module.";
+/// Where training checkpoints keep the weights, beside the epoch and the like: open_clip and Lightning, PyTorch's tutorials,
+/// and others.
+const STATE_DICTS: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
 
 /// Reads a state dict from a file, whose `bytes` were read before, or the one inside a training checkpoint.
 ///
@@ -19,8 +18,8 @@ const DATA_PARALLEL: &str = "module.";
 /// For files that hold no state dict. A TorchScript archive, like OpenAI's own `ViT-B-32.pt`, is
 /// code and not only tensors: the error says how to convert it.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Tensors<'static>> {
-    let reader = PytorchReader::with_top_level_key(path, STATE_DICT).or_else(|_| PytorchReader::new(path));
-    let reader = match reader {
+    let under_key = STATE_DICTS.iter().find_map(|key| PytorchReader::with_top_level_key(path, key).ok());
+    let reader = match under_key.map_or_else(|| PytorchReader::new(path), Ok) {
         Ok(reader) => reader,
         Err(_) if is_torchscript(bytes) => bail!(
             "a TorchScript archive, which is a program with its weights; convert it once with PyTorch and pass clip.pt:\n  \
@@ -31,7 +30,7 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Tensors<'static>> {
     };
     let mut tensors = Tensors::new();
     for (name, tensor) in reader.tensors() {
-        let name = name.strip_prefix(DATA_PARALLEL).unwrap_or(name).to_owned();
+        let name = name.clone();
         let dtype = match tensor.dtype() {
             DType::F32 => Dtype::F32,
             DType::F16 => Dtype::F16,

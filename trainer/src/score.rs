@@ -34,8 +34,10 @@ use tsp_mgs_core::result::{ImageScore, Layout, Run, WITHOUT_PROMPT};
 use tsp_mgs_core::scorer::{Input, Scorer};
 use tsp_mgs_core::work::Counter;
 
+use crate::images::PassedOver;
 use crate::model::Model;
 use crate::patience::Patience;
+use crate::terminal::printable;
 
 use features::FeatureStore;
 use input::Records;
@@ -52,7 +54,8 @@ pub(crate) use progress::progress_bar;
 /// # Errors
 /// For wrong flags, an unreadable model or input, or an output that cannot be written.
 pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
-    let records = if args.stream.is_some() { None } else { Some(input_records(args)?) };
+    let passed_over = PassedOver::default();
+    let records = if args.stream.is_some() { None } else { Some(input_records(args, &passed_over)?) };
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
@@ -70,7 +73,13 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
         features.map(|folder| FeatureStore::open(folder, &sha256, &scorer, args.compute.precision)).transpose()?;
     match records {
         None => stream::run(args, &mut scorer, &run, store),
-        Some(records) => score_records(args, records, &settings, &mut scorer, &run, store, counter),
+        Some(records) => {
+            let code = score_records(args, records, &settings, &mut scorer, &run, store, counter)?;
+            if let Some(note) = passed_over.note() {
+                eprintln!("note: {note}");
+            }
+            Ok(code)
+        }
     }
 }
 
@@ -117,8 +126,8 @@ fn score_records(
 }
 
 /// The input, or the part of it that `--shard` names.
-fn input_records(args: &ScoreArgs) -> Result<Records> {
-    let records = input::records(&args.input)?;
+fn input_records(args: &ScoreArgs, passed_over: &PassedOver) -> Result<Records> {
+    let records = input::records(&args.input, passed_over)?;
     let Some(shard) = args.shard else { return Ok(records) };
     Ok(Box::new(records.zip(0..).filter(move |(_, place)| shard.has(*place)).map(|(record, _)| record)))
 }
@@ -127,7 +136,7 @@ fn input_records(args: &ScoreArgs) -> Result<Records> {
 fn open_output(args: &ScoreArgs, settings: &Settings, records: &mut Records) -> Result<Option<(Output, Tally)>> {
     let Some(file) = &args.output.output else { return Ok(Some((Output::printed(args.format)?, Tally::default()))) };
     let Some(parts) = Parts::open(file, args.output.earlier(), settings)? else {
-        eprintln!("note: {} is whole: nothing is left to do", file.path.display());
+        eprintln!("note: {} is whole: nothing is left to do", printable(&file.path.to_string_lossy()));
         return Ok(None);
     };
     let done = resume::pass_over(records, parts.finished())?;
@@ -155,7 +164,7 @@ fn report(args: &ScoreArgs, total: Tally, stopped: bool) -> ExitCode {
         eprintln!("error: {failures} of {rows} images could not be scored");
     }
     if let Some(file) = &args.output.output {
-        let path = file.path.display();
+        let path = printable(&file.path.to_string_lossy());
         if stopped {
             eprintln!("error: stopped, as --max-errors says; {path}.parts holds {rows} rows, and --resume goes on");
         } else {

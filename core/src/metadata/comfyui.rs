@@ -7,21 +7,41 @@
 //!
 //! An input is a value or a link, `[node id, output index]`. From the sampler we follow the
 //! links of the positive side to the texts. Node packs name their inputs as they like, so the
-//! names below are those of ComfyUI itself and of the packs seen most; a graph outside them has
-//! no prompt for us.
+//! names below are those of ComfyUI itself and of the packs seen most, and, behind them, whatever
+//! is called a text or a prompt. What a language model wrote stands in no graph unless a node that
+//! shows it kept it: then the image has no prompt for us, rather than the model's instructions.
 
 use std::collections::HashSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// Inputs that hold a text or link to one, the best first: a node is left by one of them only.
-/// Encoders with several fields (SDXL, SD3, Flux) get the same prompt in each as a rule, and
-/// the T5 field is the one with the full sentence. `positive` is text in loaders that encode.
-const TEXT_INPUTS: [&str; 11] =
-    ["text", "t5xxl", "text_g", "clip_g", "text_l", "clip_l", "prompt", "string", "value", "Text", "positive"];
+/// Inputs of a sampler behind which its prompt stands, the best first.
+const STARTS: [&str; 6] = ["positive", "guider", "conditioning", "text_embeds", "pipe", "basic_pipe"];
+/// As many of them are followed from other nodes.
+const STARTS_ELSEWHERE: usize = 2;
+
+/// Inputs that hold a text or link to one, the best first: the first that leads to a text is taken.
+/// The first two hold what came of the others. Encoders with several fields (SDXL, SD3, Flux) get the
+/// same prompt in each as a rule, and the T5 field is the one with the full sentence. `positive` is
+/// text in loaders that encode.
+const TEXT_INPUTS: [&str; 13] = [
+    "text_0",
+    "populated_text",
+    "text",
+    "t5xxl",
+    "text_g",
+    "clip_g",
+    "text_l",
+    "clip_l",
+    "prompt",
+    "string",
+    "value",
+    "Text",
+    "positive",
+];
 
 /// Inputs of nodes that pass on or join; all of them are followed, in this order.
-const PASSED_INPUTS: [&str; 12] = [
+const PASSED_INPUTS: [&str; 16] = [
     "conditioning",
     "conditioning_1",
     "conditioning_2",
@@ -29,49 +49,152 @@ const PASSED_INPUTS: [&str; 12] = [
     "conditioning_from",
     "cond1",
     "cond2",
-    "populated_text",
     "string_a",
     "string_b",
     "text_a",
     "text_b",
+    "text_c",
+    "text_d",
+    "text1",
+    "text2",
+    "text3",
 ];
+
+/// Ends of the names of other inputs that hold texts, and parts of those that hold other texts than the prompt.
+const LIKE_TEXT: [&str; 3] = ["positive", "prompt", "text"];
+const UNLIKE_TEXT: [&str; 4] = ["neg", "style", "system", "context"];
+
+/// Parts of the names of nodes whose text is a language model's, or made from an image; in small letters.
+const WRITERS: [&str; 14] = [
+    "ollama",
+    "llm",
+    "vlm",
+    "gpt",
+    "openai",
+    "gemini",
+    "claude",
+    "anthropic",
+    "deepseek",
+    "qwen",
+    "florence",
+    "caption",
+    "interrogat",
+    "tagger",
+];
+/// Inputs that only such nodes have.
+const WRITERS_INPUTS: [&str; 5] = ["system_prompt", "max_tokens", "max_new_tokens", "temperature", "api_key"];
+
+/// Inputs that say which of its inputs a switch passes on: by a number, or by on and off.
+const SELECTORS: [&str; 8] = ["select", "Input", "input", "index", "selected", "boolean", "switch", "condition"];
 
 /// The positive prompt of a graph; texts that the graph joins stand on lines of their own.
 pub(super) fn prompt(graph: &Value) -> Option<String> {
     let mut nodes: Vec<(&String, &Value)> = graph.as_object()?.iter().collect();
     // Other nodes with a positive side, such as detailers, only where no sampler says more; the
     // first pass before the second: ids are numbers, in the order in which nodes were added.
-    nodes.sort_by_key(|(id, node)| {
-        let class = node["class_type"].as_str().unwrap_or_default();
-        (!class.contains("Sampler"), id.len(), *id)
-    });
+    let is_sampler = |node: &Value| node["class_type"].as_str().is_some_and(|class| class.contains("Sampler"));
+    nodes.sort_by_key(|(id, node)| (!is_sampler(node), id.len(), *id));
     let mut seen = HashSet::new();
-    nodes.into_iter().find_map(|(_, node)| {
-        let starts = ["positive", "guider"].map(|key| &node["inputs"][key]);
-        let texts = texts_behind(starts.to_vec(), graph, &mut seen);
-        (!texts.is_empty()).then(|| texts.join("\n"))
-    })
+    for (_, node) in nodes {
+        let starts = if is_sampler(node) { &STARTS[..] } else { &STARTS[..STARTS_ELSEWHERE] };
+        let starts = starts.iter().map(|key| &node["inputs"][key]);
+        let texts = texts_behind(starts, graph, &mut seen)?;
+        if !texts.is_empty() {
+            return Some(texts.join("\n"));
+        }
+    }
+    None
 }
 
+/// An input that is still to be followed.
+struct Step<'a> {
+    input: &'a Value,
+    /// It is followed only while there are so many texts: what stood before it in a list of alternatives led to none.
+    instead: Option<usize>,
+}
+
+/// The texts behind the first of some inputs that leads to any; `None` where a text cannot be known.
+///
 /// Walks depth first, with a stack of its own and past a node once: graphs are a stranger's, and
 /// may be cyclic or deeper than our stack. Nodes in `seen` led to no text before and would not now.
-fn texts_behind<'a>(mut stack: Vec<&'a Value>, graph: &'a Value, seen: &mut HashSet<&'a str>) -> Vec<&'a str> {
+fn texts_behind<'a>(
+    starts: impl DoubleEndedIterator<Item = &'a Value>,
+    graph: &'a Value,
+    seen: &mut HashSet<&'a str>,
+) -> Option<Vec<&'a str>> {
     let mut texts = Vec::new();
-    while let Some(input) = stack.pop() {
+    let mut stack: Vec<Step> = starts.rev().map(|input| Step { input, instead: Some(0) }).collect();
+    while let Some(Step { input, instead }) = stack.pop() {
+        if instead.is_some_and(|found| found != texts.len()) {
+            continue;
+        }
         if has_text(input) {
             texts.extend(input.as_str().map(str::trim));
         }
         let Some(id) = linked_node(input).filter(|id| seen.insert(id)) else {
             continue;
         };
-        let inputs = &graph[id]["inputs"];
-        let mut candidates = TEXT_INPUTS.iter().map(|key| &inputs[key]);
-        match candidates.find(|input| has_text(input) || linked_node(input).is_some()) {
-            Some(text) => stack.push(text),
-            None => stack.extend(PASSED_INPUTS.iter().rev().map(|key| &inputs[key])),
+        let node = &graph[id];
+        let Some(inputs) = node["inputs"].as_object() else { continue };
+        let is_kept = has_text(&node["inputs"][TEXT_INPUTS[0]]);
+        if !is_kept && is_written(node["class_type"].as_str().unwrap_or_default(), inputs) {
+            return None;
+        }
+        let alternatives = match selected(inputs, graph)? {
+            Some(input) => vec![input],
+            None => alternatives(inputs),
+        };
+        if alternatives.is_empty() {
+            let passed = PASSED_INPUTS.iter().rev().filter_map(|key| inputs.get(*key));
+            stack.extend(passed.map(|input| Step { input, instead: None }));
+        } else {
+            let instead = Some(texts.len());
+            stack.extend(alternatives.into_iter().rev().map(|input| Step { input, instead }));
         }
     }
-    texts
+    Some(texts)
+}
+
+/// The inputs of a node of which one leads to its text, the best first.
+fn alternatives(inputs: &Map<String, Value>) -> Vec<&Value> {
+    let leads = |input: &&Value| has_text(input) || linked_node(input).is_some();
+    let known: Vec<&Value> = TEXT_INPUTS.iter().filter_map(|key| inputs.get(*key)).filter(leads).collect();
+    if known.is_empty() && PASSED_INPUTS.iter().any(|key| inputs.contains_key(*key)) {
+        return known;
+    }
+    let is_other = |key: &str| {
+        let key = key.to_ascii_lowercase();
+        let name = key.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit());
+        let is_text =
+            LIKE_TEXT.iter().any(|end| name.ends_with(end)) && !UNLIKE_TEXT.iter().any(|part| key.contains(part));
+        (is_text || name == "any") && !TEXT_INPUTS.contains(&key.as_str())
+    };
+    let others = inputs.iter().filter(|(key, _)| is_other(key)).map(|(_, input)| input).filter(leads);
+    known.into_iter().chain(others).collect()
+}
+
+/// Whether a node's text is written by a language model when the graph runs.
+fn is_written(class: &str, inputs: &Map<String, Value>) -> bool {
+    let class = class.to_ascii_lowercase();
+    !class.contains("encode")
+        && (WRITERS.iter().any(|part| class.contains(part))
+            || WRITERS_INPUTS.iter().any(|key| inputs.contains_key(*key)))
+}
+
+/// The input that a switch passes on; `Some(None)` for a node that is no switch, `None` where the choice cannot be known.
+fn selected<'a>(inputs: &'a Map<String, Value>, graph: &'a Value) -> Option<Option<&'a Value>> {
+    let Some(selector) = SELECTORS.iter().find_map(|key| inputs.get(*key)) else { return Some(None) };
+    // A number or a truth value may stand in a node of its own.
+    let constant = linked_node(selector).map_or(selector, |id| &graph[id]["inputs"]["value"]);
+    let choices =
+        |is_choice: &dyn Fn(&str) -> bool| inputs.iter().find(|(key, _)| is_choice(key)).map(|(_, input)| input);
+    let numbered = |key: &str| key.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u64>().ok();
+    match constant {
+        Value::Bool(is_on) => Some(choices(&|key| key == if *is_on { "on_true" } else { "on_false" })),
+        Value::Number(number) => Some(number.as_u64().and_then(|number| choices(&|key| numbered(key) == Some(number)))),
+        _ if choices(&|key| key == "on_true" || numbered(key).is_some()).is_some() => None,
+        _ => Some(None),
+    }
 }
 
 fn has_text(input: &Value) -> bool {
@@ -167,6 +290,68 @@ mod tests {
             "20": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat"}},
             "21": {"class_type": "CLIPTextEncode", "inputs": {"text": "a face"}}});
         assert_eq!(prompt(&graph).as_deref(), Some("a cat"));
+    }
+
+    #[test]
+    fn texts_are_found_under_other_names() {
+        let empty = json!({"class_type": "Text_O", "inputs": {"text": ""}});
+        for inputs in [
+            json!({"prompt_text": "a cat", "save_as_key": "k", "text": ["9", 0]}),
+            json!({"text_positive": "a cat", "text_negative": "dog", "style": "base"}),
+            json!({"positive_prompt": "a cat", "negative_prompt": "dog"}),
+            json!({"wildcard_text": "a {cat|dog}", "populated_text": "a cat", "seed": 1}),
+        ] {
+            let got = sampled(json!({"6": {"class_type": "Some", "inputs": inputs}, "9": empty}));
+            assert_eq!(got.as_deref(), Some("a cat"));
+        }
+    }
+
+    #[test]
+    fn a_switch_passes_one_of_its_inputs_on() {
+        let value = |text: &str| json!({"class_type": "Primitive", "inputs": {"value": text}});
+        for (inputs, expected) in [
+            (json!({"select": 2, "input1": ["10", 0], "input2": ["11", 0]}), Some("a cat")),
+            (json!({"select": ["12", 0], "input1": ["10", 0], "input2": ["11", 0]}), Some("a cat")),
+            (json!({"select": ["13", 0], "input1": ["10", 0], "input2": ["11", 0]}), None),
+            (json!({"Input": 1, "text1": "a cat", "text2": "a dog"}), Some("a cat")),
+            (json!({"index": 1, "value0": ["10", 0], "value1": ["11", 0]}), Some("a cat")),
+            (json!({"boolean": false, "on_true": ["10", 0], "on_false": ["11", 0]}), Some("a cat")),
+            (json!({"any_01": ["99", 0], "any_02": ["11", 0]}), Some("a cat")),
+        ] {
+            let got = sampled(json!({"6": {"class_type": "Switch", "inputs": inputs}, "10": value("a horse"),
+                "11": value("a cat"), "12": {"inputs": {"value": 2}}, "13": {"inputs": {"seed": 2}}}));
+            assert_eq!(got.as_deref(), expected, "{inputs}");
+        }
+    }
+
+    #[test]
+    fn what_a_language_model_wrote_is_known_only_where_it_was_kept() {
+        let writers = [
+            json!({"class_type": "OllamaGenerate", "inputs": {"prompt": "Describe a cat", "model": "m"}}),
+            json!({"class_type": "Florence2Run", "inputs": {"text_input": "", "task": "caption"}}),
+            json!({"class_type": "Ask", "inputs": {"prompt": "Describe a cat", "temperature": 0.7}}),
+        ];
+        for writer in writers {
+            let graph = |inputs: Value| json!({"6": {"class_type": "Show", "inputs": inputs}, "9": writer});
+            let kept = sampled(graph(json!({"text": ["9", 0], "text_0": "a cat"})));
+            assert_eq!(kept.as_deref(), Some("a cat"));
+            assert_eq!(sampled(graph(json!({"text": ["9", 0]}))), None);
+            let joined = json!({"string_a": "masterpiece", "string_b": ["9", 0]});
+            assert_eq!(sampled(graph(joined)), None, "a part of the prompt is not the prompt");
+        }
+        let encoder = json!({"class_type": "TextEncodeQwenImageEdit", "inputs": {"prompt": "a cat"}});
+        assert_eq!(sampled(json!({"6": encoder})).as_deref(), Some("a cat"));
+    }
+
+    #[test]
+    fn samplers_may_call_their_positive_side_otherwise() {
+        for key in ["conditioning", "text_embeds", "pipe", "basic_pipe"] {
+            let graph = json!({
+                "3": {"class_type": "XlabsSampler", "inputs": {key: ["6", 0], "neg_conditioning": ["7", 0]}},
+                "6": {"class_type": "Encode", "inputs": {"positive": "a cat", "negative": "dog"}},
+                "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "dog"}}});
+            assert_eq!(prompt(&graph).as_deref(), Some("a cat"), "{key}");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The prompt in EXIF, and the way to EXIF through a JPEG or WebP file.
+//! The prompt in EXIF.
 //!
 //! EXIF is a TIFF header, a directory of fields, and a second directory that one of the fields
-//! points to (CIPA DC-008 2.32, §4.6). We look for five fields in those two and read nothing
+//! points to (CIPA DC-008 2.32, §4.6). We look for six fields in those two and read nothing
 //! else. Not with `kamadak-exif` 0.6, which expands every directory before it is asked for a field:
-//! directories may overlap, and 64 kB took 300 MB. Nor through `image` 0.25, whose WebP reader
-//! allocates whatever length a chunk claims: 2 GiB for a file of 130 bytes.
+//! directories may overlap, and 64 kB took 300 MB.
 
+use super::container::EXIF;
 use super::{EmbeddedPrompt, PromptSource, TEXT_LIMIT, grammar};
 
 const IMAGE_DESCRIPTION: usize = 0x010e;
@@ -13,81 +13,53 @@ const MAKE: usize = 0x010f;
 const MODEL: usize = 0x0110;
 const EXIF_DIRECTORY: usize = 0x8769;
 const USER_COMMENT: usize = 0x9286;
-
-/// The EXIF segment of a JPEG file.
-pub(super) fn in_jpeg(bytes: &[u8]) -> Option<&[u8]> {
-    let mut rest = bytes.strip_prefix(b"\xff\xd8")?;
-    loop {
-        // A segment is its marker, then its length, which counts itself, then its data. The
-        // pixels after the last one start with another byte, or end in a wrong length.
-        let &[0xff, marker, high, low, ..] = rest else {
-            return None;
-        };
-        let length = usize::from(u16::from_be_bytes([high, low]));
-        let data = rest.get(4..2 + length)?;
-        if marker == 0xe1 && data.starts_with(b"Exif\0\0") {
-            return Some(data);
-        }
-        rest = &rest[2 + length..];
-    }
-}
-
-/// The EXIF chunk of a WebP file, without the `Exif\0\0` that some writers put before it.
-pub(crate) fn in_webp(bytes: &[u8]) -> Option<&[u8]> {
-    let after_size = bytes.strip_prefix(b"RIFF")?.get(4..)?;
-    let mut rest = after_size.strip_prefix(b"WEBP")?;
-    loop {
-        let (name, size) = rest.split_first_chunk::<4>()?;
-        let (size, data) = size.split_first_chunk()?;
-        let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
-        let chunk = data.get(..size)?;
-        if name == b"EXIF" {
-            return Some(chunk.strip_prefix(b"Exif\0\0").unwrap_or(chunk));
-        }
-        rest = data.get(size + size % 2..)?; // chunks start at even bytes
-    }
-}
+/// The comment that Windows shows, in UTF-16.
+const XP_COMMENT: usize = 0x9c9c;
 
 /// The prompt in EXIF, with or without the `Exif\0\0` that some writers put before it.
 ///
 /// Cameras and editors write the same fields, so a text counts only when it is JSON or has
 /// WebUI's settings.
 pub(super) fn prompt(exif: &[u8]) -> Option<EmbeddedPrompt> {
-    let bytes = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
-    let is_little_endian = bytes.starts_with(b"II*\0");
-    if !is_little_endian && !bytes.starts_with(b"MM\0*") {
-        return None;
-    }
-    let tiff = Tiff { bytes, is_little_endian };
-    let first = tiff.number::<4>(bytes.get(4..)?);
+    let tiff = Tiff::of(exif.strip_prefix(EXIF).unwrap_or(exif))?;
+    let first = tiff.first();
     let field = tiff.field(first?, EXIF_DIRECTORY);
     let second = field.and_then(|field| tiff.number::<4>(&field[8..]));
-    use PromptSource::{ExifImageDescription, ExifMake, ExifModel, ExifUserComment};
+    use PromptSource::{ExifImageDescription, ExifMake, ExifModel, ExifUserComment, ExifXpComment};
     [
         (second, USER_COMMENT, ExifUserComment),
         // Where Fooocus and others put it, though it does not belong there.
         (first, USER_COMMENT, ExifUserComment),
         (first, IMAGE_DESCRIPTION, ExifImageDescription),
+        (first, XP_COMMENT, ExifXpComment),
         (first, MAKE, ExifMake),
         (first, MODEL, ExifModel),
     ]
     .into_iter()
     .find_map(|(directory, tag, source)| {
-        let text = tiff.text(directory?, tag)?;
-        // ComfyUI writes `prompt:{graph}`, some of its savers `parameters:` and WebUI's text.
-        let text = text.strip_prefix("parameters:").unwrap_or(&text);
-        let json = text.strip_prefix("prompt:").or(text.strip_prefix("Prompt:"));
-        let prompt = grammar::json(json.unwrap_or(text)).or_else(|| grammar::infotext(text));
-        EmbeddedPrompt::new(&prompt?, source)
+        let value = tiff.value(directory?, tag)?;
+        let text = if tag == XP_COMMENT { utf16(value) } else { decoded(value) };
+        EmbeddedPrompt::new(&grammar::marked(text.trim_matches(['\0', '\u{feff}']))?, source)
     })
 }
 
-struct Tiff<'a> {
+pub(super) struct Tiff<'a> {
     bytes: &'a [u8],
     is_little_endian: bool,
 }
 
 impl<'a> Tiff<'a> {
+    /// `None` where the bytes do not start as TIFF does.
+    pub fn of(bytes: &'a [u8]) -> Option<Self> {
+        let is_little_endian = bytes.starts_with(b"II*\0");
+        (is_little_endian || bytes.starts_with(b"MM\0*")).then_some(Self { bytes, is_little_endian })
+    }
+
+    /// Where the first directory stands.
+    pub fn first(&self) -> Option<usize> {
+        self.number::<4>(self.bytes.get(4..)?)
+    }
+
     /// The 12 bytes of a field: tag, type, count, and the value or its offset.
     fn field(&self, directory: usize, tag: usize) -> Option<&'a [u8; 12]> {
         let (n_fields, fields) = self.bytes.get(directory..)?.split_at_checked(2)?;
@@ -96,8 +68,8 @@ impl<'a> Tiff<'a> {
         fields.find(|field| self.number::<2>(&field[..]) == Some(tag))
     }
 
-    /// The text in a field of bytes, characters or unspecified bytes (types 1, 2 and 7).
-    fn text(&self, directory: usize, tag: usize) -> Option<String> {
+    /// The value of a field of bytes, characters or unspecified bytes (types 1, 2 and 7).
+    pub fn value(&self, directory: usize, tag: usize) -> Option<&'a [u8]> {
         let field = self.field(directory, tag)?;
         let kind = self.number::<2>(&field[2..])?;
         let count = self.number::<4>(&field[4..])?;
@@ -105,8 +77,7 @@ impl<'a> Tiff<'a> {
             return None;
         }
         // Up to four bytes stand in the field itself: too few for a prompt.
-        let value = self.bytes.get(self.number::<4>(&field[8..])?..)?;
-        value.get(..count).map(decoded)
+        self.bytes.get(self.number::<4>(&field[8..])?..)?.get(..count)
     }
 
     /// The unsigned number in the first `N` bytes, at most four of them.
@@ -122,13 +93,12 @@ impl<'a> Tiff<'a> {
 
 /// Text by its character code: `UNICODE` is UTF-16 as a rule, all else is read as UTF-8.
 fn decoded(value: &[u8]) -> String {
-    let text = match value.split_first_chunk() {
+    match value.split_first_chunk() {
         // Some writers name the code and then write UTF-8, which has no zero bytes.
         Some((b"UNICODE\0", text)) if text.contains(&0) => utf16(text),
         Some((b"UNICODE\0" | b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0", text)) => String::from_utf8_lossy(text).into_owned(),
         _ => String::from_utf8_lossy(value).into_owned(),
-    };
-    text.trim_matches(['\0', '\u{feff}']).to_owned()
+    }
 }
 
 /// UTF-16 in the byte order that has more ASCII: piexif writes big-endian text into files of
@@ -254,8 +224,13 @@ mod tests {
             (MAKE, upper, PromptSource::ExifMake),
             (IMAGE_DESCRIPTION, infotext, PromptSource::ExifImageDescription),
         ] {
-            assert_cat(&webp(&exif(b"II", tag, 2, text.as_bytes())), source);
+            let exif = exif(b"II", tag, 2, text.as_bytes());
+            assert_cat(&webp(&exif), source);
+            // A TIFF file is EXIF itself.
+            assert_cat(&exif, source);
         }
+        let comment: Vec<u8> = INFOTEXT.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();
+        assert_cat(&jpeg(&exif(b"MM", XP_COMMENT, 1, &comment)), PromptSource::ExifXpComment);
     }
 
     #[test]

@@ -41,18 +41,47 @@ pub(super) fn infotext(text: &str) -> Option<String> {
     settings_at.map(|at| text[..at].to_owned())
 }
 
-/// JSON with SwarmUI's prompt, with a text called `prompt`, or with ComfyUI's graph, which
-/// stands alone or under `prompt`, there as JSON or as text.
+/// A text from a place that other software uses, too: it counts when it is JSON with a prompt or has WebUI's settings.
+///
+/// ComfyUI writes `prompt:{graph}` into EXIF, some of its savers `parameters:` and WebUI's text.
+pub(super) fn marked(text: &str) -> Option<String> {
+    let text = text.strip_prefix("parameters:").unwrap_or(text);
+    let graph = text.strip_prefix("prompt:").or(text.strip_prefix("Prompt:"));
+    json(graph.unwrap_or(text)).or_else(|| infotext(text))
+}
+
+/// JSON with NovelAI's or SwarmUI's prompt, with a text called `prompt`, with Draw Things' `c`, or with ComfyUI's graph,
+/// which stands alone or under `prompt`, there as JSON or as text.
 pub(super) fn json(text: &str) -> Option<String> {
     let json = object(text)?;
-    let swarm = json.pointer("/sui_image_params/prompt");
-    match swarm.or_else(|| json.get("prompt")).unwrap_or(&json) {
+    // NovelAI's texts, kept together where there are no text chunks.
+    if let Some(comment) = json.get("Comment").and_then(Value::as_str).and_then(object) {
+        return novelai(&comment).or_else(|| Some(comment.get("prompt")?.as_str()?.to_owned()));
+    }
+    let draw_things = || json.get("uc").and_then(|_| json.get("c"));
+    let prompt = json.pointer("/sui_image_params/prompt").or_else(|| json.get("prompt")).or_else(draw_things);
+    novelai(&json).or_else(|| match prompt.unwrap_or(&json) {
         Value::String(text) => match object(text) {
             Some(graph) => comfyui::prompt(&graph),
             None => Some(text.clone()),
         },
         graph => comfyui::prompt(graph),
-    }
+    })
+}
+
+/// NovelAI since 4: the scene, then a line for each character.
+fn novelai(json: &Value) -> Option<String> {
+    let caption = json.pointer("/v4_prompt/caption")?;
+    let characters = caption["char_captions"].as_array();
+    let characters = characters.into_iter().flatten().map(|character| &character["char_caption"]);
+    let texts = std::iter::once(&caption["base_caption"]).chain(characters);
+    let texts: Vec<&str> = texts.filter_map(Value::as_str).filter(|text| !text.trim().is_empty()).collect();
+    (!texts.is_empty()).then(|| texts.join("\n"))
+}
+
+/// PNG text `prompt`: JSON, or the prompt itself.
+pub(super) fn plain(text: &str) -> Option<String> {
+    (!text.trim_start().starts_with(['{', '['])).then(|| text.to_owned())
 }
 
 /// InvokeAI since 3.
@@ -76,13 +105,19 @@ pub(super) fn dream(text: &str) -> Option<String> {
     Some(quoted[..end].to_owned())
 }
 
-/// A JSON object as Python writes it: NaN and the infinities, which JSON lacks, become null.
 fn object(text: &str) -> Option<Value> {
     if !text.trim_start().starts_with('{') {
         return None;
     }
-    let json = serde_json::from_str(text).or_else(|_| serde_json::from_str(&nan_as_null(text)));
-    json.ok()
+    parse_json(text).ok()
+}
+
+/// JSON as Python writes it: NaN and the infinities, which JSON lacks, become null.
+///
+/// # Errors
+/// Says what is wrong with the text as JSON.
+pub fn parse_json(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text).or_else(|error| serde_json::from_str(&nan_as_null(text)).map_err(|_| error))
 }
 
 fn nan_as_null(text: &str) -> String {
@@ -143,6 +178,8 @@ mod tests {
             &format!(r#"{{"prompt": {quoted}}}"#),
             r#"{"base_model": "b", "prompt": "a cat"}"#,
             r#"{"sui_image_params": {"prompt": "a cat", "seed": 1}}"#,
+            r#"{"c": "a cat", "uc": "a dog", "seed": 1}"#,
+            r#"{"Software": "NovelAI", "Comment": "{\"prompt\": \"a cat\"}"}"#,
         ] {
             assert_eq!(json(text).as_deref(), Some("a cat"), "{text}");
         }
@@ -155,6 +192,26 @@ mod tests {
     fn json_may_hold_bare_nan_outside_its_strings() {
         let text = r#"{"prompt": "a \"NaN\" \\", "is_changed": [NaN, -Infinity, Infinity]}"#;
         assert_eq!(json(text).as_deref(), Some(r#"a "NaN" \"#));
+    }
+
+    #[test]
+    fn characters_that_novelai_describes_beside_the_scene_belong_to_the_prompt() {
+        let text = r#"{"prompt": "two people", "v4_prompt": {"caption": {"base_caption": "two people",
+            "char_captions": [{"char_caption": "woman in red"}, {"char_caption": " "}, {"char_caption": "man"}]}}}"#;
+        assert_eq!(json(text).as_deref(), Some("two people\nwoman in red\nman"));
+        let kept = serde_json::json!({"Comment": text}).to_string();
+        assert_eq!(json(&kept).as_deref(), Some("two people\nwoman in red\nman"));
+        let text = r#"{"prompt": "a cat", "v4_prompt": {"caption": null}}"#;
+        assert_eq!(json(text).as_deref(), Some("a cat"));
+    }
+
+    #[test]
+    fn a_marked_text_has_settings_or_is_json() {
+        for text in ["a cat\nSteps: 2", "parameters:a cat\nSteps: 2", "prompt:{\"prompt\": \"a cat\"}"] {
+            assert_eq!(marked(text).map(|text| text.trim().to_owned()).as_deref(), Some("a cat"), "{text}");
+        }
+        assert_eq!(marked("a cat"), None);
+        assert_eq!((plain("a cat").as_deref(), plain(" {\"6\": "), plain("[1]")), (Some("a cat"), None, None));
     }
 
     #[test]

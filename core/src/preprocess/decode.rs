@@ -1,12 +1,17 @@
 //! Image bytes to 8-bit RGB (SPEC §1.1), with every limit that strangers' files need.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
+use tiff::decoder::Decoder as TiffDecoder;
+use tiff::tags::Tag;
+
+use super::scans;
 use crate::error::{Error, Result};
-use crate::metadata::exif;
+use crate::metadata::container::Parts;
 
 /// Longest side that is decoded, in pixels; two of them are 268 megapixels.
 pub const MAX_SIDE: u32 = 16_384;
@@ -16,67 +21,104 @@ const MAX_DECODER_BYTES: u64 = MAX_SIDE as u64 * MAX_SIDE as u64 * 8;
 /// Decodes an image to 8-bit RGB: upright (D1), transparency on white (D2).
 ///
 /// # Errors
-/// [`Error::Image`] for bytes that are no image we read or a damaged one, [`Error::ImageSize`] for
-/// sides over [`MAX_SIDE`], before memory is taken for them.
+/// [`Error::Image`] for bytes that are no image we read or a damaged one, [`Error::Tiff`] for colours that we do not
+/// read, [`Error::ImageSize`] for sides over [`MAX_SIDE`], before memory is taken for them.
 pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
-    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(image::ImageError::IoError)?;
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_DECODER_BYTES);
-    reader.limits(limits);
-    // The decoder fills what is missing with grey.
-    if reader.format() == Some(ImageFormat::Jpeg) && !jpeg_is_whole(bytes) {
-        return Err(Error::Truncated);
+    if bytes.is_empty() {
+        return Err(Error::Empty);
     }
-    let mut decoder = reader.into_decoder()?;
+    let pixels = without_promises(bytes);
+    let mut reader = ImageReader::new(Cursor::new(&*pixels)).with_guessed_format().map_err(ImageError::IoError)?;
+    reader.limits(decoder_limits());
+    // `image` decodes BigTIFF, and does not guess it.
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        reader.set_format(ImageFormat::Tiff);
+    }
+    let format = reader.format();
+    // Of a JPEG file without its end, the decoder fills what is missing with grey.
+    let has_separate_scans = format == Some(ImageFormat::Jpeg) && scans::has_separate_scans(bytes)?;
+    let of_format = |error| match (format, error) {
+        (Some(ImageFormat::Tiff), ImageError::Unsupported(error)) => Error::Tiff { found: tiff_color(bytes), error },
+        (_, error) => error.into(),
+    };
+    let mut decoder = reader.into_decoder().map_err(of_format)?;
     let (width, height) = decoder.dimensions();
     if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
         return Err(Error::ImageSize { width, height });
     }
     let orientation = orientation(&mut decoder, bytes);
-    let mut image = DynamicImage::from_decoder(decoder)?;
+    let mut image = if has_separate_scans {
+        DynamicImage::ImageRgb8(scans::decode(bytes)?)
+    } else {
+        DynamicImage::from_decoder(decoder).map_err(of_format)?
+    };
     image.apply_orientation(orientation);
-    Ok(if image.color().has_alpha() { on_white(image) } else { image.into_rgb8() })
+    if !image.color().has_alpha() {
+        return Ok(image.into_rgb8());
+    }
+    let is_premultiplied = format == Some(ImageFormat::Tiff) && tiff_is_premultiplied(bytes);
+    Ok(if is_premultiplied {
+        on_white(image, |level, _| 255 * level)
+    } else {
+        on_white(image, |level, alpha| alpha * level)
+    })
 }
 
-/// Whether a JPEG file reaches its end marker; what follows that is not looked at.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const END: u8 = 0xd9;
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    loop {
-        // Up to the next marker: fill bytes, and after a scan's header its data, in which 0xff is
-        // followed by 0 or a restart marker.
-        let is_marker = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0xd0..=0xd7);
-        let Some(start) = rest.windows(2).position(is_marker) else { return false };
-        let (marker, after) = (rest[start + 1], &rest[start + 2..]);
-        if marker == END {
-            return true;
+/// What a decoder may take: a file shall not make us reserve more than the largest image needs.
+pub(crate) fn decoder_limits() -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_DECODER_BYTES);
+    limits
+}
+
+/// A WebP file whose header promises no ICC profile, EXIF or XMP: the decoder refuses one that promises what is not
+/// there, and takes no pixel from them.
+fn without_promises(bytes: &[u8]) -> Cow<'_, [u8]> {
+    const FLAGS: usize = 20;
+    const PROMISES: u8 = 0x20 | 0x08 | 0x04;
+    let is_extended = bytes.starts_with(b"RIFF") && bytes.get(8..16) == Some(b"WEBPVP8X");
+    match bytes.get(FLAGS).filter(|flags| is_extended && **flags & PROMISES != 0) {
+        None => bytes.into(),
+        Some(flags) => {
+            let mut without = bytes.to_vec();
+            without[FLAGS] = flags & !PROMISES;
+            without.into()
         }
-        let Some(length) = after.first_chunk().map(|length| usize::from(u16::from_be_bytes(*length))) else {
-            return false;
-        };
-        let Some(next) = after.get(length..) else { return false };
-        rest = next;
     }
+}
+
+/// Whether the colours of a TIFF file are multiplied by its alpha already (TIFF 6.0, ExtraSamples).
+fn tiff_is_premultiplied(bytes: &[u8]) -> bool {
+    const ASSOCIATED_ALPHA: u16 = 1;
+    let extra = TiffDecoder::new(Cursor::new(bytes)).ok().map(|mut tiff| tiff.find_tag_unsigned_vec(Tag::ExtraSamples));
+    matches!(extra, Some(Ok(Some(extra))) if extra.first() == Some(&ASSOCIATED_ALPHA))
+}
+
+/// What a TIFF file's colours are, for messages.
+fn tiff_color(bytes: &[u8]) -> String {
+    let color = TiffDecoder::new(Cursor::new(bytes)).and_then(|mut tiff| tiff.colortype());
+    color.map_or_else(|error| error.to_string(), |color| format!("{color:?}"))
 }
 
 /// The EXIF orientation; none when it is unreadable, which is no reason to refuse the picture.
 fn orientation(decoder: &mut impl ImageDecoder, bytes: &[u8]) -> Orientation {
     // `image` would take as much memory for a WebP file's EXIF as the file claims that it has.
-    let found = match exif::in_webp(bytes) {
-        Some(exif) => Orientation::from_exif_chunk(exif),
-        None if bytes.starts_with(b"RIFF") => None,
-        None => decoder.orientation().ok(),
+    let found = if bytes.starts_with(b"RIFF") {
+        Parts::of(bytes).exif.and_then(Orientation::from_exif_chunk)
+    } else {
+        decoder.orientation().ok()
     };
     found.unwrap_or(Orientation::NoTransforms)
 }
 
-fn on_white(image: DynamicImage) -> RgbImage {
+/// Composites on white; `seen` is what is seen of a level with its alpha, 255 times.
+fn on_white(image: DynamicImage, seen: impl Fn(u32, u32) -> u32) -> RgbImage {
     let rgba = image.into_rgba8();
     let (width, height) = rgba.dimensions();
-    let blend = |level: u8, alpha: u32| ((u32::from(level) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
     let rgb = rgba.pixels().flat_map(|pixel| {
-        let [r, g, b, alpha] = pixel.0;
-        [r, g, b].map(|level| blend(level, u32::from(alpha)))
+        let [r, g, b, alpha] = pixel.0.map(u32::from);
+        // A file may hold more than its alpha allows.
+        [r, g, b].map(|level| ((seen(level, alpha) + 255 * (255 - alpha) + 127) / 255).min(255) as u8)
     });
     RgbImage::from_raw(width, height, rgb.collect()).expect("three bytes for each pixel")
 }

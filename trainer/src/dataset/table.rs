@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::problem::{Notes, Problem, ProblemKind};
 use super::{parquet_file, sheet};
+use crate::separated::{self, Quotes, WRONG_QUOTE, read_row};
 
 /// A table; cells that hold nothing are empty.
 #[derive(Debug)]
@@ -43,17 +44,22 @@ impl Table {
 
 /// Reads comma-separated values; quoted fields may hold line breaks, blank lines are passed over.
 fn read_csv(path: &Path, bytes: &[u8]) -> Result<Table> {
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let (mut builder, separator) = separated::builder(path, bytes);
+    let mut reader = builder.has_headers(false).from_reader(Quotes::new(bytes, separator));
     let mut notes = Notes { file: path, problems: Vec::new() };
     let (mut rows, mut record) = (Vec::new(), csv::ByteRecord::new());
     let (mut width, mut counted, mut line) = (None, 0, 1);
-    while reader.read_byte_record(&mut record)? {
+    while let Some(is_right) = read_row(&mut reader, &mut record)? {
         // csv's own line is one too small after \r\n, and points at the blank lines before a row.
         let start = record.position().expect("a record that was read has a position").byte() as usize;
         let breaks = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         line += bytes[counted..start + breaks].iter().filter(|&&byte| byte == b'\n').count();
         counted = start + breaks;
 
+        if !is_right {
+            notes.note((line, None), ProblemKind::UnreadableRow, "quotation marks in pairs", WRONG_QUOTE);
+            continue;
+        }
         let expected = *width.get_or_insert(record.len());
         let cells: Result<Vec<String>, usize> = record
             .iter()
@@ -66,10 +72,8 @@ fn read_csv(path: &Path, bytes: &[u8]) -> Result<Table> {
                 notes.note((line, None), ProblemKind::UnreadableRow, "UTF-8", found);
             }
             Ok(cells) if cells.len() != expected => {
-                // After a quotation mark that is not closed, the rest of the file is one cell.
-                let name = cells.first().map(String::as_str).filter(|name| !name.contains('\n'));
                 notes.note(
-                    (line, name),
+                    (line, cells.first().map(String::as_str)),
                     ProblemKind::UnreadableRow,
                     format!("{expected} fields"),
                     cells.len().to_string(),
@@ -103,6 +107,16 @@ mod tests {
     fn a_byte_order_mark_is_no_part_of_the_first_cell() {
         let table = read_csv(Path::new("a.csv"), "\u{feff}name,b\n".as_bytes()).expect("it reads");
         assert_eq!(table.first, ["name", "b"]);
+    }
+
+    #[test]
+    fn separators_are_told_by_the_first_line_and_wrong_quotation_marks_have_their_line() {
+        let table = read_csv(Path::new("a.csv"), b"a;b\n1;\"x;y\"\n2;\"z\n3;w\n").expect("it reads");
+        assert_eq!(table.rows.iter().map(|row| row.cells.len()).collect::<Vec<_>>(), [2, 2]);
+        let problems: Vec<String> = table.problems.iter().map(ToString::to_string).collect();
+        assert!(
+            matches!(&problems[..], [problem] if problem.starts_with("a.csv:3: ") && problem.contains("not closed"))
+        );
     }
 
     #[test]

@@ -23,10 +23,10 @@ pub struct ScoreArgs {
 
     /// The prompt of every image
     ///
-    /// Without it, a prompt is read from the table's column, from the file NAME.txt beside NAME.png, then from the
-    /// image's own metadata (Stable Diffusion WebUI, ComfyUI, InvokeAI). An image without a prompt gets no
-    /// alignment score.
-    #[arg(long, value_name = "TEXT")]
+    /// Without it, a prompt is read from the table's column, from the file NAME.txt beside NAME.png, from NAME.json there
+    /// under prompt, caption or text, then from the image's own metadata (Stable Diffusion WebUI, ComfyUI, InvokeAI and
+    /// others). An image without a prompt gets no alignment score.
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
 
     /// Threads that read, decode and cut images; default: one for each processor
@@ -94,14 +94,15 @@ pub struct ScoreArgs {
 pub struct InputArgs {
     /// Images, folders that are searched for images, tar files (WebDataset), or patterns for such
     ///
-    /// In a tar file, KEY.jpg has its prompt in KEY.txt, or in KEY.json under prompt, caption or text.
+    /// In a tar file, which may be gzipped, KEY.jpg has its prompt in KEY.txt, or in KEY.json under prompt, caption or text.
     #[arg(value_name = "PATH", required_unless_present_any = ["from", "stream"])]
     pub paths: Vec<PathBuf>,
 
-    /// A list or table of images; - reads standard input
+    /// A list or table of images, a folder of tables, or a pattern for such; - reads standard input
     ///
-    /// FILE.csv, FILE.jsonl and FILE.parquet are tables, anything else is a list with one PATH a line; standard input
-    /// is a list, or JSON lines. In a table, an image is a path, a data: URL, or, in Parquet, bytes or an image as
+    /// FILE.csv, FILE.tsv, FILE.jsonl and FILE.parquet are tables, anything else is a list with one PATH a line; standard
+    /// input is a list, or JSON lines. A CSV table without commas in its first line is separated by tabs, semicolons or
+    /// bars. In a table, an image is a path, a data: URL, or, in Parquet, bytes or an image as
     /// Hugging Face stores it. Paths are relative to the table's folder, in a list to the current one.
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,

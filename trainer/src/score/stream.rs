@@ -45,8 +45,7 @@ pub fn run(args: &ScoreArgs, scorer: &mut Scorer, run: &Run, store: Option<Featu
         .context("reading an Arrow stream from standard input")?;
     let schema = reader.schema();
     let names = args.input.columns.clone().unwrap_or_default();
-    let columns = names.find(schema.fields().iter().map(|field| field.name().as_str()))?;
-    cells::check(&schema, &columns)?;
+    let columns = cells::columns(&schema, &names)?;
     let scored = with_scores(&schema)?;
 
     let mut out = StreamWriter::try_new(BufWriter::new(io::stdout()), &scored).context(WRITING)?;

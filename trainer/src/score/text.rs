@@ -7,6 +7,7 @@ use tsp_mgs_core::result::{ImageResult, Run, TaskScore};
 use super::args::Format;
 use super::columns::{COLUMNS, Cells};
 use super::row::{Row, Scored};
+use crate::terminal::printable_line;
 
 /// One line of JSON.
 #[derive(Serialize)]
@@ -51,13 +52,13 @@ pub fn line(format: Format, row: &Row, run: &Run) -> Result<Vec<u8>> {
 }
 
 fn table_row(row: &Row) -> String {
-    let id = &row.name.id;
+    let id = printable_line(&row.name.id);
     match &row.result {
         Ok(scored) => {
             let cell = |task: &Option<TaskScore>| task.as_ref().map_or("-".into(), |task| format!("{:.3}", task.score));
             format!("{:>10}  {:>9}  {id}\n", cell(&scored.score.perception), cell(&scored.score.alignment))
         }
-        Err(error) => format!("{:>10}  {:>9}  {id}: {error:#}\n", "error", ""),
+        Err(error) => format!("{:>10}  {:>9}  {id}: {}\n", "error", "", printable_line(&format!("{error:#}"))),
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::{FromRequest, Multipart, Query, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use super::refusal::{Refusal, TooLarge};
@@ -39,6 +40,10 @@ struct Parameters {
 /// With 400 for what is malformed, 413 for a larger body, 415 for another type of body, 422 for a prompt that is too
 /// long.
 pub async fn read(request: Request, max: usize) -> Result<Upload, Refusal> {
+    // Where the encoding is wrong, the reader would put other characters.
+    if percent_decode_str(request.uri().query().unwrap_or_default()).decode_utf8().is_err() {
+        return Err(bad("the address's parameters are not percent-encoded UTF-8"));
+    }
     let parameters: Query<Parameters> = Query::try_from_uri(request.uri()).map_err(|error| {
         bad(format!(
             "expected no parameter but `prompt`: {}",

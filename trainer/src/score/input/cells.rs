@@ -4,22 +4,18 @@ use anyhow::{Result, bail};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, RecordBatch, StructArray};
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Field, Schema};
 
-use super::table::{Given, NamedColumns, Table, TableRow};
+use super::table::{ColumnNames, Given, NamedColumns, Table, TableRow};
 use crate::score::record::Record;
 
-/// Checks that columns can be read as what they are to be.
+/// The columns of a table or stream, which can be read as what they are to be.
 ///
 /// # Errors
 /// Names the column that is missing or of another type, and what it has to be.
-pub fn check(schema: &Schema, columns: &NamedColumns) -> Result<()> {
-    let data_type = |name: &str| -> Result<&DataType> {
-        match schema.field_with_name(name) {
-            Ok(field) => Ok(field.data_type()),
-            Err(_) => bail!("expected a column `{name}`, found {}", names(schema)),
-        }
-    };
+pub fn columns(schema: &Schema, names: &ColumnNames) -> Result<NamedColumns> {
+    let mut columns = names.find(schema.fields().iter().map(|field| field.name().as_str()))?;
+    let data_type = |name: &str| schema.field_with_name(name).map(Field::data_type);
     let image = data_type(&columns.image)?;
     if !is_image(image) {
         bail!(
@@ -27,13 +23,15 @@ pub fn check(schema: &Schema, columns: &NamedColumns) -> Result<()> {
             columns.image
         );
     }
+    let is_id = |name: &String| data_type(name).is_ok_and(is_text);
+    columns.id = columns.id.filter(|name| names.names_id() || is_id(name));
     for name in [&columns.id, &columns.prompt].into_iter().flatten() {
         let found = data_type(name)?;
         if !is_text(found) {
             bail!("column `{name}`: expected text or whole numbers, found {found}");
         }
     }
-    Ok(())
+    Ok(columns)
 }
 
 /// Whether a column can hold images, and not only their paths.
@@ -61,11 +59,6 @@ fn table_row(batch: &RecordBatch, columns: &NamedColumns, row: usize, place: u64
         None => Given::Nothing,
     };
     Ok(TableRow { place, id: text_of(&columns.id)?, image, prompt: text_of(&columns.prompt)? })
-}
-
-/// Names of all columns, for messages.
-pub fn names(schema: &Schema) -> String {
-    schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn is_image(data_type: &DataType) -> bool {

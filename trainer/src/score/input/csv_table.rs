@@ -1,22 +1,28 @@
-//! Tables as comma-separated values, read row by row.
+//! Tables as values that commas or other characters separate, read row by row.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use csv::{ByteRecord, Reader};
 
 use super::Records;
 use super::table::{ColumnNames, Given, Table, TableRow};
+use crate::separated::{self, Quotes, WRONG_QUOTE, read_row};
 
 /// Opens a table.
 ///
 /// # Errors
 /// When it cannot be read or lacks a column.
 pub fn open(path: &Path, table: Table, columns: &ColumnNames) -> Result<Records> {
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(BufReader::new(File::open(path)?));
+    let mut reader = reader(path)?;
     let header = reader.headers()?.clone();
+    if header.is_empty() {
+        bail!("the table is empty, expected a header and a row for each image");
+    }
+    let end = reader.position().byte();
+    ensure!(!reader.get_mut().take_wrong(end), "row 0, the header: {WRONG_QUOTE}");
     // A byte order mark is dropped by csv; spaces around names are not.
     let columns = columns.find(header.iter().map(str::trim))?;
     let place = |name: &str| header.iter().position(|found| found.trim() == name);
@@ -29,6 +35,24 @@ pub fn open(path: &Path, table: Table, columns: &ColumnNames) -> Result<Records>
     Ok(Box::new(Rows { reader, table, places, row: 0, is_broken: false }))
 }
 
+fn reader(path: &Path) -> Result<Reader<Quotes<BufReader<File>>>> {
+    let mut file = BufReader::new(File::open(path)?);
+    let (builder, separator) = separated::builder(path, file.fill_buf()?);
+    Ok(builder.from_reader(Quotes::new(file, separator)))
+}
+
+/// How many rows a table has.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn count(path: &Path) -> Result<u64> {
+    let (mut reader, mut record, mut rows) = (reader(path)?, ByteRecord::new(), 0);
+    while reader.read_byte_record(&mut record)? {
+        rows += 1;
+    }
+    Ok(rows)
+}
+
 struct Places {
     id: Option<usize>,
     image: usize,
@@ -37,7 +61,7 @@ struct Places {
 }
 
 struct Rows {
-    reader: Reader<BufReader<File>>,
+    reader: Reader<Quotes<BufReader<File>>>,
     table: Table,
     places: Places,
     row: u64,
@@ -53,9 +77,13 @@ impl Iterator for Rows {
             return None;
         }
         self.row += 1;
-        match self.reader.read_byte_record(&mut record) {
-            Ok(true) => {}
-            Ok(false) => return None,
+        match read_row(&mut self.reader, &mut record) {
+            Ok(None) => return None,
+            Ok(Some(true)) => {}
+            Ok(Some(false)) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                return Some(self.table.failed(self.row, anyhow!("from line {line}: {WRONG_QUOTE}")));
+            }
             Err(error) => {
                 self.is_broken = true;
                 let error = anyhow!(error).context("the rest of the table cannot be read");

@@ -5,13 +5,19 @@ use std::io::{BufRead, Read};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 
+use tsp_mgs_core::metadata::parse_json;
+
 use super::table::{ColumnNames, Given, NamedColumns, Table, TableRow};
 use super::{Records, of_path};
+use crate::images::PassedOver;
 
 /// A line that is longer is no path and no row that was meant: memory stays bounded.
 const MAX_LINE: u64 = 256 << 20;
 
-/// The lines of a text, without their breaks; empty ones are passed over.
+/// A byte order mark in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The lines of a text, without their breaks and the mark before the first; empty ones are passed over.
 struct Lines<R> {
     text: R,
     line: u64,
@@ -41,6 +47,9 @@ impl<R: BufRead> Iterator for Lines<R> {
             }
             let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
             line.truncate(end);
+            if self.line == 1 && line.starts_with(MARK) {
+                line.drain(..MARK.len());
+            }
             if !line.is_empty() {
                 let line = String::from_utf8(line).map_err(|_| anyhow!("expected UTF-8, found other bytes"));
                 return Some((self.line, line));
@@ -51,9 +60,10 @@ impl<R: BufRead> Iterator for Lines<R> {
 }
 
 /// A list with one path a line: images, folders, patterns and tar files, as on the command line.
-pub fn list(text: impl BufRead + Send + 'static, table: Table) -> Records {
+pub fn list(text: impl BufRead + Send + 'static, table: Table, passed_over: &PassedOver) -> Records {
+    let passed_over = passed_over.clone();
     Box::new(Lines { text, line: 0, is_broken: false }.flat_map(move |(line, text)| match text {
-        Ok(path) => of_path(path.as_ref()),
+        Ok(path) => of_path(path.as_ref(), &passed_over),
         Err(error) => Box::new(std::iter::once(table.failed(line, error))),
     }))
 }
@@ -62,9 +72,21 @@ pub fn list(text: impl BufRead + Send + 'static, table: Table) -> Records {
 ///
 /// # Errors
 /// When the first bytes cannot be read.
-pub fn either(mut text: impl BufRead + Send + 'static, table: Table, columns: &ColumnNames) -> Result<Records> {
-    let is_json = text.fill_buf()?.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    Ok(if is_json { json(text, table, columns) } else { list(text, table) })
+pub fn either(
+    mut text: impl BufRead + Send + 'static,
+    table: Table,
+    columns: &ColumnNames,
+    passed_over: &PassedOver,
+) -> Result<Records> {
+    let start = text.fill_buf()?;
+    let start = start.strip_prefix(MARK).unwrap_or(start);
+    let is_json = start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    Ok(if is_json { json(text, table, columns) } else { list(text, table, passed_over) })
+}
+
+/// The sum of what lines count; `None` where one cannot be counted.
+pub fn count(text: impl BufRead, of_line: impl Fn(&str) -> Option<u64>) -> Option<u64> {
+    Lines { text, line: 0, is_broken: false }.map(|(_, line)| line.map_or(Some(1), |line| of_line(&line))).sum()
 }
 
 /// One JSON object a line.
@@ -72,7 +94,7 @@ pub fn json(text: impl BufRead + Send + 'static, table: Table, columns: &ColumnN
     let columns = columns.clone();
     Box::new(Lines { text, line: 0, is_broken: false }.map(move |(line, text)| {
         let row = text.and_then(|text| {
-            let value = serde_json::from_str(&text).context("expected a JSON object")?;
+            let value = parse_json(&text).context("expected a JSON object")?;
             json_row(line, value, &columns)
         });
         match row {
@@ -87,9 +109,10 @@ fn json_row(place: u64, value: Value, columns: &ColumnNames) -> Result<TableRow>
     // Each line may have other keys than the one before.
     let NamedColumns { id, image, prompt } = columns.find(row.keys().map(String::as_str))?;
     let text = |name: &str| text(&row, name);
+    let id = id.map_or(Ok(None), |name| text(&name));
     Ok(TableRow {
         place,
-        id: id.map_or(Ok(None), |name| text(&name))?,
+        id: if columns.names_id() { id? } else { id.unwrap_or_default() },
         image: text(&image)?.map_or(Given::Nothing, Given::Text),
         prompt: prompt.map_or(Ok(None), |name| text(&name))?,
     })
@@ -135,14 +158,35 @@ mod tests {
     #[test]
     fn json_lines_are_told_from_paths() {
         let text = "\n{\"image\": \"a.png\"}\r\n\n[1]\n{\"image\": \"b.png\", \"id\": 7}\n{}";
-        let records = either(text.as_bytes(), table(), &ColumnNames::default()).expect("it reads");
+        let records =
+            either(text.as_bytes(), table(), &ColumnNames::default(), &PassedOver::default()).expect("it reads");
         let found = ids(records);
         assert_eq!(found[..3], ["a.png", "t#4: expected a JSON object, found a list", "7"]);
         assert!(found[3].starts_with("t#6: expected a column `image`"), "{}", found[3]);
 
-        let records = either(&b"absent/a.png\n\nabsent/{b}.png\n"[..], table(), &ColumnNames::default());
+        let text = &b"absent/a.png\n\nabsent/{b}.png\n"[..];
+        let records = either(text, table(), &ColumnNames::default(), &PassedOver::default());
         let found = ids(records.expect("it reads"));
         assert_eq!(found.len(), 2);
         assert!(found[0].starts_with("absent/a.png: ") && found[1].starts_with("absent/{b}.png: "), "{found:?}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_first_line_is_no_part_of_it() {
+        for (text, expected) in [
+            ("\u{feff}{\"image\": \"a.png\"}\n{\"image\": \"b.png\"}", ["a.png", "b.png"]),
+            ("\u{feff}https://a.b/c.png\nhttps://d.e/f.png", ["https://a.b/c.png", "https://d.e/f.png"]),
+        ] {
+            let records = either(text.as_bytes(), table(), &ColumnNames::default(), &PassedOver::default());
+            let names: Vec<String> = records.expect("it reads").map(|record| record.name.id).collect();
+            assert_eq!(names, expected);
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_without_their_breaks_and_the_empty_ones() {
+        let of_line = |line: &str| (line != "?").then(|| line.len() as u64);
+        assert_eq!(count(&b"\xef\xbb\xbfa\r\n\nbcd\n"[..], of_line), Some(4));
+        assert_eq!(count(&b"a\n?\n"[..], of_line), None);
     }
 }

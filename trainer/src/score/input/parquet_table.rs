@@ -26,8 +26,7 @@ const IMAGES: usize = 16;
 pub fn open(path: &Path, table: Table, columns: &ColumnNames) -> Result<Records> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
     let schema = reader.schema().clone();
-    let columns = columns.find(schema.fields().iter().map(|field| field.name().as_str()))?;
-    cells::check(&schema, &columns)?;
+    let columns = cells::columns(&schema, columns)?;
     let wanted = |name: &str| {
         let of = [columns.id.as_deref(), Some(columns.image.as_str()), columns.prompt.as_deref()];
         of.contains(&Some(name))

@@ -1,39 +1,45 @@
 //! Tar files in WebDataset's layout: files of one sample follow each other and differ after the first dot of their
 //! names; `000.jpg`, `000.txt`.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, anyhow, bail};
+use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry};
 use tsp_mgs_core::result::FoundPrompt;
 
 use super::Records;
-use crate::images::{is_image, sidecar_prompt};
+use crate::images::{PassedOver, is_image, json_prompt, sidecar_prompt};
 use crate::score::record::{Image, Name, Record};
 
 /// Samples that are read ahead.
 const AHEAD: usize = 1;
 /// No image in a sample is larger than this: memory stays bounded whatever a header claims.
 const MAX_FILE: u64 = 1 << 30;
-/// Where the prompt stands in a sample's `.json`; the first that is there.
-const PROMPT_KEYS: [&str; 3] = ["prompt", "caption", "text"];
 /// A tar file is made of blocks of this size, and ends with two of zeros.
 const BLOCK: u64 = 512;
+/// The first bytes of a gzipped file.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// The first bytes of files that are compressed in other ways: Zstandard, xz, bzip2.
+const COMPRESSED: [&[u8]; 3] = [b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"];
 
 /// The images of a tar file, in its order.
 ///
 /// A file that ends too early, or cannot be read on, gives its whole samples, and then an error.
-pub fn records(path: &Path) -> Records {
+pub fn records(path: &Path, passed_over: &PassedOver) -> Records {
     let (sender, receiver) = sync_channel(AHEAD);
-    let path = path.to_owned();
+    let (path, passed_over) = (path.to_owned(), passed_over.clone());
     // The archive lends its entries, so that they cannot be kept together; a thread reads ahead at the same time.
     thread::spawn(move || {
-        if let Err(Stopped::Broken(error)) = read(&path, &sender) {
+        if let Err(Stopped::Broken(error)) =
+            (Shard { path: &path, sender: &sender, passed_over, keys: Keys::default() }).read()
+        {
             // Nobody may want it any more.
             let _ = sender.send(Record::failed_path(&path, error));
         }
@@ -41,18 +47,21 @@ pub fn records(path: &Path) -> Records {
     Box::new(receiver.into_iter())
 }
 
-/// How many images a tar file has, from its headers.
+/// How many images a tar file has, from its headers; `None` for a gzipped one, which would have to be read whole.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn count(path: &Path) -> Result<u64> {
-    let mut archive = Archive::new(BufReader::new(File::open(path)?));
+pub fn count(path: &Path) -> Result<Option<u64>> {
+    let mut file = BufReader::new(File::open(path)?);
+    if file.fill_buf()?.starts_with(&GZIP) {
+        return Ok(None);
+    }
+    let mut archive = Archive::new(file);
     let mut images = 0;
     for entry in archive.entries_with_seek()? {
-        let entry = entry?;
-        images += u64::from(entry.header().entry_type().is_file() && is_image(&entry.path()?));
+        images += u64::from(is_image(&entry?.path()?));
     }
-    Ok(images)
+    Ok(Some(images))
 }
 
 /// Why no more is read.
@@ -73,93 +82,173 @@ impl From<anyhow::Error> for Stopped {
 #[derive(Default)]
 struct Sample {
     key: PathBuf,
+    /// Names of the files that were used.
+    names: Vec<PathBuf>,
     images: Vec<(PathBuf, Result<Vec<u8>>)>,
     text: Option<Result<FoundPrompt>>,
     json: Option<Result<FoundPrompt>>,
+    /// A name that came twice.
+    twice: Option<PathBuf>,
 }
 
-fn read(path: &Path, sender: &SyncSender<Record>) -> Result<(), Stopped> {
-    let file = File::open(path).context("opening the file")?;
-    let mut archive = Archive::new(Ending { file: BufReader::new(file), zeros: 0 });
-    let mut sample = Sample::default();
-    let ended = match read_samples(path, &mut archive, &mut sample, sender) {
-        Err(Stopped::Unwanted) => return Err(Stopped::Unwanted),
-        Ok(()) if archive.into_inner().zeros < BLOCK => {
-            Err(anyhow!("the tar file ends without its end mark: it was cut off, and images may be missing").into())
+/// Keys of the samples that were read, by their hashes, some 16 bytes each: files of one sample that do not follow each
+/// other are found.
+#[derive(Default)]
+struct Keys {
+    hasher: RandomState,
+    seen: HashSet<u64>,
+    /// The first file with a prompt whose image stands elsewhere, and how many there are.
+    apart: Option<(PathBuf, u64)>,
+}
+
+/// A tar file that is read.
+struct Shard<'a> {
+    path: &'a Path,
+    sender: &'a SyncSender<Record>,
+    passed_over: PassedOver,
+    keys: Keys,
+}
+
+impl Shard<'_> {
+    fn read(&mut self) -> Result<(), Stopped> {
+        let mut file = BufReader::new(File::open(self.path).context("opening the file")?);
+        let start = file.fill_buf().context("reading the file")?;
+        if start.is_empty() {
+            return Err(anyhow!("the file is empty, expected a tar file").into());
         }
-        ended => ended,
-    };
-    if ended.is_err() && sample.text.is_none() && sample.json.is_none() {
-        for (_, image) in &mut sample.images {
-            *image = Err(anyhow!("the tar file is damaged behind this image, where its prompt may have been"));
+        if COMPRESSED.iter().any(|magic| start.starts_with(magic)) {
+            return Err(anyhow!("a compressed file, expected a tar file, plain or gzipped: unpack it").into());
+        }
+        let is_gzipped = start.starts_with(&GZIP);
+        if is_gzipped { self.read_tar(MultiGzDecoder::new(file)) } else { self.read_tar(file) }
+    }
+
+    fn read_tar(&mut self, file: impl Read) -> Result<(), Stopped> {
+        let mut archive = Archive::new(Ending { file, zeros: 0 });
+        let mut sample = Sample::default();
+        let ended = match self.read_samples(&mut archive, &mut sample) {
+            Err(Stopped::Unwanted) => return Err(Stopped::Unwanted),
+            Ok(()) if archive.into_inner().zeros < BLOCK => {
+                Err(anyhow!("the tar file ends without its end mark: it was cut off, and images may be missing").into())
+            }
+            ended => ended,
+        };
+        if ended.is_err() && sample.text.is_none() && sample.json.is_none() {
+            for (_, image) in &mut sample.images {
+                *image = Err(anyhow!("the tar file is damaged behind this image, where its prompt may have been"));
+            }
+        }
+        self.send(sample)?;
+        match self.keys.apart.take() {
+            Some((first, files)) if ended.is_ok() => Err(anyhow!(
+                "{files} files with prompts do not follow their images, the first is {}: these images were scored without \
+                 them; files of a sample must follow each other, as `tar --sort=name` writes them",
+                first.display()
+            )
+            .into()),
+            _ => ended,
         }
     }
-    send(path, sample, sender)?;
-    ended
-}
 
-/// Gives out each sample but the last.
-fn read_samples(
-    path: &Path,
-    archive: &mut Archive<impl Read>,
-    sample: &mut Sample,
-    sender: &SyncSender<Record>,
-) -> Result<(), Stopped> {
-    for entry in archive.entries().context("reading the tar file")? {
-        let mut entry = entry.context("the rest of the tar file cannot be read")?;
-        let name = entry.path().context("reading a file's name")?.into_owned();
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let (key, ending) = split(&name);
-        if key != sample.key {
-            send(path, std::mem::take(sample), sender)?;
-            sample.key = key;
-        }
-        match ending.as_str() {
-            "txt" => sample.text = Some(sidecar_prompt(whole(&mut entry, &name)?).with_context(|| display(&name))),
-            "json" => {
-                let prompt = json_prompt(&whole(&mut entry, &name)?).with_context(|| display(&name));
-                sample.json = prompt.transpose();
+    /// Gives out each sample but the last.
+    fn read_samples(&mut self, archive: &mut Archive<impl Read>, sample: &mut Sample) -> Result<(), Stopped> {
+        for entry in archive.entries().context("reading the tar file")? {
+            let mut entry = entry.context("the rest of the tar file cannot be read")?;
+            let name = entry.path().context("reading a file's name")?.into_owned();
+            let kind = entry.header().entry_type();
+            if !kind.is_file() && !kind.is_symlink() && !kind.is_hard_link() {
+                continue;
             }
-            _ if is_image(&name) && entry.size() > MAX_FILE => {
-                let error = anyhow!("{} bytes, expected at most {MAX_FILE}", entry.size());
-                sample.images.push((name, Err(error)));
+            let (key, ending) = split(&name);
+            if key != sample.key {
+                self.send(std::mem::take(sample))?;
+                sample.key = key;
             }
-            _ if is_image(&name) => {
-                let bytes = whole(&mut entry, &name)?;
-                sample.images.push((name, Ok(bytes)));
+            let is_prompt = matches!(ending.as_str(), "txt" | "json");
+            if !is_prompt && !is_image(&name) {
+                self.passed_over.see(&name);
+                continue;
             }
-            _ => {}
+            if sample.names.contains(&name) {
+                sample.twice.get_or_insert(name);
+                continue;
+            }
+            let read = if kind.is_file() { whole(&mut entry, &name)? } else { Err(link_error(&mut entry)) };
+            match ending.as_str() {
+                "txt" => sample.text = Some(read.and_then(sidecar_prompt).with_context(|| display(&name))),
+                "json" => sample.json = read.and_then(json_prompt).with_context(|| display(&name)).transpose(),
+                _ => sample.images.push((name.clone(), read)),
+            }
+            sample.names.push(name);
         }
+        Ok(())
     }
-    Ok(())
+
+    fn send(&mut self, sample: Sample) -> Result<(), Stopped> {
+        let has_prompt = sample.text.is_some() || sample.json.is_some();
+        let is_apart = (has_prompt || !sample.images.is_empty()) && !self.keys.add(&sample.key);
+        if is_apart && sample.images.is_empty() {
+            let name = sample.names.into_iter().next().unwrap_or(sample.key);
+            self.keys.apart.get_or_insert((name, 0)).1 += 1;
+            return Ok(());
+        }
+        let prompt = sample.text.or(sample.json).transpose();
+        for (name, image) in sample.images {
+            let (prompt, image) = match (&prompt, image) {
+                _ if sample.twice.is_some() || is_apart => {
+                    (None, Err(wrong_place(&sample.key, sample.twice.as_deref())))
+                }
+                (Ok(prompt), Ok(bytes)) => (prompt.clone(), Ok(Image::Bytes(bytes))),
+                (Err(error), Ok(_)) => (None, Err(anyhow!("reading the prompt: {error:#}"))),
+                (_, Err(error)) => (None, Err(error)),
+            };
+            let name = Name::of_path(&self.path.join(name));
+            self.sender.send(Record { name, image, prompt }).map_err(|_| Stopped::Unwanted)?;
+        }
+        Ok(())
+    }
 }
 
-/// The whole of a file; one that is shorter than its header says was cut off.
-fn whole(entry: &mut Entry<impl Read>, name: &Path) -> Result<Vec<u8>> {
+impl Keys {
+    /// Adds a key; whether it is new.
+    fn add(&mut self, key: &Path) -> bool {
+        self.seen.insert(self.hasher.hash_one(key))
+    }
+}
+
+/// Why a sample's files cannot be told from another's: a name stands there twice, or they stand in two places.
+fn wrong_place(key: &Path, twice: Option<&Path>) -> anyhow::Error {
+    if let Some(name) = twice {
+        return anyhow!("the tar file has the name {} twice, and which file is meant cannot be known", name.display());
+    }
+    anyhow!(
+        "the tar file has files of {} in two places, and which belong together cannot be known: files of a sample must follow \
+         each other, as `tar --sort=name` writes them",
+        key.display()
+    )
+}
+
+fn link_error(entry: &mut Entry<impl Read>) -> anyhow::Error {
+    let target = entry.link_name().ok().flatten().unwrap_or_default();
+    anyhow!(
+        "a link to {}, and links in tar files are not followed: pack the files themselves, as `tar --dereference \
+         --hard-dereference` does",
+        target.display()
+    )
+}
+
+/// The whole of a file, or why it is not taken; one that is shorter than its header says was cut off.
+fn whole(entry: &mut Entry<impl Read>, name: &Path) -> Result<Result<Vec<u8>>> {
     let size = entry.size();
-    ensure!(size <= MAX_FILE, "{}: {size} bytes, expected at most {MAX_FILE}", name.display());
+    if size > MAX_FILE {
+        return Ok(Err(anyhow!("{size} bytes, expected at most {MAX_FILE}")));
+    }
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).with_context(|| display(name))?;
     if bytes.len() as u64 != size {
         bail!("the tar file ends too early: in {}, after {} of {size} bytes", name.display(), bytes.len());
     }
-    Ok(bytes)
-}
-
-fn send(shard: &Path, sample: Sample, sender: &SyncSender<Record>) -> Result<(), Stopped> {
-    let prompt = sample.text.or(sample.json).transpose();
-    for (name, image) in sample.images {
-        let (prompt, image) = match (&prompt, image) {
-            (Ok(prompt), Ok(bytes)) => (prompt.clone(), Ok(Image::Bytes(bytes))),
-            (Err(error), Ok(_)) => (None, Err(anyhow!("reading the prompt: {error:#}"))),
-            (_, Err(error)) => (None, Err(error)),
-        };
-        let name = Name::of_path(&shard.join(name));
-        sender.send(Record { name, image, prompt }).map_err(|_| Stopped::Unwanted)?;
-    }
-    Ok(())
+    Ok(Ok(bytes))
 }
 
 fn display(name: &Path) -> String {
@@ -171,12 +260,6 @@ fn split(name: &Path) -> (PathBuf, String) {
     let file = name.file_name().unwrap_or_default().to_string_lossy();
     let (key, ending) = file.split_once('.').unwrap_or((&file, ""));
     (name.with_file_name(key), ending.to_ascii_lowercase())
-}
-
-fn json_prompt(bytes: &[u8]) -> Result<Option<FoundPrompt>> {
-    let value: Value = serde_json::from_slice(bytes).context("expected JSON")?;
-    let text = PROMPT_KEYS.iter().find_map(|&key| value.get(key)?.as_str());
-    Ok(text.map(|text| FoundPrompt { text: text.trim().to_owned(), source: "sidecar" }))
 }
 
 /// Remembers with how many zeros what was read so far ends.

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tsp_mgs_core::result::FoundPrompt;
 
+use crate::images::check_no_address;
 use crate::score::record::{Image, Name, Record};
 
 /// The value of `--columns`.
@@ -88,6 +89,11 @@ impl FromStr for ColumnNames {
 }
 
 impl ColumnNames {
+    /// Whether somebody said which column has the ids; one that is only called so may be anything.
+    pub fn names_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// The columns of a table that has `found`: what was named has to be there, the rest is taken where it is.
     ///
     /// # Errors
@@ -125,10 +131,13 @@ impl Table {
         let (path, image) = match image {
             Given::Bytes(bytes) => (None, Ok(Image::Bytes(bytes))),
             Given::Text(url) if url.starts_with("data:") => (None, data_url(&url).map(Image::Bytes)),
-            Given::Text(path) if !path.trim().is_empty() => {
-                let path = self.folder.join(path);
-                (Some(path.to_string_lossy().into_owned()), Ok(Image::File(path)))
-            }
+            Given::Text(path) if !path.trim().is_empty() => match check_no_address(&path) {
+                Ok(()) => {
+                    let path = self.folder.join(path);
+                    (Some(path.to_string_lossy().into_owned()), Ok(Image::File(path)))
+                }
+                Err(error) => (Some(path), Err(error)),
+            },
             Given::Nothing | Given::Text(_) => (None, Err(anyhow!("row {place} of {} has no image", self.name))),
         };
         let id = id.filter(|id| !id.is_empty()).or_else(|| path.clone()).unwrap_or_else(|| self.id(place));

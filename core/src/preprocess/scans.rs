@@ -1,0 +1,182 @@
+//! JPEG files that hold each colour component in a scan of its own, and are not progressive (ITU-T T.81, A.2.2).
+//!
+//! zune-jpeg 0.5 decodes them to wrong colours where colour is stored at half size, and loses the last blocks of others
+//! (its issues 419 and 448). But each scan is a grey picture, which it decodes right: this is decoded by itself, and three
+//! of them are put together here. To be deleted when zune-jpeg has a release that reads them.
+
+use std::io::Cursor;
+
+use image::{GrayImage, ImageFormat, ImageReader, RgbImage};
+
+use super::decode::decoder_limits;
+use crate::error::{Error, Result};
+
+/// Markers: a baseline or extended sequential frame, a scan, and the segments that a scan needs (quantisation tables,
+/// Huffman tables, restart interval).
+const FRAMES: [u8; 2] = [0xc0, 0xc1];
+const SCAN: u8 = 0xda;
+const TABLES: [u8; 3] = [0xdb, 0xc4, 0xdd];
+/// Adobe's segment, which says that three components are RGB.
+const ADOBE: u8 = 0xee;
+const END: u8 = 0xd9;
+
+/// A segment: its marker, its data with the length before them, and, behind a scan's, the coded pixels.
+struct Segment<'a> {
+    marker: u8,
+    data: &'a [u8],
+    coded: &'a [u8],
+}
+
+/// One component of a picture.
+struct Plane {
+    pixels: GrayImage,
+    /// How many of the picture's pixels one of its own covers, across and down.
+    factor: (u32, u32),
+}
+
+/// Whether a JPEG file is one of these.
+///
+/// # Errors
+/// [`Error::Truncated`] for a file without its end marker; what follows that is not looked at.
+pub(super) fn has_separate_scans(bytes: &[u8]) -> Result<bool> {
+    let (mut components, mut is_separate) = (1, false);
+    for segment in segments(bytes) {
+        let Segment { marker, data, .. } = segment?;
+        if FRAMES.contains(&marker) {
+            components = data.get(7).copied().unwrap_or_default();
+        }
+        is_separate |= marker == SCAN && data.get(2).is_some_and(|&scanned| scanned < components);
+    }
+    Ok(is_separate)
+}
+
+/// Decodes such a file.
+///
+/// # Errors
+/// [`Error::Scans`] for other than three components, or a scan of two.
+pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage> {
+    let (mut tables, mut frame, mut planes, mut is_rgb) = (Vec::new(), None, Vec::new(), false);
+    for segment in segments(bytes) {
+        let Segment { marker, data, coded } = segment?;
+        match (marker, &frame) {
+            (marker, _) if TABLES.contains(&marker) => tables.extend([&[0xff, marker], data].concat()),
+            (marker, _) if FRAMES.contains(&marker) => frame = Frame::of(marker, data),
+            (ADOBE, _) => is_rgb = data.get(2..7) == Some(&b"Adobe"[..]) && data.get(13) == Some(&0),
+            (SCAN, Some(frame)) => planes.push(frame.plane(data, coded, &tables)?),
+            _ => {}
+        }
+    }
+    let (Some(frame), Ok(planes)) = (frame, <[(u8, Plane); 3]>::try_from(planes)) else { return Err(Error::Scans) };
+    is_rgb |= frame.components.map(|component| component[0]) == *b"RGB";
+    let plane = |id: [u8; 3]| planes.iter().find(|(found, _)| *found == id[0]).map(|(_, plane)| plane);
+    let [Some(first), Some(second), Some(third)] = frame.components.map(plane) else { return Err(Error::Scans) };
+    Ok(RgbImage::from_fn(frame.width.into(), frame.height.into(), |x, y| {
+        let levels = [first, second, third].map(|plane| plane.level(x, y));
+        let rgb = if is_rgb { levels } else { rgb(levels) };
+        rgb.map(|level| level.clamp(0, 255) as u8).into()
+    }))
+}
+
+/// JFIF 1.02, page 3, in 14 bits.
+fn rgb([y, cb, cr]: [i32; 3]) -> [i32; 3] {
+    let (y, cb, cr) = ((y << 14) + (1 << 13) - 1, cb - 128, cr - 128);
+    [y + 22_970 * cr, y - 5638 * cb - 11_700 * cr, y + 29_032 * cb].map(|level| level >> 14)
+}
+
+/// A frame of three components: what they are called, how many samples they have, and which quantisation they take.
+struct Frame {
+    marker: u8,
+    height: u16,
+    width: u16,
+    components: [[u8; 3]; 3],
+}
+
+impl Frame {
+    fn of(marker: u8, data: &[u8]) -> Option<Self> {
+        let &[_, _, 8, h1, h0, w1, w0, 3, ref components @ ..] = data else { return None };
+        let components = components.as_chunks().0.try_into().ok()?;
+        Some(Self { marker, height: u16::from_be_bytes([h1, h0]), width: u16::from_be_bytes([w1, w0]), components })
+    }
+
+    /// The component of a scan, decoded as a grey picture of its own.
+    fn plane(&self, scan: &[u8], coded: &[u8], tables: &[u8]) -> Result<(u8, Plane)> {
+        let &[_, _, 1, id, huffman, ..] = scan else { return Err(Error::Scans) };
+        let sampling = |[_, sampling, _]: [u8; 3]| (u32::from(sampling >> 4), u32::from(sampling & 15));
+        let most =
+            self.components.map(sampling).into_iter().fold((1, 1), |most, (h, v)| (most.0.max(h), most.1.max(v)));
+        let component = self.components.iter().find(|component| component[0] == id).ok_or(Error::Scans)?;
+        let (h, v) = sampling(*component);
+        if h == 0 || v == 0 || most.0 % h > 0 || most.1 % v > 0 {
+            return Err(Error::Scans);
+        }
+        let factor = (most.0 / h, most.1 / v);
+        let size = |pixels: u16, factor: u32| u32::from(pixels).div_ceil(factor) as u16;
+        let [height, width] = [size(self.height, factor.1), size(self.width, factor.0)].map(u16::to_be_bytes);
+        let file = [
+            b"\xff\xd8",
+            tables,
+            &[0xff, self.marker, 0, 11, 8],
+            &height,
+            &width,
+            &[1, 1, 0x11, component[2], 0xff, SCAN, 0, 8, 1, 1, huffman, 0, 63, 0],
+            coded,
+            &[0xff, END],
+        ]
+        .concat();
+        let mut reader = ImageReader::with_format(Cursor::new(&file[..]), ImageFormat::Jpeg);
+        reader.limits(decoder_limits());
+        Ok((id, Plane { pixels: reader.decode()?.into_luma8(), factor }))
+    }
+}
+
+impl Plane {
+    /// The level at a pixel of the picture: three quarters of the nearest sample and one of the next, down and then across,
+    /// rounded as zune-jpeg does it.
+    fn level(&self, x: u32, y: u32) -> i32 {
+        let near = |place: u32, factor: u32, length: u32| {
+            let own = place / factor;
+            let next = match (factor, place % 2) {
+                (2, 0) => own.saturating_sub(1),
+                (2, _) => (own + 1).min(length - 1),
+                _ => own,
+            };
+            (own, next)
+        };
+        let mix = |own: i32, next: i32| (3 * own + next + 2) >> 2;
+        let (width, height) = self.pixels.dimensions();
+        let (column, next_column) = near(x, self.factor.0, width);
+        let (row, next_row) = near(y, self.factor.1, height);
+        let level = |x, y| i32::from(self.pixels.get_pixel(x, y)[0]);
+        let down = |x| mix(level(x, row), level(x, next_row));
+        mix(down(column), down(next_column))
+    }
+}
+
+/// The segments of a file up to its end marker.
+fn segments(bytes: &[u8]) -> impl Iterator<Item = Result<Segment<'_>>> {
+    let mut rest = bytes.get(2..);
+    std::iter::from_fn(move || {
+        let marker_at = next_marker(rest?);
+        let segment = marker_at.and_then(|start| {
+            let (marker, after) = (rest?[start + 1], &rest?[start + 2..]);
+            if marker == END {
+                return Some(None);
+            }
+            let length = usize::from(u16::from_be_bytes(*after.first_chunk()?));
+            let (data, after) = after.split_at_checked(length)?;
+            let (coded, after) = after.split_at(if marker == SCAN { next_marker(after)? } else { 0 });
+            rest = Some(after);
+            Some(Some(Segment { marker, data, coded }))
+        });
+        if !matches!(segment, Some(Some(_))) {
+            rest = None;
+        }
+        segment.ok_or(Error::Truncated).transpose()
+    })
+}
+
+/// Where the next marker stands, after fill bytes, and after a scan's data, in which 0xff is followed by 0 or a restart
+/// marker.
+fn next_marker(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0xd0..=0xd7))
+}
