@@ -10,16 +10,8 @@ pub enum Error {
     #[error("the file is empty, expected an image")]
     Empty,
     /// A TIFF file whose pixels are of a kind that is not decoded.
-    #[error(
-        "a TIFF file of a kind that is not read: its colours are {found} ({error}); grey, RGB and CMYK in 8 or 16 bits are, \
-         and RGB in 32-bit floats: save it as PNG"
-    )]
-    Tiff {
-        /// Kind of colours, and bits of each.
-        found: String,
-        /// As the decoder says it.
-        error: image::error::UnsupportedError,
-    },
+    #[error("a TIFF file of a kind that is not read ({0}); grey, RGB and CMYK in 8 or 16 bits are: save it as PNG")]
+    Tiff(image::error::UnsupportedError),
     /// The file ends before the picture does.
     #[error("the image is damaged: its file ends too early")]
     Truncated,

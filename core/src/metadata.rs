@@ -12,7 +12,7 @@
 //! | EXIF of JPEG, WebP, PNG and TIFF | the first two, where the format has no text chunks |
 //! | XMP of the same | Draw Things, Midjourney |
 //! | comment of JPEG and GIF | WebUI |
-//! | lowest bits of a PNG's alpha | NovelAI, and WebUI with an extension |
+//! | lowest bits of a PNG's alpha | NovelAI, and WebUI with an extension; not read in browsers |
 //!
 //! The bytes are a stranger's: no input panics, and memory stays within a few times the input and
 //! sixteen times `TEXT_LIMIT`. Pixels are decoded for the last row alone.
@@ -21,6 +21,8 @@ mod comfyui;
 pub(crate) mod container;
 mod exif;
 mod grammar;
+// Left out of the browser's download, for its size.
+#[cfg(not(target_arch = "wasm32"))]
 mod stealth;
 mod xmp;
 
@@ -29,6 +31,7 @@ use std::borrow::Cow;
 use png::Info;
 
 use container::Parts;
+pub(crate) use exif::tiff_number;
 pub use grammar::parse_json;
 
 /// A prompt as its generator stored it, neither empty nor padded; weights and LoRA tags remain.
@@ -96,13 +99,14 @@ impl PromptSource {
 ///
 /// `None` when there is none, or when it is blank.
 pub fn embedded_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
-    png_prompt(bytes)
-        .or_else(|| {
-            let Parts { exif, xmp, comment } = Parts::of(bytes);
-            let comment = || EmbeddedPrompt::new(&grammar::marked(&utf8_or_latin1(&comment?))?, PromptSource::Comment);
-            exif.and_then(exif::prompt).or_else(|| xmp.and_then(xmp::prompt)).or_else(comment)
-        })
-        .or_else(|| stealth::prompt(bytes))
+    let prompt = png_prompt(bytes).or_else(|| {
+        let Parts { exif, xmp, comment } = Parts::of(bytes);
+        let comment = || EmbeddedPrompt::new(&grammar::marked(&utf8_or_latin1(&comment?))?, PromptSource::Comment);
+        exif.and_then(exif::prompt).or_else(|| xmp.and_then(xmp::prompt)).or_else(comment)
+    });
+    #[cfg(not(target_arch = "wasm32"))]
+    let prompt = prompt.or_else(|| stealth::prompt(bytes));
+    prompt
 }
 
 /// Longest text that is read, in bytes and after decompression: a zTXt chunk can grow a

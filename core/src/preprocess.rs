@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 
 pub use cut::window_count;
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) use decode::decoder_limits;
 pub use decode::{MAX_SIDE, decode};
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};

@@ -257,6 +257,7 @@ fn what_cannot_be_scored_is_told_in_a_sentence() {
     let pool = Pool::new();
     pool.write("t.csv", "URL,TEXT\nhttps://example.org/0.jpg,a cat\n");
     pool.write("empty.csv", "");
+    pool.write("empty.parquet", "");
     pool.write("header.csv", "image,prompt\n");
     pool.write("empty.txt", "\r\n");
     pool.write("empty.png", "");
@@ -271,6 +272,7 @@ fn what_cannot_be_scored_is_told_in_a_sentence() {
         (vec!["https://example.org/0.jpg"], "images are not fetched from addresses"),
         (vec!["t.csv"], "a table, and no image: pass it as --from t.csv"),
         (vec!["--from", "empty.csv"], "the table is empty"),
+        (vec!["--from", "empty.parquet"], "the file is empty, expected a Parquet file"),
         (vec!["--from", "header.csv"], "no row in header.csv"),
         (vec!["--from", "empty.txt"], "no row in empty.txt"),
         (vec!["empty.png"], "the file is empty"),

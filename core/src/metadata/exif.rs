@@ -91,6 +91,13 @@ impl<'a> Tiff<'a> {
     }
 }
 
+/// The first number of a field of short ones (type 3) in a TIFF file's first directory; of up to two, which stand in the
+/// field itself.
+pub(crate) fn tiff_number(bytes: &[u8], tag: usize) -> Option<usize> {
+    let tiff = Tiff::of(bytes)?;
+    tiff.number::<2>(&tiff.field(tiff.first()?, tag)?[8..])
+}
+
 /// Text by its character code: `UNICODE` is UTF-16 as a rule, all else is read as UTF-8.
 fn decoded(value: &[u8]) -> String {
     match value.split_first_chunk() {

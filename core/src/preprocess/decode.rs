@@ -6,12 +6,10 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
 
-use tiff::decoder::Decoder as TiffDecoder;
-use tiff::tags::Tag;
-
 use super::scans;
 use crate::error::{Error, Result};
 use crate::metadata::container::Parts;
+use crate::metadata::tiff_number;
 
 /// Longest side that is decoded, in pixels; two of them are 268 megapixels.
 pub const MAX_SIDE: u32 = 16_384;
@@ -30,15 +28,11 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     let pixels = without_promises(bytes);
     let mut reader = ImageReader::new(Cursor::new(&*pixels)).with_guessed_format().map_err(ImageError::IoError)?;
     reader.limits(decoder_limits());
-    // `image` decodes BigTIFF, and does not guess it.
-    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
-        reader.set_format(ImageFormat::Tiff);
-    }
     let format = reader.format();
     // Of a JPEG file without its end, the decoder fills what is missing with grey.
     let has_separate_scans = format == Some(ImageFormat::Jpeg) && scans::has_separate_scans(bytes)?;
     let of_format = |error| match (format, error) {
-        (Some(ImageFormat::Tiff), ImageError::Unsupported(error)) => Error::Tiff { found: tiff_color(bytes), error },
+        (Some(ImageFormat::Tiff), ImageError::Unsupported(error)) => Error::Tiff(error),
         (_, error) => error.into(),
     };
     let mut decoder = reader.into_decoder().map_err(of_format)?;
@@ -48,6 +42,9 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     }
     let orientation = orientation(&mut decoder, bytes);
     let mut image = if has_separate_scans {
+        if cfg!(target_arch = "wasm32") {
+            return Err(Error::Scans);
+        }
         DynamicImage::ImageRgb8(scans::decode(bytes)?)
     } else {
         DynamicImage::from_decoder(decoder).map_err(of_format)?
@@ -56,12 +53,8 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     if !image.color().has_alpha() {
         return Ok(image.into_rgb8());
     }
-    let is_premultiplied = format == Some(ImageFormat::Tiff) && tiff_is_premultiplied(bytes);
-    Ok(if is_premultiplied {
-        on_white(image, |level, _| 255 * level)
-    } else {
-        on_white(image, |level, alpha| alpha * level)
-    })
+    let alpha = if format == Some(ImageFormat::Tiff) { alpha_of_tiff(bytes) } else { Alpha::Unassociated };
+    Ok(on_white(image, alpha))
 }
 
 /// What a decoder may take: a file shall not make us reserve more than the largest image needs.
@@ -87,17 +80,11 @@ fn without_promises(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether the colours of a TIFF file are multiplied by its alpha already (TIFF 6.0, ExtraSamples).
-fn tiff_is_premultiplied(bytes: &[u8]) -> bool {
-    const ASSOCIATED_ALPHA: u16 = 1;
-    let extra = TiffDecoder::new(Cursor::new(bytes)).ok().map(|mut tiff| tiff.find_tag_unsigned_vec(Tag::ExtraSamples));
-    matches!(extra, Some(Ok(Some(extra))) if extra.first() == Some(&ASSOCIATED_ALPHA))
-}
-
-/// What a TIFF file's colours are, for messages.
-fn tiff_color(bytes: &[u8]) -> String {
-    let color = TiffDecoder::new(Cursor::new(bytes)).and_then(|mut tiff| tiff.colortype());
-    color.map_or_else(|error| error.to_string(), |color| format!("{color:?}"))
+/// How a TIFF file's transparent colours are stored (TIFF 6.0, ExtraSamples).
+fn alpha_of_tiff(bytes: &[u8]) -> Alpha {
+    const EXTRA_SAMPLES: usize = 338;
+    const ASSOCIATED: usize = 1;
+    if tiff_number(bytes, EXTRA_SAMPLES) == Some(ASSOCIATED) { Alpha::Associated } else { Alpha::Unassociated }
 }
 
 /// The EXIF orientation; none when it is unreadable, which is no reason to refuse the picture.
@@ -111,14 +98,21 @@ fn orientation(decoder: &mut impl ImageDecoder, bytes: &[u8]) -> Orientation {
     found.unwrap_or(Orientation::NoTransforms)
 }
 
-/// Composites on white; `seen` is what is seen of a level with its alpha, 255 times.
-fn on_white(image: DynamicImage, seen: impl Fn(u32, u32) -> u32) -> RgbImage {
+/// Whether colours are multiplied by their alpha already.
+#[derive(Clone, Copy, PartialEq)]
+enum Alpha {
+    Associated,
+    Unassociated,
+}
+
+fn on_white(image: DynamicImage, kind: Alpha) -> RgbImage {
     let rgba = image.into_rgba8();
     let (width, height) = rgba.dimensions();
     let rgb = rgba.pixels().flat_map(|pixel| {
         let [r, g, b, alpha] = pixel.0.map(u32::from);
-        // A file may hold more than its alpha allows.
-        [r, g, b].map(|level| ((seen(level, alpha) + 255 * (255 - alpha) + 127) / 255).min(255) as u8)
+        let factor = if kind == Alpha::Associated { 255 } else { alpha };
+        // A file may hold more colour than its alpha allows.
+        [r, g, b].map(|level| ((level * factor + 255 * (255 - alpha) + 127) / 255).min(255) as u8)
     });
     RgbImage::from_raw(width, height, rgb.collect()).expect("three bytes for each pixel")
 }

@@ -2,11 +2,12 @@
 //!
 //! zune-jpeg 0.5 decodes them to wrong colours where colour is stored at half size, and loses the last blocks of others
 //! (its issues 419 and 448). But each scan is a grey picture, which it decodes right: this is decoded by itself, and three
-//! of them are put together here. To be deleted when zune-jpeg has a release that reads them.
+//! of them are put together here. To be deleted when zune-jpeg has a release that reads them. In browsers such files are
+//! refused, for the size of the download.
 
 use std::io::Cursor;
 
-use image::{GrayImage, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, RgbImage};
 
 use super::decode::decoder_limits;
 use crate::error::{Error, Result};
@@ -125,7 +126,8 @@ impl Frame {
         .concat();
         let mut reader = ImageReader::with_format(Cursor::new(&file[..]), ImageFormat::Jpeg);
         reader.limits(decoder_limits());
-        Ok((id, Plane { pixels: reader.decode()?.into_luma8(), factor }))
+        let DynamicImage::ImageLuma8(pixels) = reader.decode()? else { return Err(Error::Scans) };
+        Ok((id, Plane { pixels, factor }))
     }
 }
 

@@ -202,3 +202,41 @@ fn is_shard(path: &Path) -> bool {
 fn ending(path: &Path) -> String {
     path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn images_are_counted_without_reading_them() {
+        let temporary = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str| temporary.path().join(name);
+        let path = |name: &str| file(name).to_string_lossy().into_owned();
+        fs::create_dir(file("folder")).expect("a folder");
+        for name in ["folder/1.png", "folder/2.jpg", "folder/2.txt", "folder/3.heic"] {
+            fs::write(file(name), "").expect("writing");
+        }
+        let mut tar = tar::Builder::new(Vec::new());
+        for name in ["1.png", "1.txt", "2.png", "3.png"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(3);
+            tar.append_data(&mut header, name, &b"abc"[..]).expect("a vector takes all");
+        }
+        fs::write(file("a.tar"), tar.into_inner().expect("a vector takes all")).expect("writing");
+        fs::write(file("a.csv"), "image\n\"data:image/png;base64,?\"\nx\n").expect("writing");
+        fs::write(file("a.jsonl"), "{}\n\n{}\n").expect("writing");
+        fs::write(file("list.txt"), format!("{}\n{}\n{}\n", path("folder"), path("a.tar"), path("absent.png")))
+            .expect("writing");
+        fs::write(file("packed.tgz"), [0x1f, 0x8b, 8]).expect("writing");
+
+        let count_of = |paths: &[&str], from: &[&str]| {
+            let all = |names: &[&str]| names.iter().map(|name| file(name)).collect();
+            count(&InputArgs { paths: all(paths), from: all(from), ..InputArgs::default() })
+        };
+        assert_eq!(count_of(&["folder", "a.tar", "folder/*.png", "absent.png"], &[]), Some(2 + 3 + 1 + 1));
+        assert_eq!(count_of(&[], &["a.csv", "a.jsonl", "list.txt"]), Some(2 + 2 + 2 + 3 + 1));
+        assert_eq!(count_of(&["packed.tgz"], &[]), None, "it would have to be unpacked");
+    }
+}

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::iter;
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -24,7 +24,9 @@ const IMAGES: usize = 16;
 /// # Errors
 /// When it cannot be read, or lacks a column.
 pub fn open(path: &Path, table: Table, columns: &ColumnNames) -> Result<Records> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let file = File::open(path)?;
+    ensure!(file.metadata()?.len() > 0, "the file is empty, expected a Parquet file");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let schema = reader.schema().clone();
     let columns = cells::columns(&schema, columns)?;
     let wanted = |name: &str| {
