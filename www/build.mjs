@@ -1,8 +1,9 @@
-// build.mjs — copies the icon, the examples, the licences and the samples to dist/, and lists the samples. Vite puts the code
-// beside them, `make web` the wasm modules and the model.
+// build.mjs — copies the icon, the examples, the licences and the samples to dist/, lists the samples, and minifies the
+// JavaScript of the wasm modules. Vite puts the code beside them, `make web` the wasm modules and the model.
 
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, parse } from "node:path";
+import { minifySync } from "vite";
 
 const www = import.meta.dirname;
 const dist = join(www, "dist");
@@ -20,3 +21,11 @@ const listed = images.map((file) => {
   return { file, prompt: existsSync(sidecar) ? readFileSync(sidecar, "utf8").trim() : null };
 });
 writeFileSync(join(dist, "samples", "samples.json"), JSON.stringify(listed, null, 2));
+
+const modules = join(dist, "wasm");
+for (const name of existsSync(modules) ? readdirSync(modules) : []) {
+  const path = join(modules, name, "tsp_mgs_web.js");
+  const { code, errors } = minifySync(path, readFileSync(path, "utf8"), { module: true });
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0].message}`);
+  writeFileSync(path, code);
+}
