@@ -258,7 +258,7 @@ mod tests {
         let bytes: String = "猫, a café\nSteps: 9".bytes().map(char::from).collect();
         let writes: [Write; 2] =
             [&|w| w.write_text_chunk(&TEXtChunk::new("parameters", bytes.clone())).unwrap(), &|w| {
-                w.write_text_chunk(&ZTXtChunk::new("parameters", bytes.clone())).unwrap()
+                w.write_text_chunk(&ZTXtChunk::new("parameters", bytes.clone())).unwrap();
             }];
         for write in writes {
             let expected = EmbeddedPrompt::new("猫, a café", PromptSource::WebUiParameters);

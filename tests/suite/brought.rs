@@ -15,8 +15,11 @@ use tar::EntryType;
 use crate::pool::{Pool, file_name, run, said};
 use crate::server::Server;
 
-/// A tar file with these entries: a name, and a file's bytes or the name of what it is a link to.
-fn tar(entries: &[(&str, Result<&[u8], (EntryType, &str)>)]) -> Vec<u8> {
+/// A file's bytes, or the kind and the target of a link.
+type Content<'a> = Result<&'a [u8], (EntryType, &'a str)>;
+
+/// A tar file with these entries.
+fn tar(entries: &[(&str, Content)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, content) in entries {
         let mut header = tar::Header::new_gnu();

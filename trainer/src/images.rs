@@ -20,8 +20,11 @@ const NOT_DECODED: [&str; 30] = [
     "dds", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf", "pef", "srw", "x3f", "eps", "pdf",
 ];
 
+/// Finds the prompt in a file's bytes.
+type ReadPrompt = fn(Vec<u8>) -> Result<Option<FoundPrompt>>;
+
 /// Files beside NAME.png that hold its prompt, the first that does: endings in capitals where the system tells them apart.
-const SIDECARS: [(&str, fn(Vec<u8>) -> Result<Option<FoundPrompt>>); 4] = [
+const SIDECARS: [(&str, ReadPrompt); 4] = [
     ("txt", |bytes| sidecar_prompt(bytes).map(Some)),
     ("TXT", |bytes| sidecar_prompt(bytes).map(Some)),
     ("json", json_prompt),

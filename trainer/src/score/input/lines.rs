@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn lines_are_counted_without_their_breaks_and_the_empty_ones() {
-        let of_line = |line: &str| (line != "?").then(|| line.len() as u64);
+        let of_line = |line: &str| (line != "?").then_some(line.len() as u64);
         assert_eq!(count(&b"\xef\xbb\xbfa\r\n\nbcd\n"[..], of_line), Some(4));
         assert_eq!(count(&b"a\n?\n"[..], of_line), None);
     }
