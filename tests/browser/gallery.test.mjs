@@ -145,7 +145,8 @@ claim("work can be paused, resumed and cancelled", async (page) => {
   await page.getByRole("button", { name: "Resume" }).waitFor();
   await page.waitForFunction(() => !document.querySelector("tsp-gallery").collection.items.some(({ status }) => status === "working"));
   assert.ok(await waiting() > 0, "some wait");
-  await page.getByRole("button", { name: "Cancel" }).click();
+  // While the model still loads, the header has a button of that name, too.
+  await page.getByRole("region", { name: "Order and filters" }).getByRole("button", { name: "Cancel" }).click();
   await page.waitForFunction(() => document.querySelector("tsp-gallery").collection.progress.waiting === 0);
   await page.getByRole("button", { name: "Resume" }).click();
   await allScored(page);
