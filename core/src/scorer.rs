@@ -165,6 +165,19 @@ impl Scorer {
         Ok(self.clip.collect(&features))
     }
 
+    /// Compiles the kernels of a GPU before the first score, and computes nothing. Later batches and prompts need no others. On
+    /// a processor it does nothing.
+    ///
+    /// Nothing else may use a GPU in this process meanwhile: it would not be computed either.
+    ///
+    /// # Errors
+    /// As [`Scorer::score_batch`].
+    pub fn prepare(&mut self) -> Result<()> {
+        #[cfg(feature = "gpu")]
+        self.compile_kernels()?;
+        Ok(())
+    }
+
     /// Queues the scoring of a batch; an image scores in it as it does alone.
     ///
     /// Gives `[numbers]` on the device and what they mean.

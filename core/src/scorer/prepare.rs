@@ -13,14 +13,8 @@ const PROMPTS: [Option<&str>; 3] = [None, Some("a cat"), Some("a cat and a dog")
 const SIDE: u32 = 512;
 
 impl Scorer {
-    /// Compiles what scoring needs, if this is on a GPU, and computes nothing: sizes of batches and prompts need no kernels of
-    /// their own.
-    ///
-    /// Nothing else may use a GPU in this process meanwhile: that would not be computed either.
-    ///
-    /// # Errors
-    /// As [`Scorer::score_batch`].
-    pub fn prepare(&mut self) -> Result<()> {
+    /// As [`Scorer::prepare`].
+    pub(super) fn compile_kernels(&mut self) -> Result<()> {
         if Queue::of(&self.clip.logit_scale()).is_none() {
             return Ok(());
         }
