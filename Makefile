@@ -92,7 +92,7 @@ bench-kernels: ## Time products of linear layers in turns with other libraries'
 
 bench-tools: $(VENV)/bench tests/bench/node_modules/.package-lock.json
 
-# Needs an NVIDIA GPU, and what the README says of building with CUDA. TRAIN_BENCH passes other flags: --precision bf16, say.
+# Needs an NVIDIA GPU, and what docs/score.md says of building with CUDA. TRAIN_BENCH passes other flags: --precision bf16, say.
 bench-cuda: $(VENV)/ready ## Time a training step on CUDA side by side with PyTorch
 	cargo build --release --locked --features cuda
 	$(VENV)/bin/python tests/bench/train.py $(TRAINER) $(TARGET)/bench $(TRAIN_BENCH)

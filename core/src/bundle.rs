@@ -14,9 +14,10 @@ use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::checkpoint::{Checkpoint, Naming, parameter_shapes};
+use crate::checkpoint::{Checkpoint, Naming};
 use crate::config::ClipConfig;
 use crate::error::{Error, Result};
+use crate::layout::parameter_shapes;
 use crate::options::Options;
 use crate::preprocess::PREPROCESS_ID;
 use crate::prompts::Task;

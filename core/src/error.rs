@@ -22,12 +22,14 @@ pub enum Error {
     )]
     Scans,
     /// The image is larger than [`crate::preprocess::MAX_SIDE`].
-    #[error("the image is {width} × {height} pixels, expected 1 to {max} a side", max = crate::preprocess::MAX_SIDE)]
+    #[error("the image is {width} × {height} pixels, expected 1 to {max} a side")]
     ImageSize {
         /// Pixels across.
         width: u32,
         /// Pixels down.
         height: u32,
+        /// The longest side that is decoded.
+        max: u32,
     },
     /// More patches than the image has windows, or none.
     #[error("{found} crops were asked for, expected 1 to {max}")]

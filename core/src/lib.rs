@@ -37,6 +37,7 @@ pub mod work;
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod layout;
 pub mod parameters;
 mod quantise;
 pub mod seeded;

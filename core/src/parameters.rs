@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor};
 
-use crate::checkpoint::{Checkpoint, parameter_shapes};
+use crate::checkpoint::Checkpoint;
 use crate::config::ClipConfig;
+use crate::layout::{is_layer_weight, parameter_shapes};
 use crate::seeded::fnv1a;
 
 /// One parameter as files hold it: OpenAI's name and layout.
@@ -25,12 +26,6 @@ pub struct NamedTensor {
 /// The id of the parameter of that name, in every model.
 pub fn parameter_id(name: &str) -> ParamId {
     ParamId::from(fnv1a(name))
-}
-
-/// Whether burn keeps this parameter as `[in, out]`, the transpose of a file's `[out, …in]`: the
-/// weights of linear layers, and of the convolution, which is one over flattened patches.
-pub fn is_layer_weight(name: &str, shape: &[usize]) -> bool {
-    shape.len() >= 2 && name.ends_with("weight") && name != "token_embedding.weight"
 }
 
 impl Checkpoint<'_> {

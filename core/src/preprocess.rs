@@ -7,6 +7,7 @@
 mod cut;
 mod decode;
 mod enlarge;
+mod limits;
 mod scans;
 
 use image::RgbImage;
@@ -15,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 
 pub use cut::window_count;
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use decode::decoder_limits;
-pub use decode::{MAX_SIDE, decode};
+pub use decode::decode;
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
+pub use limits::MAX_SIDE;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use limits::decoder_limits;
 
 /// Names this preprocessing in model bundles; another way of making views needs another name.
 pub const PREPROCESS_ID: &str = "tsp-mgs-views-1";

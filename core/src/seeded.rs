@@ -3,8 +3,9 @@
 //! For parity at real sizes without committing a checkpoint, for benchmarks, and for the check that
 //! a browser's GPU computes what it should.
 
-use crate::checkpoint::{Checkpoint, Naming, parameter_shapes};
+use crate::checkpoint::{Checkpoint, Naming};
 use crate::config::ClipConfig;
+use crate::layout::parameter_shapes;
 use crate::weights::{RawTensor, Tensors};
 
 /// CLIP's similarity scale after training is 100, ln 100 ≈ 4.6052.

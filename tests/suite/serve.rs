@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::pool::{Pool, run, said};
 use crate::server::{Server, form, serve};
 use crate::support::{read, trainer};
+use crate::views::{jpeg_with_a_scan_of_two, lab_tiff};
 
 pub const TOKEN: &str = "0123456789abcdef-token";
 
@@ -121,4 +122,12 @@ fn a_gpu_prepares_its_kernels_at_once_and_says_so() {
     assert!(health["device"].as_str().is_some_and(|device| device.starts_with("wgpu:")), "{health}");
     let answer = server.score("", &pool.image("cat.jpg")).json();
     assert_eq!(answer["device"], health["device"]);
+}
+
+#[test]
+fn kinds_of_images_that_are_not_read_are_no_fault_of_the_server() {
+    let server = Server::start(&[]);
+    assert!(server.score("", b"").error(415).contains("empty"));
+    assert!(server.score("", &lab_tiff()).error(415).contains("a TIFF file of a kind that is not read"));
+    assert!(server.score("", &jpeg_with_a_scan_of_two()).error(415).contains("scans of their own"));
 }

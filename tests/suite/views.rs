@@ -86,7 +86,7 @@ fn a_side_over_the_limit_is_an_error_that_names_the_size() {
     let mut png = std::io::Cursor::new(Vec::new());
     ImageBuffer::<Luma<u8>, _>::new(1, 20_000).write_to(&mut png, ImageFormat::Png).expect("encoding");
     let error = decode(png.get_ref()).expect_err("20,000 pixels are too many");
-    assert!(matches!(error, Error::ImageSize { width: 1, height: 20_000 }), "{error:?}");
+    assert!(matches!(error, Error::ImageSize { width: 1, height: 20_000, .. }), "{error:?}");
     assert_eq!(error.to_string(), "the image is 1 × 20000 pixels, expected 1 to 16384 a side");
 }
 
@@ -216,11 +216,17 @@ fn jpeg_components_in_scans_of_their_own_give_the_same_picture() {
     }
 }
 
-#[test]
-fn jpeg_scans_of_two_of_three_components_are_refused() {
+/// A JPEG file with a scan of two of its three components.
+pub fn jpeg_with_a_scan_of_two() -> Vec<u8> {
     let mut file = jpeg(16, 16, (1, 1), Scans::Apart);
     let at = file.windows(4).position(|bytes| bytes == [0xff, 0xda, 0, 8]).expect("a scan");
     file.splice(at..at + 7, [0xff, 0xda, 0, 10, 2, 1, 0, 2, 0]);
+    file
+}
+
+#[test]
+fn jpeg_scans_of_two_of_three_components_are_refused() {
+    let file = jpeg_with_a_scan_of_two();
     assert!(matches!(decode(&file), Err(Error::Scans)), "{:?}", decode(&file));
 }
 
@@ -265,9 +271,14 @@ fn tiff_colours_that_alpha_multiplied_already_are_not_multiplied_again() {
     assert_eq!(wrong.into_raw(), [255, 245, 245]);
 }
 
+/// A TIFF file of one pixel in CIELab.
+pub fn lab_tiff() -> Vec<u8> {
+    tiff(&[[1, 2, 3, 4]], 1, 8, 0)
+}
+
 #[test]
 fn a_tiff_file_of_another_kind_is_named() {
-    let error = decode(&tiff(&[[1, 2, 3, 4]], 1, 8, 0)).expect_err("CIELab is not read").to_string();
+    let error = decode(&lab_tiff()).expect_err("CIELab is not read").to_string();
     assert!(error.starts_with("a TIFF file of a kind that is not read (") && error.contains("Lab"), "{error}");
 }
 

@@ -17,7 +17,7 @@ use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 use crate::cli::ModelArgs;
 use crate::clip_file;
 
-/// The built-in demonstration, a bundle trained on synthetic images: the README's command makes it.
+/// The built-in demonstration, a bundle trained on synthetic images: the command in docs/train.md makes it.
 const DEMO: [(&str, &[u8]); 2] = [
     (MANIFEST, include_bytes!("../assets/demo/model.json")),
     ("weights-01.safetensors", include_bytes!("../assets/demo/weights-01.safetensors")),

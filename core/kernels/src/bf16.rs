@@ -4,7 +4,7 @@
 
 use crate::amx::{BLOCK, Tiles};
 use crate::float::round_to_bf16;
-use crate::linear::{Part, Store};
+use crate::part::{Part, Store};
 use crate::simd;
 
 /// A layer's weight, rounded to bfloat16.

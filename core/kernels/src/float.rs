@@ -17,7 +17,7 @@ use half::{bf16, f16};
 use rten_simd::ops::BitOps;
 use rten_simd::{Isa, SimdOp};
 
-use crate::linear::{Part, Store};
+use crate::part::{Part, Store};
 use crate::simd;
 pub(crate) use tile::{CHUNK, Target, size as tile_size};
 use tile::{LINE, LINE_FLOATS};
@@ -300,7 +300,7 @@ fn bf16_to_f32(half: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linear::WeightFormat;
+    use crate::WeightFormat;
     use crate::testing::{assert_close, assert_product, numbers, on_each_isa, product};
 
     #[test]

@@ -5,29 +5,28 @@
 //!
 //! A weight of a `q8` bundle is quantised to the stored values: the largest of each output is ±127 already.
 
+#[cfg(feature = "rivals")]
+mod code_sums;
 mod library;
 mod portable;
+mod rows;
+mod sums;
 #[cfg(target_arch = "x86_64")]
 mod wide;
+mod write;
 
 use std::ops::Range;
-
-#[cfg(feature = "rivals")]
-use rayon::prelude::*;
-use rten_simd::ops::{BitOps, NumOps, ToFloat};
-use rten_simd::{Elem, Simd, SimdOp};
-use rten_vecmath::MinMax;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::amx;
 use crate::isa::Isa;
-use crate::linear::{Epilogue, Part, Store};
+use crate::part::{Epilogue, Part};
 use crate::simd;
-
-/// Largest magnitude of a quantised weight, as in `q8` bundles.
-const LARGEST: f32 = 127.0;
-/// Largest quantised input.
-const LEVELS: f32 = 255.0;
+#[cfg(feature = "rivals")]
+pub use code_sums::CodeSums;
+use rows::Rows;
+use sums::{LARGEST, Sums};
+use write::Write;
 
 /// A quantised weight.
 pub(crate) struct Int8 {
@@ -47,25 +46,6 @@ enum Codes {
     Library(library::Packed),
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Amx(amx::Tiles),
-}
-
-/// Quantised rows of an input. There may be more rows than scales, as padding.
-#[derive(Default)]
-struct Rows {
-    /// `[rows, length]`
-    codes: Vec<u8>,
-    scales: Vec<f32>,
-    zero_points: Vec<f32>,
-}
-
-/// A block of integer sums, row-major.
-struct Sums<'a> {
-    values: &'a [i32],
-    /// Columns of each row.
-    width: usize,
-    /// Position of the block in the product.
-    first_row: usize,
-    first_column: usize,
 }
 
 impl Int8 {
@@ -121,126 +101,6 @@ impl Int8 {
             out: &mut out[sums.first_row..],
             columns: place,
         });
-    }
-}
-
-/// `(sum − zero_point · column_sum) · row_scale · column_scale + bias`, written to some columns of `out` or added to them.
-struct Write<'a, 'b> {
-    /// `[rows, width]`; columns past `columns` are ignored.
-    sums: &'a [i32],
-    width: usize,
-    /// `[rows]`
-    row_scales: &'a [f32],
-    zero_points: &'a [f32],
-    /// `[columns]`
-    column_scales: &'a [f32],
-    column_sums: &'a [f32],
-    bias: &'a [f32],
-    store: Store,
-    /// At least `[rows]`
-    out: &'a mut [&'b mut [f32]],
-    columns: Range<usize>,
-}
-
-impl SimdOp for Write<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn eval<I: rten_simd::Isa>(self, isa: I) {
-        let ops = isa.f32();
-        let lanes = ops.len();
-        for first in (0..self.columns.len()).step_by(lanes) {
-            let [column_scales, column_sums, bias] =
-                [self.column_scales, self.column_sums, self.bias].map(|values| load(ops, &values[first..]));
-            let columns = self.columns.start + first..self.columns.end.min(self.columns.start + first + lanes);
-            let rows = self.out.iter_mut().zip(self.sums.chunks_exact(self.width));
-            for ((out, sums), (row_scale, zero)) in rows.zip(self.row_scales.iter().zip(self.zero_points)) {
-                let sums = isa.i32().to_float(load(isa.i32(), &sums[first..]));
-                let sums = ops.sub(sums, ops.mul(ops.splat(*zero), column_sums));
-                let scale = ops.mul(ops.splat(*row_scale), column_scales);
-                let product = ops.add(ops.mul(sums, scale), bias);
-                let out = &mut out[columns.clone()];
-                if out.len() == lanes {
-                    let product = if self.store == Store::Add { ops.add(product, ops.load(out)) } else { product };
-                    ops.store(product, out);
-                    continue;
-                }
-                let products = product.to_array();
-                for (out, product) in out.iter_mut().zip(products) {
-                    *out = if self.store == Store::Add { *out + product } else { product };
-                }
-            }
-        }
-    }
-}
-
-/// Loads a vector; pads with zeros if there are too few values.
-#[inline(always)]
-fn load<T: Elem, O: BitOps<T>>(ops: O, values: &[T]) -> O::Simd {
-    if values.len() < ops.len() { ops.load_pad(values).0 } else { ops.load(values) }
-}
-
-/// Integer sums alone, for the comparison with other libraries.
-#[cfg(feature = "rivals")]
-pub struct CodeSums {
-    codes: Codes,
-    bias: Vec<i32>,
-}
-
-#[cfg(feature = "rivals")]
-impl CodeSums {
-    /// Packs a quantised weight, row-major `[inputs, outputs]`, and a bias, `[outputs]`.
-    pub fn new(codes: &[i8], bias: Vec<i32>) -> Self {
-        Self { codes: Codes::new(codes, bias.len(), Isa::current()), bias }
-    }
-
-    /// `out = rows · codes + bias`, or adds that to `out`, on all threads of rayon's current pool.
-    pub fn product(&self, rows: &[u8], out: &mut [i32], store: Store) {
-        let (outputs, threads) = (self.bias.len(), rayon::current_num_threads());
-        let count = out.len() / outputs;
-        let inputs = rows.len() / count;
-        let each = count.div_ceil(threads);
-        let step = self.codes.columns_step().filter(|_| threads > 1 && each < crate::linear::ROWS_EACH);
-        let Some(step) = step else {
-            let parts = out.par_chunks_mut(each * outputs).zip(rows.par_chunks(each * inputs));
-            parts.for_each(|(out, rows)| {
-                let mut out: Vec<&mut [i32]> = out.chunks_exact_mut(outputs).collect();
-                self.multiply(rows, inputs, &mut out, 0..outputs, store);
-            });
-            return;
-        };
-        let width = outputs.div_ceil(step).div_ceil(2 * threads) * step;
-        let mut parts: Vec<Vec<&mut [i32]>> = (0..outputs).step_by(width).map(|_| Vec::with_capacity(count)).collect();
-        for row in out.chunks_exact_mut(outputs) {
-            parts.iter_mut().zip(row.chunks_mut(width)).for_each(|(part, row)| part.push(row));
-        }
-        parts.into_par_iter().enumerate().for_each(|(place, mut out)| {
-            let columns = place * width..outputs.min((place + 1) * width);
-            self.multiply(rows, inputs, &mut out, columns, store);
-        });
-    }
-
-    fn multiply(&self, rows: &[u8], inputs: usize, out: &mut [&mut [i32]], columns: Range<usize>, store: Store) {
-        let (block, length) = (self.codes.rows_at_once(), self.codes.row_length(inputs));
-        let mut padded = Vec::new();
-        for (rows, out) in rows.chunks(block * inputs).zip(out.chunks_mut(block)) {
-            padded.clear();
-            padded.resize(self.codes.padded(out.len()) * length, 0);
-            let padding = padded.chunks_exact_mut(length).zip(rows.chunks_exact(inputs));
-            padding.for_each(|(padded, row)| padded[..inputs].copy_from_slice(row));
-            self.codes.multiply(&padded, length, columns.clone(), &mut |sums| {
-                let written = sums.first_column..columns.end.min(sums.first_column + sums.width);
-                let bias = &self.bias[written.clone()];
-                let written = written.start - columns.start..written.end - columns.start;
-                for (out, sums) in out[sums.first_row..].iter_mut().zip(sums.values.chunks_exact(sums.width)) {
-                    let out = out[written.clone()].iter_mut().zip(sums).zip(bias);
-                    match store {
-                        Store::Add => out.for_each(|((out, sum), bias)| *out += sum + bias),
-                        Store::Overwrite => out.for_each(|((out, sum), bias)| *out = sum + bias),
-                    }
-                }
-            });
-        }
     }
 }
 
@@ -320,51 +180,12 @@ impl Codes {
     }
 }
 
-impl Rows {
-    /// Quantises rows of `inputs` values into rows of `length` codes.
-    fn round(&mut self, input: &[f32], inputs: usize, length: usize) {
-        let Self { codes, scales, zero_points } = self;
-        scales.clear();
-        zero_points.clear();
-        codes.resize(input.len() / inputs * length, 0);
-        for (row, codes) in input.chunks_exact(inputs).zip(codes.chunks_exact_mut(length)) {
-            let (scale, zero) = scale_and_zero(row);
-            let (inverse, largest) = (scale.recip(), LEVELS - zero);
-            let (codes, rest) = codes.split_at_mut(inputs);
-            rest.fill(0);
-            simd::loops(
-                #[inline(always)]
-                || {
-                    for (code, value) in codes.iter_mut().zip(row) {
-                        *code = level((value * inverse).min(largest) + zero);
-                    }
-                },
-            );
-            scales.push(scale);
-            zero_points.push(zero);
-        }
-    }
-}
-
-/// Scale and zero point of a row. The value 0 is represented exactly.
-fn scale_and_zero(row: &[f32]) -> (f32, f32) {
-    let (min, max) = simd::run(MinMax::new(row));
-    let (min, max) = (min.min(0.0), max.max(0.0));
-    let scale = ((max - min) / LEVELS).max(f32::MIN_POSITIVE);
-    (scale, (-min / scale).round())
-}
-
-/// Rounds a value in [−0.5, 255.5) to an integer, ties to even. Adding 1.5 · 2²³ moves the integer to the lowest bits of the
-/// mantissa; the compiler can vectorise that on every processor.
-fn level(value: f32) -> u8 {
-    const LARGE: f32 = 12_582_912.0; // 1.5 · 2²³
-    (value + LARGE).to_bits() as u8
-}
-
 #[cfg(test)]
 mod tests {
+    use super::rows::scale_and_zero;
+    use super::sums::LEVELS;
     use super::*;
-    use crate::linear::WeightFormat;
+    use crate::WeightFormat;
     use crate::testing::{numbers, on_each_isa, product};
 
     /// Against float64 sums of the quantised values, and the same with every instruction set.

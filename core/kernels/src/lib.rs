@@ -11,6 +11,7 @@ mod simd;
 mod attention;
 mod elementwise;
 mod linear;
+mod part;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod bf16;
@@ -29,4 +30,5 @@ pub use elementwise::{LayerNorm, gelu, quick_gelu};
 #[cfg(all(feature = "rivals", not(target_arch = "wasm32")))]
 pub use int8::CodeSums;
 pub use isa::{Isa, MissingIsa};
-pub use linear::{Linear, Store, Threads, WeightFormat};
+pub use linear::{Linear, Threads, WeightFormat};
+pub use part::Store;

@@ -1,9 +1,6 @@
 //! Linear layers with a packed weight.
 
-use std::ops::Range;
-
 use rayon::current_num_threads;
-use rayon::prelude::*;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::bf16::BFloat16;
@@ -12,9 +9,7 @@ use crate::float::Panels;
 use crate::int8::Int8;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::isa::Isa;
-
-/// With at least this many rows for each thread, threads share the rows; with fewer, the columns.
-pub(crate) const ROWS_EACH: usize = 64;
+use crate::part::{Epilogue, Part, Store, share};
 
 /// How a weight is stored and multiplied. Results are float32 in each format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,15 +25,6 @@ pub enum WeightFormat {
     Int8,
 }
 
-/// How a product is written to its output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Store {
-    /// Replaces the output.
-    Overwrite,
-    /// Adds to the output.
-    Add,
-}
-
 /// The threads that multiply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Threads {
@@ -46,26 +32,6 @@ pub enum Threads {
     One,
     /// All threads of rayon's current pool.
     All,
-}
-
-/// What is done with a product before it is written.
-#[derive(Clone, Copy)]
-pub(crate) struct Epilogue<'a> {
-    /// `[columns]`, added to each row.
-    pub(crate) bias: &'a [f32],
-    pub(crate) store: Store,
-}
-
-/// The share of one thread: some rows × some columns of the weight.
-pub(crate) struct Part<'a, 'b> {
-    /// `[rows, inputs]`
-    pub(crate) input: &'a [f32],
-    /// Of `columns`.
-    pub(crate) epilogue: Epilogue<'a>,
-    /// `[rows][columns]`
-    pub(crate) out: &'a mut [&'b mut [f32]],
-    /// The start is a multiple of [`Weight::columns_step`].
-    pub(crate) columns: Range<usize>,
 }
 
 /// `x · weight + bias`
@@ -123,27 +89,10 @@ impl Linear {
         let (inputs, outputs) = (self.inputs, self.bias.len());
         let rows = input.len() / inputs;
         assert!(input.len() == rows * inputs && out.len() == rows * outputs, "sizes of a product");
-        let sharing = if threads == Threads::All { current_num_threads() } else { 1 };
-        let each = rows.div_ceil(sharing).max(1);
-        let epilogue = Epilogue { bias: &self.bias, store };
-        let Some(step) = self.weight.columns_step().filter(|_| sharing > 1 && each < ROWS_EACH) else {
-            let parts = out.par_chunks_mut(each * outputs).zip(input.par_chunks(each * inputs));
-            parts.for_each(|(out, input)| {
-                let mut out: Vec<&mut [f32]> = out.chunks_exact_mut(outputs).collect();
-                self.weight.multiply(Part { input, epilogue, out: &mut out, columns: 0..outputs });
-            });
-            return;
-        };
-        // Two parts for each thread, for balance.
-        let width = outputs.div_ceil(step).div_ceil(2 * sharing) * step;
-        let mut parts: Vec<Vec<&mut [f32]>> = (0..outputs).step_by(width).map(|_| Vec::with_capacity(rows)).collect();
-        for row in out.chunks_exact_mut(outputs) {
-            parts.iter_mut().zip(row.chunks_mut(width)).for_each(|(part, row)| part.push(row));
-        }
-        parts.into_par_iter().enumerate().for_each(|(place, mut out)| {
-            let columns = place * width..outputs.min((place + 1) * width);
+        let threads = if threads == Threads::All { current_num_threads() } else { 1 };
+        share(input, out, [inputs, outputs], self.weight.columns_step(), threads, |input, out, columns| {
             let epilogue = Epilogue { bias: &self.bias[columns.clone()], store };
-            self.weight.multiply(Part { input, epilogue, out: &mut out, columns });
+            self.weight.multiply(Part { input, epilogue, out, columns });
         });
     }
 }

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::exif::Tiff;
+use super::exif::{PREFIX, Tiff};
 
 /// What a file holds beside its pixels; the first of each kind.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl<'a> Parts<'a> {
             let data = rest.get(4..2 + length)?;
             match marker {
                 0xe1 => {
-                    self.exif = self.exif.or_else(|| data.strip_prefix(EXIF));
+                    self.exif = self.exif.or_else(|| data.strip_prefix(PREFIX));
                     self.xmp = self.xmp.or_else(|| data.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0"));
                 }
                 0xfe => _ = self.comment.get_or_insert(data.into()),
@@ -57,7 +57,7 @@ impl<'a> Parts<'a> {
             let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
             let chunk = data.get(..size)?;
             match name {
-                b"EXIF" => self.exif = self.exif.or(Some(chunk.strip_prefix(EXIF).unwrap_or(chunk))),
+                b"EXIF" => self.exif = self.exif.or(Some(chunk.strip_prefix(PREFIX).unwrap_or(chunk))),
                 b"XMP " => self.xmp = self.xmp.or(Some(chunk)),
                 _ => {}
             }
@@ -103,6 +103,3 @@ impl<'a> Parts<'a> {
         None
     }
 }
-
-/// What stands before EXIF in JPEG files, and in others where a writer took it along.
-pub(super) const EXIF: &[u8] = b"Exif\0\0";

@@ -5,13 +5,14 @@
 //! else. Not with `kamadak-exif` 0.6, which expands every directory before it is asked for a field:
 //! directories may overlap, and 64 kB took 300 MB.
 
-use super::container::EXIF;
 use super::{EmbeddedPrompt, PromptSource, TEXT_LIMIT, grammar};
 
 const IMAGE_DESCRIPTION: usize = 0x010e;
 const MAKE: usize = 0x010f;
 const MODEL: usize = 0x0110;
 const EXIF_DIRECTORY: usize = 0x8769;
+/// JPEG files have this before EXIF; some writers copy it into files of other formats.
+pub(super) const PREFIX: &[u8] = b"Exif\0\0";
 const USER_COMMENT: usize = 0x9286;
 /// The comment that Windows shows, in UTF-16.
 const XP_COMMENT: usize = 0x9c9c;
@@ -21,7 +22,7 @@ const XP_COMMENT: usize = 0x9c9c;
 /// Cameras and editors write the same fields, so a text counts only when it is JSON or has
 /// WebUI's settings.
 pub(super) fn prompt(exif: &[u8]) -> Option<EmbeddedPrompt> {
-    let tiff = Tiff::of(exif.strip_prefix(EXIF).unwrap_or(exif))?;
+    let tiff = Tiff::of(exif.strip_prefix(PREFIX).unwrap_or(exif))?;
     let first = tiff.first();
     let field = tiff.field(first?, EXIF_DIRECTORY);
     let second = field.and_then(|field| tiff.number::<4>(&field[8..]));

@@ -4,17 +4,13 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
+use super::limits::{MAX_SIDE, decoder_limits};
 use super::scans;
 use crate::error::{Error, Result};
 use crate::metadata::container::Parts;
 use crate::metadata::tiff_number;
-
-/// Longest side that is decoded, in pixels; two of them are 268 megapixels.
-pub const MAX_SIDE: u32 = 16_384;
-/// Memory that a decoder may take: the largest image with four 16-bit channels.
-const MAX_DECODER_BYTES: u64 = MAX_SIDE as u64 * MAX_SIDE as u64 * 8;
 
 /// Decodes an image to 8-bit RGB: upright (D1), transparency on white (D2).
 ///
@@ -38,7 +34,7 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     let mut decoder = reader.into_decoder().map_err(of_format)?;
     let (width, height) = decoder.dimensions();
     if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
-        return Err(Error::ImageSize { width, height });
+        return Err(Error::ImageSize { width, height, max: MAX_SIDE });
     }
     let orientation = orientation(&mut decoder, bytes);
     let mut image = if has_separate_scans {
@@ -55,13 +51,6 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     }
     let alpha = if format == Some(ImageFormat::Tiff) { alpha_of_tiff(bytes) } else { Alpha::Unassociated };
     Ok(on_white(image, alpha))
-}
-
-/// What a decoder may take: a file shall not make us reserve more than the largest image needs.
-pub(crate) fn decoder_limits() -> Limits {
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_DECODER_BYTES);
-    limits
 }
 
 /// A WebP file whose header promises no ICC profile, EXIF or XMP: the decoder refuses one that promises what is not

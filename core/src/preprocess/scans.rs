@@ -9,7 +9,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, RgbImage};
 
-use super::decode::decoder_limits;
+use super::limits::decoder_limits;
 use crate::error::{Error, Result};
 
 /// Markers: a baseline or extended sequential frame, a scan, and the segments that a scan needs (quantisation tables,

@@ -8,7 +8,7 @@ from rival import Rival
 from setting import in_turns
 
 BATCH = 16
-# 8 bits: ours may be off by as much as 8-bit weights alone moved sample photographs (README, 0.013), and as much again for
+# 8 bits: ours may be off by as much as 8-bit weights alone moved sample photographs (docs/performance.md, 0.013), and as much again for
 # 8-bit products. bfloat16 keeps as many bits of a number, 8, and has no scale of a row that an outlier could spoil.
 BOUND = 0.03
 

@@ -5,7 +5,7 @@ from material import PATCHES, bundle, photos, weights
 from report import Size
 from rival import Browser, Rival
 
-# Weights in f16 against weights in fp32 (README, "Speed").
+# Weights in f16 against weights in fp32 (docs/performance.md).
 BOUND = 0.02
 
 

@@ -12,7 +12,7 @@ from setting import in_turns
 WAYS = ["careful", "loop", "published"]
 NOTE = ("512 × 512 JPEG, eight images a prompt, one prompt after another; DataLoader and plain loop cut the windows that they need and encode equal texts once, the published "
         "way unfolds the grid and encodes 11 padded texts an image")
-# What 8-bit products moved scores by on seeded weights (README, "Speed"), and what decoders add.
+# What 8-bit products moved scores by on seeded weights (docs/performance.md), and what decoders add.
 FEWER_BITS = 0.06
 
 

@@ -57,11 +57,13 @@ impl Refusal {
         Self { reason: Some(reason), ..self }
     }
 
-    /// An image that could not be scored: 415 for what is no image of a known format, 422 for what is wrong in it, 500
-    /// for what is wrong here.
+    /// An image that could not be scored: 415 for a format or a kind of it that is not read, 422 for a damaged or a too
+    /// large image, 500 for a fault of the server.
     pub fn of(error: &anyhow::Error) -> Self {
         let status = match error.downcast_ref::<Error>() {
-            Some(Error::Image(ImageError::Unsupported(_))) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Some(Error::Image(ImageError::Unsupported(_)) | Error::Tiff(_) | Error::Scans | Error::Empty) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Some(Error::Image(_) | Error::Truncated | Error::ImageSize { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             _ if error.is::<TooLarge>() => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

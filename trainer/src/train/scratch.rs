@@ -12,8 +12,9 @@ use std::f64::consts::{PI, TAU};
 use clap::ValueEnum;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tsp_mgs_core::checkpoint::{Checkpoint, Naming, parameter_shapes};
+use tsp_mgs_core::checkpoint::{Checkpoint, Naming};
 use tsp_mgs_core::config::{Activation, ClipConfig, TextConfig, VisionConfig};
+use tsp_mgs_core::layout::parameter_shapes;
 use tsp_mgs_core::tokenizer::VOCAB_SIZE;
 use tsp_mgs_core::weights::{RawTensor, Tensors};
 

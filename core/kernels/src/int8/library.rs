@@ -4,7 +4,7 @@ use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmUninitOptions, PackedB
 use rten_tensor::NdTensorView;
 use rten_vecmath::ExtendInit;
 
-use super::Sums;
+use super::sums::Sums;
 
 type Executor = GemmExecutor<u8, i8, i32>;
 

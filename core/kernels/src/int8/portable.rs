@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use super::{LARGEST, LEVELS, Sums};
+use super::sums::{LARGEST, LEVELS, Sums};
 use crate::float::Panels;
-use crate::linear::{Epilogue, Part, Store};
+use crate::part::{Epilogue, Part, Store};
 
 /// Inputs of a part.
 const DEPTH: usize = (1 << 24) / (LEVELS * LARGEST) as usize;

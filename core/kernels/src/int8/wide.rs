@@ -18,7 +18,7 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-use super::Sums;
+use super::sums::Sums;
 use crate::float::groups;
 use crate::simd;
 
