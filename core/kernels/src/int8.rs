@@ -1,9 +1,7 @@
 //! Matrix products in 8-bit integers, with dynamic quantisation of the input.
 //!
-//! The weight is symmetric, with one scale for each output. Each row of the input has a scale and a zero point of its own,
+//! The weight is symmetric, with one scale for each output ([`weight::quantise`]). Each row of the input has a scale and a zero point of its own,
 //! computed from its range. Sums of products are exact 32-bit integers and the same with every instruction set.
-//!
-//! A weight of a `q8` bundle is quantised to the stored values: the largest of each output is ±127 already.
 
 #[cfg(feature = "rivals")]
 mod code_sums;
@@ -11,6 +9,7 @@ mod library;
 mod portable;
 mod rows;
 mod sums;
+mod weight;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 mod write;
@@ -25,7 +24,8 @@ use crate::simd;
 #[cfg(feature = "rivals")]
 pub use code_sums::CodeSums;
 use rows::Rows;
-use sums::{LARGEST, Sums};
+use sums::Sums;
+use weight::quantise;
 use write::Write;
 
 /// A quantised weight.
@@ -52,13 +52,7 @@ impl Int8 {
     /// Quantises and packs a weight, row-major `[inputs, outputs]`.
     pub(crate) fn new(weight: &[f32], outputs: usize) -> Self {
         let inputs = weight.len() / outputs;
-        let mut scales = vec![0f32; outputs];
-        for row in weight.chunks_exact(outputs) {
-            scales.iter_mut().zip(row).for_each(|(scale, value)| *scale = scale.max(value.abs()));
-        }
-        scales.iter_mut().for_each(|scale| *scale /= LARGEST);
-        let code = |(value, scale): (&f32, &f32)| if *scale > 0.0 { (value / scale).round() as i8 } else { 0 };
-        let codes: Vec<i8> = weight.chunks_exact(outputs).flat_map(|row| row.iter().zip(&scales).map(code)).collect();
+        let (codes, scales) = quantise(weight, outputs);
         let mut column_sums = vec![0.0; outputs];
         for row in codes.chunks_exact(outputs) {
             column_sums.iter_mut().zip(row).for_each(|(sum, code)| *sum += f32::from(*code));
@@ -111,10 +105,9 @@ impl Codes {
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Isa::Amx => Self::Amx(amx::Tiles::of_bytes(codes, outputs)),
             #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Quads)),
-            // 16-bit arithmetic: AVX2's product of bytes saturates.
+            Isa::AvxVnni => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Vnni)),
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 | Isa::Avx512 => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Pairs)),
+            Isa::Avx2 | Isa::Avx512 => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::MulAdd)),
             // The library chooses its kernel by itself, so it is used only if that is the instruction set in use.
             _ if isa == Isa::best() && isa != Isa::Portable => Self::Library(library::Packed::new(codes, outputs)),
             Isa::Avx512Vnni => Self::Library(library::Packed::new(codes, outputs)),
@@ -227,16 +220,15 @@ mod tests {
     fn expected(input: &[f32], weight: &[f32], bias: &[f32]) -> Vec<f64> {
         let outputs = bias.len();
         let inputs = weight.len() / outputs;
-        let column = |c: usize| weight.iter().skip(c).step_by(outputs);
-        let steps: Vec<f32> =
-            (0..outputs).map(|c| column(c).fold(0f32, |largest, value| largest.max(value.abs())) / LARGEST).collect();
+        let (codes, steps) = quantise(weight, outputs);
         let mut products = Vec::new();
         for row in input.chunks_exact(inputs) {
             let (scale, zero) = scale_and_zero(row);
             let code = |value: &f32| ((value * scale.recip()).round_ties_even() + zero).clamp(0.0, LEVELS);
             let rounded: Vec<f64> = row.iter().map(|value| f64::from(code(value) - zero)).collect();
             for (c, step) in steps.iter().enumerate() {
-                let sum: f64 = column(c).zip(&rounded).map(|(w, x)| f64::from((w / step).round()) * x).sum();
+                let column = codes.iter().skip(c).step_by(outputs);
+                let sum: f64 = column.zip(&rounded).map(|(w, x)| f64::from(*w) * x).sum();
                 products.push(f64::from(bias[c]) + sum * f64::from(scale) * f64::from(*step));
             }
         }

@@ -4,12 +4,13 @@
 
 use std::ops::Range;
 
-use super::sums::{LARGEST, LEVELS, Sums};
+use super::sums::{LEVELS, Sums};
+use super::weight::{GROUP, LARGEST_SUM};
 use crate::float::Panels;
 use crate::part::{Epilogue, Part, Store};
 
-/// Inputs of a part.
-const DEPTH: usize = (1 << 24) / (LEVELS * LARGEST) as usize;
+/// Inputs of a part. Each half of a group adds at most `LEVELS * LARGEST_SUM` to the magnitude of a sum.
+const DEPTH: usize = (1 << 24) / (LEVELS * LARGEST_SUM) as usize / 2 * GROUP;
 
 /// The parts of a weight.
 pub(super) struct Parts {

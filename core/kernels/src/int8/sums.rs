@@ -1,7 +1,5 @@
-//! Ranges of quantised values, and blocks of integer sums of their products.
+//! Range of a quantised input, and blocks of integer sums of products.
 
-/// Largest magnitude of a quantised weight, as in `q8` bundles.
-pub(super) const LARGEST: f32 = 127.0;
 /// Largest quantised input.
 pub(super) const LEVELS: f32 = 255.0;
 
