@@ -82,9 +82,9 @@ impl Numbers for Bytes {
         random as u8
     }
 
-    /// In [−127, 127], as codes are.
+    /// In [−32, 32]. Any four add up to at most 128, which is what quantised weights are bounded to.
     fn weight(random: u64) -> i8 {
-        (random % 255) as i8
+        (random % 65) as i8 - 32
     }
 
     fn bias(random: u64) -> i32 {

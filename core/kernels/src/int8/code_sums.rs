@@ -13,7 +13,8 @@ pub struct CodeSums {
 }
 
 impl CodeSums {
-    /// Packs a quantised weight, row-major `[inputs, outputs]`, and a bias, `[outputs]`.
+    /// Packs a quantised weight, row-major `[inputs, outputs]`, and a bias, `[outputs]`. In each half of a group of inputs, the
+    /// codes of one sign add up to at most 128 ([`super::weight::quantise`]).
     pub fn new(codes: &[i8], bias: Vec<i32>) -> Self {
         Self { codes: Codes::new(codes, bias.len(), Isa::current()), bias }
     }
