@@ -11,8 +11,8 @@ use tsp_mgs_core::result::Run;
 use tsp_mgs_core::scorer::{self, ImageTower, Scorer, TOWER_BATCH};
 use tsp_mgs_kernels::Isa;
 
-use crate::cli::{UsageError, positive};
 use crate::device::{self, DeviceChoice};
+use crate::flags::{UsageError, positive};
 use crate::model::Model;
 
 /// Device, batch and number type.

@@ -27,8 +27,6 @@ use anyhow::{Context, Result, bail};
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::prompts::Task;
 
-use crate::cli::task_name;
-
 pub use args::{ColumnNames, DataArgs};
 use files::Files;
 pub use layout::Layout;
@@ -102,7 +100,7 @@ impl Dataset {
     /// # Errors
     /// When it has no scores of the task, and when alignment lacks prompts.
     pub fn require(&self, need: Task) -> Result<()> {
-        let task = task_name(need);
+        let task = need.name();
         if self.items.iter().any(|item| item.score(need).is_none()) {
             bail!(
                 "{} has no scores of {task}; take the other task, or name the column to take for it with --columns \

@@ -17,7 +17,6 @@ pub use args::{EvaluateArgs, PartArgs};
 pub use method::{Judged, Method, Number};
 pub use part::Part;
 
-use crate::cli::task_name;
 use crate::data::{Data, Predicted, workers};
 use crate::device;
 use crate::evaluation::{Evaluation, OtherTask, Row};
@@ -64,7 +63,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     let evaluations: Vec<Evaluation> = (0..judged.len())
         .map(|task| {
             Ok(Evaluation {
-                task: task_name(judged[task].task).into(),
+                task: judged[task].task.name().into(),
                 model: name.clone(),
                 dataset: format!("{}, {}", data.set.name, part.name),
                 is_synthetic: data.set.is_synthetic,
@@ -119,7 +118,7 @@ fn with_opinions(judged: Vec<Judged>, data: &Data) -> Result<(Vec<Judged>, Vec<S
         match data.set.require(judged.task) {
             Ok(()) => kept.push(judged),
             Err(error) => {
-                notes.push(format!("{} is not judged: the data set lacks scores or prompts", task_name(judged.task)));
+                notes.push(format!("{} is not judged: the data set lacks scores or prompts", judged.task.name()));
                 first = first.or(Some(error));
             }
         }
@@ -151,7 +150,7 @@ fn notes_on(args: &EvaluateArgs, model: &Model, data: &Data, part: &Part) -> Vec
 fn rows(data: &Data, items: &[usize], predicted: &[Predicted], judged: &[Judged], task: usize) -> Result<Vec<Row>> {
     let scores = |judged: &Judged, item: usize, predicted: &Predicted| {
         let item = &data.set.items[item];
-        let task = task_name(judged.task);
+        let task = judged.task.name();
         let mos = item.score(judged.task).with_context(|| format!("{} has no score of {task}", item.name))?;
         let score = judged.score(predicted).with_context(|| {
             format!("{} has no prompt, which is judged by; name the column of prompts with --columns", item.name)

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
+use clap::Args;
 use tempfile::TempDir;
 use tsp_mgs_core::bundle::{MANIFEST, Manifest, Provenance, ScoreDifference, Shard, WeightType, sha256, write_shards};
 use tsp_mgs_core::checkpoint::Checkpoint;
@@ -17,9 +18,9 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, WITHOUT_TEXT};
 use tsp_mgs_core::scorer::{ImageTower, Input, PromptFeatures};
 
-use crate::cli::{ExportArgs, task_name};
 use crate::files::{parent, put_in_place, write_flushed};
-use crate::model::Model;
+use crate::model::{Model, ModelArgs};
+use crate::options::{OptionArgs, named};
 use crate::score::score_batch;
 
 macro_rules! sample {
@@ -38,6 +39,40 @@ const SAMPLES: [(&[u8], &str); 4] = [
     sample!("cat_degraded.jpg", "cat_degraded.txt"),
     sample!("coffee.jpg", "coffee.txt"),
 ];
+
+/// Flags of `trainer export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Element type of the weights
+    ///
+    /// f16 halves the download, q8 quarters it; the score difference is measured and printed.
+    #[arg(long, value_name = "TYPE", value_parser = named::<WeightType>(&["f32", "f16", "q8"]), default_value = "f16")]
+    pub dtype: WeightType,
+
+    /// Leave the text tower out: perception only, without the words of the prompt
+    #[arg(long)]
+    pub vision_only: bool,
+
+    /// The model's name; default: the name of its file or bundle
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Folder to write; it must not exist yet
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Replace the bundle that stands in the folder
+    #[arg(long)]
+    pub overwrite: bool,
+
+    /// Which weights
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    /// How to score
+    #[command(flatten)]
+    pub options: OptionArgs,
+}
 
 /// Runs `trainer export`.
 ///
@@ -77,7 +112,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let mut out = io::stdout().lock();
     let mut report = || -> io::Result<()> {
         for (task, ScoreDifference { images, mean, max }) in &manifest.score_difference {
-            let task = task_name(*task);
+            let task = task.name();
             writeln!(out, "{task}: scores differ by {mean:.4} on average, {max:.4} at most, over {images} images")?;
         }
         let (shards, megabytes) = (manifest.shards.len(), manifest.total_bytes() as f64 / 1e6);

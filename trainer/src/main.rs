@@ -4,7 +4,8 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
+use tsp_mgs_trainer::cli::{Cli, Command};
+use tsp_mgs_trainer::flags::UsageError;
 use tsp_mgs_trainer::terminal::printable;
 use tsp_mgs_trainer::{evaluate, export, probe, reproduce, score, serve, splits, synth, train};
 

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
+use clap::Args;
 use tsp_mgs_core::bundle::{BundleReader, MANIFEST, Manifest, sha256};
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::config::Activation;
@@ -14,14 +15,33 @@ use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 
-use crate::cli::ModelArgs;
 use crate::clip_file;
+use crate::options::named;
 
 /// The built-in demonstration, a bundle trained on synthetic images: the command in docs/train.md makes it.
 const DEMO: [(&str, &[u8]); 2] = [
     (MANIFEST, include_bytes!("../assets/demo/model.json")),
     ("weights-01.safetensors", include_bytes!("../assets/demo/weights-01.safetensors")),
 ];
+
+/// Which weights; without a flag, the built-in demonstration, trained on synthetic images.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// CLIP weights: .safetensors, .bin or .pt with Hugging Face's or OpenAI's names
+    ///
+    /// Or their folder, or the index of weights in several files (.index.json). Scores zero-shot, with CLIP as it is.
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    pub clip: Option<PathBuf>,
+
+    /// A model bundle, as `trainer export` writes it
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+
+    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
+    #[arg(long, value_name = "NAME", value_parser = named::<Activation>(&["quick_gelu", "gelu"]), requires = "clip")]
+    pub activation: Option<Activation>,
+}
 
 /// Weights in host memory with all that is known of them.
 pub struct Model {

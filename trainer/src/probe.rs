@@ -13,9 +13,8 @@ use tsp_mgs_core::encoder::ClipEncoder;
 use tsp_mgs_core::work::Counter;
 use tsp_mgs_core::{seeded, selfcheck};
 
-use crate::cli::ModelArgs;
 use crate::device::{self, DeviceChoice};
-use crate::model::Model;
+use crate::model::{Model, ModelArgs};
 use crate::patience::Patience;
 
 /// Runs of the self-check: a wrong kernel can come with a later call.

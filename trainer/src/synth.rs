@@ -29,7 +29,7 @@ use clap::Args;
 use csv::{Terminator, WriterBuilder};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::positive;
+use crate::flags::positive;
 use crate::synth::draw::{Draw, Purpose};
 use crate::synth::plan::Plan;
 

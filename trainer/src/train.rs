@@ -27,10 +27,11 @@ pub use config::{Freeze, Optimiser, Precision, RunConfig};
 pub use log::{Correlations, EpochRecord, Progress};
 pub use scratch::Scratch;
 
-use crate::cli::{TaskChoice, UsageError};
 use crate::data::Data;
 use crate::files::parent;
+use crate::flags::UsageError;
 use crate::model::Model;
+use crate::options::TaskChoice;
 use crate::splits::Split;
 use config::{SplitConfig, Start};
 use run::Run;

@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::method::Method;
-use crate::cli::{ModelArgs, OptionArgs, positive};
 use crate::dataset::DataArgs;
 use crate::device::DeviceChoice;
+use crate::flags::positive;
+use crate::model::ModelArgs;
+use crate::options::OptionArgs;
 
 /// Flags of `trainer evaluate`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Clone, Debug, Args)]

@@ -4,8 +4,10 @@ use clap::ValueEnum;
 use tsp_mgs_core::options::{Alpha, DEFAULT_CROPS, Inputs, Options};
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
-use crate::cli::{ModelArgs, OptionArgs, UsageError, task_name};
 use crate::data::Predicted;
+use crate::flags::UsageError;
+use crate::model::ModelArgs;
+use crate::options::OptionArgs;
 
 /// What judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,8 +97,7 @@ impl Method {
             && let Some(task) =
                 [Task::Perception, Task::Alignment].into_iter().find(|t| is_asked(*t) && !can.contains(t))
         {
-            let (task, can) =
-                (task_name(task), can.iter().map(|&task| task_name(task)).collect::<Vec<_>>().join(" and "));
+            let (task, can) = (task.name(), can.iter().map(|&task| task.name()).collect::<Vec<_>>().join(" and "));
             let name = self.name();
             return Err(UsageError::new(format!(
                 "{name} judges {can}, not {task}; leave --task out to judge what it can"

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::DEFAULT_CROPS;
 
-use crate::cli::{UsageError, positive};
 use crate::device::DeviceChoice;
+use crate::flags::{UsageError, positive};
 use crate::train::Precision;
 
 /// The paper's settings (§4.1; windows and precision are IPCE's and ours, as SPEC §1 and §6 say).

@@ -7,7 +7,6 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use tsp_mgs_core::prompts::Task;
 
 use super::result::{Line, Spread, Table};
-use crate::cli::task_name;
 use crate::evaluation::plots::{COLOURS, FONT, GROUND, INK, LINE, SOFT};
 
 /// In pixels.
@@ -116,7 +115,7 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Resul
     let (width, _) = canvas.dim_in_pixel();
     let middle = ((LEFT + width - 30) / 2) as i32;
     let letter = if task == Task::Perception { "(a)" } else { "(b)" };
-    let name = format!("{letter} {}", task_name(task));
+    let name = format!("{letter} {}", task.name());
     canvas.draw_text(&name, &centred(30, &SOFT), (middle, HEIGHT as i32 - 18))?;
     Ok(())
 }

@@ -11,7 +11,6 @@ use tsp_mgs_core::prompts::Task;
 use super::args::{ReproduceArgs, precision_name};
 use super::paper::{Setting, Weight};
 use super::sets::{Set, flags};
-use crate::cli::task_name;
 use crate::dataset::{DataArgs, Layout};
 
 /// One data set, split, task and method.
@@ -63,7 +62,7 @@ impl Job {
                 format!("{}_{}{alpha}{fine}", word(&setting.prompts), word(&setting.inputs))
             }
         };
-        let name = format!("{}_{}_{what}_split-{split}", layout.name(), task_name(task)).to_lowercase();
+        let name = format!("{}_{}_{what}_split-{split}", layout.name(), task.name()).to_lowercase();
         Self { name, layout, task, work, split }
     }
 
@@ -100,7 +99,7 @@ impl Job {
         let mut all: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
         flag("out", self.folder(&args.out).display().to_string());
-        flag("task", task_name(self.scored_task()).into());
+        flag("task", self.scored_task().name().into());
         flag("clip", args.clip.display().to_string());
         if let Some(activation) = &args.activation {
             flag("activation", word(activation));

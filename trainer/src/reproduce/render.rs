@@ -3,7 +3,6 @@
 use std::fmt::Write;
 
 use super::result::{self, Line, Table};
-use crate::cli::task_name;
 
 /// Columns: what it is, the paper's numbers, ours in both protocols.
 const HEADER: [&str; 9] = [
@@ -80,7 +79,7 @@ fn row(line: &Line) -> [String; 9] {
     };
     [
         method,
-        task_name(line.task).into(),
+        line.task.name().into(),
         published(line.published_srcc),
         published(line.published_plcc),
         first,

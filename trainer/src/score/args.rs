@@ -11,8 +11,10 @@ use super::columns;
 use super::encode::OutputFile;
 use super::input::ColumnNames;
 use super::parts::Earlier;
-use crate::cli::{ModelArgs, OptionArgs, positive};
 use crate::compute::ComputeArgs;
+use crate::flags::positive;
+use crate::model::ModelArgs;
+use crate::options::OptionArgs;
 
 /// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]

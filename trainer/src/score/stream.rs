@@ -28,7 +28,7 @@ use super::row::Row;
 use super::tally::Tally;
 use super::threads;
 use crate::ahead::caught;
-use crate::cli::UsageError;
+use crate::flags::UsageError;
 
 /// Record batches that are read before the one that is scored is done.
 const AHEAD: usize = 2;

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::access;
-use crate::cli::{ModelArgs, OptionArgs, UsageError, positive};
 use crate::compute::ComputeArgs;
+use crate::flags::{UsageError, positive};
+use crate::model::ModelArgs;
+use crate::options::OptionArgs;
 
 /// Flags of `trainer serve`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::config::RunConfig;
 use super::log::{Correlations, EpochRecord, Progress};
-use crate::cli::task_name;
 use crate::data::Data;
 use crate::dataset::Problem;
 
@@ -87,7 +86,7 @@ impl<'a> Outcome<'a> {
                 for found in record.iter().flat_map(|record| &record.test) {
                     let show = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.4}"));
                     let epoch = record.map_or(0, |record| record.epoch);
-                    let (task, srcc, plcc) = (task_name(found.task), show(found.srcc), show(found.plcc));
+                    let (task, srcc, plcc) = (found.task.name(), show(found.srcc), show(found.plcc));
                     writeln!(out, "{protocol:<10} {epoch:>5}  {task:<10} {srcc:>7} {plcc:>7}")?;
                 }
             }

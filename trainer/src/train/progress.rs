@@ -14,7 +14,6 @@ use burn_train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::log::{Correlations, EpochRecord};
-use crate::cli::task_name;
 
 /// Where a run shows itself.
 pub enum Display {
@@ -136,7 +135,7 @@ fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     for (part, name) in [(&record.validation, "validation "), (&record.test, "")] {
         for found in part {
             let show = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.4}"));
-            let task = task_name(found.task);
+            let task = found.task.name();
             line += &format!("  {name}{task} SRCC {} PLCC {}", show(found.srcc), show(found.plcc));
         }
     }
@@ -144,7 +143,7 @@ fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
 }
 
 fn metric_name(name: &str, part: &Correlations) -> String {
-    format!("{name} of {}", task_name(part.task))
+    format!("{name} of {}", part.task.name())
 }
 
 fn definition(name: &str, higher_is_better: bool) -> MetricDefinition {
