@@ -9,9 +9,9 @@ use image::RgbImage;
 use image::imageops::{crop_imm, flip_horizontal};
 use tempfile::TempDir;
 use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, decode, enlarged_size, views};
-use tsp_mgs_trainer::ahead::{Ahead, in_parallel};
-use tsp_mgs_trainer::batches::{Batch, BatchPlan, Batches, Draw, EvaluationBatches, Mirroring};
-use tsp_mgs_trainer::image_cache::CachedImage;
+use tsp_mgs_trainer::data::image_cache::CachedImage;
+use tsp_mgs_trainer::data::loader::{Batch, BatchPlan, Batches, Draw, EvaluationBatches, Mirroring};
+use tsp_mgs_trainer::data::prefetch::{Ahead, in_parallel};
 
 use crate::image_cache::fill;
 use crate::support::{assert_close, fixture, read};

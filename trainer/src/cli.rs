@@ -8,9 +8,9 @@ use crate::probe::DeviceArgs;
 use crate::reproduce::ReproduceArgs;
 use crate::score::ScoreArgs;
 use crate::serve::ServeArgs;
-use crate::splits::SplitsArgs;
 use crate::synth::SynthArgs;
 use crate::train::TrainArgs;
+use tsp_mgs_data::splits::SplitsArgs;
 
 /// Scores AI-generated images, how good they look and how well they show their prompt; trains what scores them
 #[derive(Debug, Parser)]

@@ -12,8 +12,8 @@ use tsp_mgs_core::scorer::{self, ImageTower, Scorer, TOWER_BATCH};
 use tsp_mgs_kernels::Isa;
 
 use crate::device::{self, DeviceChoice};
-use crate::flags::{UsageError, positive};
 use crate::model::Model;
+use tsp_mgs_data::flags::{UsageError, positive};
 
 /// Device, batch and number type.
 #[derive(Clone, Copy, Debug, Args)]

@@ -17,12 +17,13 @@ pub use args::{EvaluateArgs, PartArgs};
 pub use method::{Judged, Method, Number};
 pub use part::Part;
 
-use crate::data::{Data, Predicted, workers};
 use crate::device;
 use crate::evaluation::{Evaluation, OtherTask, Row};
-use crate::files::parent;
 use crate::model::Model;
-use crate::score::progress_bar;
+use crate::predict::{self, Predicted};
+use tsp_mgs_data::decoded::{DecodedSet, workers};
+use tsp_mgs_data::files::parent;
+use tsp_mgs_data::progress::progress_bar;
 
 /// Rows and images that were left out and that a note names; it says how many more there are.
 const NAMED: usize = 20;
@@ -84,18 +85,18 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
 /// When an image is no longer readable, the model has no text tower, or the device fails.
 pub fn predict(
     method: Method,
-    data: &Data,
+    data: &DecodedSet,
     scorer: &mut Scorer,
     items: &[usize],
     workers: NonZeroUsize,
     done: impl FnMut(usize),
 ) -> Result<Vec<Predicted>> {
     let numbers = match method.number() {
-        Number::Quality => return data.predict(scorer, items, workers, done),
+        Number::Quality => return predict::predict(data, scorer, items, workers, done),
         Number::Cosine => Scorer::prompt_cosines,
         Number::Logit => Scorer::prompt_logits,
     };
-    data.predict_by(scorer, items, workers, done, |scorer, batch| {
+    predict::predict_by(data, scorer, items, workers, done, |scorer, batch| {
         let numbers = numbers(scorer, batch)?.try_into_data().context("reading the scores from the device")?;
         let numbers = numbers.try_to_vec::<f32>().context("reading the scores from the device")?;
         let predicted = |number: f32| Predicted { perception: None, alignment: Some(number.into()) };
@@ -104,15 +105,15 @@ pub fn predict(
 }
 
 /// With --task, opinions of what was asked for must be there before images are decoded.
-fn open_data(args: &EvaluateArgs, judged: &[Judged]) -> Result<Data> {
+fn open_data(args: &EvaluateArgs, judged: &[Judged]) -> Result<DecodedSet> {
     let cache = args.cache.clone().unwrap_or_else(|| -> PathBuf { parent(&args.out).join("image-cache") });
     let asked = judged.iter().filter(|_| args.options.task.is_some());
     let asked: Vec<Options> = asked.map(|judged| Options::default_for(judged.task)).collect();
-    Data::open(&args.data, &asked, &cache)
+    DecodedSet::open(&args.data, &asked, &cache)
 }
 
 /// The tasks that the data set has opinions of, and notes on the others.
-fn with_opinions(judged: Vec<Judged>, data: &Data) -> Result<(Vec<Judged>, Vec<String>)> {
+fn with_opinions(judged: Vec<Judged>, data: &DecodedSet) -> Result<(Vec<Judged>, Vec<String>)> {
     let (mut kept, mut notes, mut first) = (Vec::new(), Vec::new(), None);
     for judged in judged {
         match data.set.require(judged.task) {
@@ -130,7 +131,7 @@ fn with_opinions(judged: Vec<Judged>, data: &Data) -> Result<(Vec<Judged>, Vec<S
 }
 
 /// What a reader of the numbers must know, the worst first.
-fn notes_on(args: &EvaluateArgs, model: &Model, data: &Data, part: &Part) -> Vec<String> {
+fn notes_on(args: &EvaluateArgs, model: &Model, data: &DecodedSet, part: &Part) -> Vec<String> {
     let mut notes: Vec<String> = model.warning.iter().cloned().collect();
     notes.extend(args.model.model.as_ref().and_then(|folder| part.trained_on(folder, data)));
     notes.extend(part.leaks(&data.set.items));
@@ -147,7 +148,13 @@ fn notes_on(args: &EvaluateArgs, model: &Model, data: &Data, part: &Part) -> Vec
 }
 
 /// One task's rows, with the other task beside it where that is judged too.
-fn rows(data: &Data, items: &[usize], predicted: &[Predicted], judged: &[Judged], task: usize) -> Result<Vec<Row>> {
+fn rows(
+    data: &DecodedSet,
+    items: &[usize],
+    predicted: &[Predicted],
+    judged: &[Judged],
+    task: usize,
+) -> Result<Vec<Row>> {
     let scores = |judged: &Judged, item: usize, predicted: &Predicted| {
         let item = &data.set.items[item];
         let task = judged.task.name();

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
 
-use crate::metrics::Metrics;
+use tsp_mgs_data::metrics::Metrics;
 
 pub use write::write_report;
 

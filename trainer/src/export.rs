@@ -18,10 +18,10 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, WITHOUT_TEXT};
 use tsp_mgs_core::scorer::{ImageTower, Input, PromptFeatures};
 
-use crate::files::{parent, put_in_place, write_flushed};
 use crate::model::{Model, ModelArgs};
 use crate::options::{OptionArgs, named};
 use crate::score::score_batch;
+use tsp_mgs_data::files::{parent, put_in_place, write_flushed};
 
 macro_rules! sample {
     ($image:literal, $prompt:literal) => {

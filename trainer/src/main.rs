@@ -4,10 +4,10 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_data::terminal::printable;
 use tsp_mgs_trainer::cli::{Cli, Command};
-use tsp_mgs_trainer::flags::UsageError;
-use tsp_mgs_trainer::terminal::printable;
-use tsp_mgs_trainer::{evaluate, export, probe, reproduce, score, serve, splits, synth, train};
+use tsp_mgs_trainer::{data, evaluate, export, probe, reproduce, score, serve, synth, train};
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Splits(args) => splits::run(&args),
+        Command::Splits(args) => data::splits::run(&args),
         Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Reproduce(args) => reproduce::run(&args),

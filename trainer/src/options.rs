@@ -8,7 +8,7 @@ use tsp_mgs_core::options::{Alpha, Inputs, Options, PatchMean, Temperature, Word
 use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
-use crate::flags::UsageError;
+use tsp_mgs_data::flags::UsageError;
 
 /// The options of SPEC §2 to §5; what is not given stays as the model has it.
 #[derive(Clone, Debug, Default, Args)]

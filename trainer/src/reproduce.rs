@@ -31,7 +31,7 @@ use report::{Pair, Report};
 use result::Table;
 
 use crate::evaluation::plots;
-use crate::files::write_atomically;
+use tsp_mgs_data::files::write_atomically;
 
 /// Runs `trainer reproduce`; the exit code is 1 when a job failed.
 ///

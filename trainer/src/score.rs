@@ -13,7 +13,6 @@ mod input;
 mod line;
 mod output;
 mod parts;
-mod progress;
 pub(crate) mod record;
 mod resume;
 pub(crate) mod row;
@@ -37,7 +36,8 @@ use tsp_mgs_core::work::Counter;
 use crate::images::PassedOver;
 use crate::model::Model;
 use crate::patience::Patience;
-use crate::terminal::printable;
+use tsp_mgs_data::progress;
+use tsp_mgs_data::terminal::printable;
 
 use features::FeatureStore;
 use input::Records;
@@ -47,7 +47,6 @@ use settings::Settings;
 use tally::Tally;
 
 pub use args::{Format, ScoreArgs};
-pub(crate) use progress::progress_bar;
 
 /// Runs `trainer score`; the exit code is 1 when an image could not be scored.
 ///

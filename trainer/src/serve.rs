@@ -29,12 +29,12 @@ use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::result::FoundPrompt;
 use tsp_mgs_core::scorer::Scorer;
 
-use crate::ahead::caught;
 use crate::model::Model;
 use crate::patience::Patience;
 use crate::score::batch::{Ready, blank, prepare, score_each};
 use crate::score::record::Image;
 use crate::score::row::Scored;
+use tsp_mgs_data::prefetch::caught;
 
 use access::Access;
 use api::App;

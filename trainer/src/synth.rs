@@ -29,9 +29,9 @@ use clap::Args;
 use csv::{Terminator, WriterBuilder};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::flags::positive;
 use crate::synth::draw::{Draw, Purpose};
 use crate::synth::plan::Plan;
+use tsp_mgs_data::flags::positive;
 
 /// Width and height of every image in pixels: what preprocessing leaves as it is.
 const SIDE: usize = 512;

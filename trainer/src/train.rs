@@ -27,15 +27,15 @@ pub use config::{Freeze, Optimiser, Precision, RunConfig};
 pub use log::{Correlations, EpochRecord, Progress};
 pub use scratch::Scratch;
 
-use crate::data::Data;
-use crate::files::parent;
-use crate::flags::UsageError;
 use crate::model::Model;
 use crate::options::TaskChoice;
-use crate::splits::Split;
 use config::{SplitConfig, Start};
 use run::Run;
 use schedule::Schedule;
+use tsp_mgs_data::decoded::DecodedSet;
+use tsp_mgs_data::files::parent;
+use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_data::splits::Split;
 
 /// Runs `trainer train`.
 ///
@@ -46,7 +46,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let (start, checkpoint) = open_start(&args.start, args.seed)?;
     let tasks = tasks(args, &checkpoint)?;
     let default_cache = || parent(&args.out).join("image-cache");
-    let data = Data::open(&args.data, &tasks, &args.cache.clone().unwrap_or_else(default_cache))?;
+    let data = DecodedSet::open(&args.data, &tasks, &args.cache.clone().unwrap_or_else(default_cache))?;
     let split = data.split(&args.data, args.split.splits.as_deref(), args.split.split, args.seed)?;
     let config = resolve(args, start, tasks, &data, &split);
     let mut run = Run::open(args, config, checkpoint, data, split)?;
@@ -87,7 +87,7 @@ fn tasks(args: &TrainArgs, checkpoint: &Checkpoint) -> Result<Vec<Options>> {
     Ok(tasks)
 }
 
-fn resolve(args: &TrainArgs, start: Start, tasks: Vec<Options>, data: &Data, split: &Split) -> RunConfig {
+fn resolve(args: &TrainArgs, start: Start, tasks: Vec<Options>, data: &DecodedSet, split: &Split) -> RunConfig {
     let optimiser = &args.optimiser;
     RunConfig {
         version: env!("CARGO_PKG_VERSION").into(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::evaluation::{Evaluation, write_report};
-use crate::files::{parent, put_in_place};
+use tsp_mgs_data::files::{parent, put_in_place};
 
 /// The files of a report that are there whatever was evaluated.
 const ALWAYS: [&str; 2] = ["report.html", "evaluation.json"];

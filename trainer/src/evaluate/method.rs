@@ -4,10 +4,10 @@ use clap::ValueEnum;
 use tsp_mgs_core::options::{Alpha, DEFAULT_CROPS, Inputs, Options};
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
-use crate::data::Predicted;
-use crate::flags::UsageError;
 use crate::model::ModelArgs;
 use crate::options::OptionArgs;
+use crate::predict::Predicted;
+use tsp_mgs_data::flags::UsageError;
 
 /// What judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

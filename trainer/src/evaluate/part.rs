@@ -8,10 +8,10 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::args::PartArgs;
-use crate::data::Data;
-use crate::dataset::{DataArgs, Item, quoted_start};
-use crate::files::parent;
-use crate::splits::{Split, prompt_key};
+use tsp_mgs_data::dataset::{DataArgs, Item, quoted_start};
+use tsp_mgs_data::decoded::DecodedSet;
+use tsp_mgs_data::files::parent;
+use tsp_mgs_data::splits::{Split, prompt_key};
 
 /// The images that judge.
 pub struct Part {
@@ -28,7 +28,7 @@ impl Part {
     ///
     /// # Errors
     /// When there is no such split, or its lists do not fit the data set.
-    pub fn choose(args: &PartArgs, data_args: &DataArgs, data: &Data) -> Result<Self> {
+    pub fn choose(args: &PartArgs, data_args: &DataArgs, data: &DecodedSet) -> Result<Self> {
         if args.all {
             return Ok(Self { items: (0..data.set.items.len()).collect(), name: "all images".into(), split: None });
         }
@@ -69,7 +69,7 @@ impl Part {
 
     /// What the run that a model came from says of its training, where its settings stand beside the model:
     /// whether images that judge it here trained it.
-    pub fn trained_on(&self, model: &Path, data: &Data) -> Option<String> {
+    pub fn trained_on(&self, model: &Path, data: &DecodedSet) -> Option<String> {
         let settings = fs::read(parent(model).join("config.json")).ok()?;
         let settings: Value = serde_json::from_slice(&settings).ok()?;
         let is_same_data = settings["data_sha256"] == data.set.sha256.as_str()

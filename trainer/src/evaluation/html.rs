@@ -12,7 +12,7 @@ use image::imageops::{FilterType, resize};
 use tsp_mgs_core::preprocess::decode;
 
 use super::{Evaluation, Group, Kind, POOR, Row, capitalised, cell};
-use crate::metrics::{Interval, RESAMPLES};
+use tsp_mgs_data::metrics::{Interval, RESAMPLES};
 
 const STYLE: &str = include_str!("report.css");
 /// Longer side of a thumbnail, in pixels.

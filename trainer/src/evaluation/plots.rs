@@ -17,7 +17,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 
 use super::{Evaluation, Row, SCALE, capitalised, cell, sides};
-use crate::metrics::{plcc, rmse, srcc};
+use tsp_mgs_data::metrics::{plcc, rmse, srcc};
 
 /// The font of all texts in plots; the one that [`png`] has.
 pub const FONT: &str = "DejaVu Sans";

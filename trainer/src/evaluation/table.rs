@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Evaluation, Group, Kind, cell};
-use crate::metrics::Interval;
+use tsp_mgs_data::metrics::Interval;
 
 const HEADER: [&str; 7] = ["", "n", "SRCC [95 %]", "PLCC [95 %]", "PLCC fitted", "KRCC", "RMSE"];
 

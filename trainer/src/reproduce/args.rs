@@ -8,8 +8,8 @@ use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::DEFAULT_CROPS;
 
 use crate::device::DeviceChoice;
-use crate::flags::{UsageError, positive};
 use crate::train::Precision;
+use tsp_mgs_data::flags::{UsageError, positive};
 
 /// The paper's settings (§4.1; windows and precision are IPCE's and ours, as SPEC §1 and §6 say).
 const EPOCHS: usize = 20;

@@ -11,7 +11,7 @@ use tsp_mgs_core::prompts::Task;
 use super::args::{ReproduceArgs, precision_name};
 use super::paper::{Setting, Weight};
 use super::sets::{Set, flags};
-use crate::dataset::{DataArgs, Layout};
+use tsp_mgs_data::dataset::{DataArgs, Layout};
 
 /// One data set, split, task and method.
 #[derive(Clone, Debug, PartialEq)]

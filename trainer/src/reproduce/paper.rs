@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tsp_mgs_core::options::{Inputs, Options};
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
-use crate::dataset::Layout;
+use tsp_mgs_data::dataset::Layout;
 
 const PAPER: &str = include_str!("../../assets/paper.json");
 

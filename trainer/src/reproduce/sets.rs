@@ -8,8 +8,8 @@ use tsp_mgs_core::prompts::Task;
 
 use super::args::ReproduceArgs;
 use super::job::Job;
-use crate::dataset::{self, ColumnNames, DataArgs, Dataset, Layout};
-use crate::splits;
+use tsp_mgs_data::dataset::{self, ColumnNames, DataArgs, Dataset, Layout};
+use tsp_mgs_data::splits;
 
 /// A data set that experiments need.
 pub struct Set {

@@ -12,9 +12,9 @@ use super::encode::OutputFile;
 use super::input::ColumnNames;
 use super::parts::Earlier;
 use crate::compute::ComputeArgs;
-use crate::flags::positive;
 use crate::model::ModelArgs;
 use crate::options::OptionArgs;
+use tsp_mgs_data::flags::positive;
 
 /// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]

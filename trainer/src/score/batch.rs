@@ -16,8 +16,8 @@ use super::line::Line;
 use super::record::{Image, Name, Record};
 use super::row::{Row, Scored};
 use super::{read_back, score_batch};
-use crate::ahead::caught;
 use crate::images;
+use tsp_mgs_data::prefetch::caught;
 
 /// Images that wait for the device beside those in the hands of the threads: two batches, and not fewer than
 /// this. 3 MB each with 16 views.

@@ -16,7 +16,7 @@ use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
 use tsp_mgs_core::scorer::Scorer;
 
 use crate::compute::Precision;
-use crate::files::make_readable;
+use tsp_mgs_data::files::make_readable;
 
 const TENSOR: &str = "features";
 

@@ -18,7 +18,7 @@ use super::encode::{Encoder, OutputFile, join};
 use super::row::Row;
 use super::settings::Settings;
 use super::tally::{IdHash, Tally};
-use crate::files::{flush_folder, make_readable, parent, write_atomically};
+use tsp_mgs_data::files::{flush_folder, make_readable, parent, write_atomically};
 
 const ENDING: &str = "part";
 const UNFINISHED: &str = ".unfinished-";

@@ -27,8 +27,8 @@ use super::record::Record;
 use super::row::Row;
 use super::tally::Tally;
 use super::threads;
-use crate::ahead::caught;
-use crate::flags::UsageError;
+use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_data::prefetch::caught;
 
 /// Record batches that are read before the one that is scored is done.
 const AHEAD: usize = 2;

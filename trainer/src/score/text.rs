@@ -7,7 +7,7 @@ use tsp_mgs_core::result::{ImageResult, Run, TaskScore};
 use super::args::Format;
 use super::columns::{COLUMNS, Cells};
 use super::row::{Row, Scored};
-use crate::terminal::printable_line;
+use tsp_mgs_data::terminal::printable_line;
 
 /// One line of JSON.
 #[derive(Serialize)]

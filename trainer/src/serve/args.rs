@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::access;
 use crate::compute::ComputeArgs;
-use crate::flags::{UsageError, positive};
 use crate::model::ModelArgs;
 use crate::options::OptionArgs;
+use tsp_mgs_data::flags::{UsageError, positive};
 
 /// Flags of `trainer serve`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ use anyhow::{Result, anyhow};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
-use crate::ahead::caught;
+use tsp_mgs_data::prefetch::caught;
 
 /// How much goes on at once.
 #[derive(Clone, Copy)]

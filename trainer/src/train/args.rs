@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::config::{Freeze, Precision};
 use super::scratch::Scratch;
-use crate::dataset::DataArgs;
 use crate::device::DeviceChoice;
-use crate::flags::positive;
 use crate::model::ModelArgs;
 use crate::options::OptionArgs;
+use tsp_mgs_data::dataset::DataArgs;
+use tsp_mgs_data::flags::positive;
 
 /// Flags of `trainer train`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Clone, Debug, Args)]

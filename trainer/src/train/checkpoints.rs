@@ -19,7 +19,7 @@ use tsp_mgs_core::weights::read_safetensors;
 
 use super::learner::{Learner, read};
 use super::log::Progress;
-use crate::files::{flush_folder, write_flushed};
+use tsp_mgs_data::files::{flush_folder, write_flushed};
 
 const WEIGHTS: &str = "weights.safetensors";
 const CLIP_MOMENTS: &str = "optimiser.bpk";

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tsp_mgs_core::prompts::Task;
 
-use crate::files::write_atomically;
+use tsp_mgs_data::files::write_atomically;
 
 /// How far a run is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::config::RunConfig;
 use super::log::{Correlations, EpochRecord, Progress};
-use crate::data::Data;
-use crate::dataset::Problem;
+use tsp_mgs_data::dataset::Problem;
+use tsp_mgs_data::decoded::DecodedSet;
 
 /// Saved as `report.json`.
 #[derive(Debug, Serialize)]
@@ -34,7 +34,13 @@ pub struct Outcome<'a> {
 
 impl<'a> Outcome<'a> {
     /// Of a finished run.
-    pub fn new(config: &'a RunConfig, data: &'a Data, progress: &'a Progress, device: &'a str, memory: String) -> Self {
+    pub fn new(
+        config: &'a RunConfig,
+        data: &'a DecodedSet,
+        progress: &'a Progress,
+        device: &'a str,
+        memory: String,
+    ) -> Self {
         let history = &progress.history;
         let best = |part: fn(&EpochRecord) -> &[Correlations]| progress.best_epoch(part).map(|i| &history[i]);
         let honest = match config.split.validation {

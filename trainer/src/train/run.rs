@@ -19,13 +19,14 @@ use super::learner::{Learner, StepInput};
 use super::log::{Correlations, EpochRecord, Progress, kept_exactly};
 use super::progress::Display;
 use super::{memory, outcome};
-use crate::batches::{BatchPlan, Batches, Mirroring};
-use crate::data::{Data, workers};
 use crate::device::{self, SelectedDevice};
 use crate::export::{Trained, write_trained};
-use crate::files::write_atomically;
-use crate::metrics::{plcc, srcc};
-use crate::splits::{self, Split};
+use crate::predict::predict;
+use tsp_mgs_data::decoded::{DecodedSet, workers};
+use tsp_mgs_data::files::write_atomically;
+use tsp_mgs_data::loader::{BatchPlan, Batches, Mirroring};
+use tsp_mgs_data::metrics::{plcc, srcc};
+use tsp_mgs_data::splits::{self, Split};
 
 /// A run's settings.
 const CONFIG: &str = "config.json";
@@ -38,7 +39,7 @@ const SYNTHETIC: &str = "demo weights, trained on synthetic images";
 pub struct Run {
     folder: PathBuf,
     config: RunConfig,
-    data: Data,
+    data: DecodedSet,
     train: Vec<usize>,
     validation: Vec<usize>,
     test: Vec<usize>,
@@ -56,7 +57,13 @@ impl Run {
     ///
     /// # Errors
     /// When the device, the split or the folder does not do, or the folder holds a run with other settings.
-    pub fn open(args: &TrainArgs, config: RunConfig, weights: Checkpoint, data: Data, split: Split) -> Result<Self> {
+    pub fn open(
+        args: &TrainArgs,
+        config: RunConfig,
+        weights: Checkpoint,
+        data: DecodedSet,
+        split: Split,
+    ) -> Result<Self> {
         let device = device::select(args.device)?;
         let mut training_tasks = config.tasks.clone();
         for task in &mut training_tasks {
@@ -230,7 +237,7 @@ impl Run {
         let clip = |_| ClipEncoder::new(self.learner.frozen_clip(), &config.vision, device);
         let tasks = self.scored_tasks()?;
         let mut scorer = Scorer::new(clip, config, None, tasks, ImageTower::default(), device.clone())?;
-        let predicted = self.data.predict(&mut scorer, part, self.workers, |_| ())?;
+        let predicted = predict(&self.data, &mut scorer, part, self.workers, |_| ())?;
         let compare = |task: &Options| {
             let task = task.task();
             let scores: Vec<f64> = predicted

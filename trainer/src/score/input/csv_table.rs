@@ -9,7 +9,7 @@ use csv::{ByteRecord, Reader};
 
 use super::Records;
 use super::table::{ColumnNames, Given, Table, TableRow};
-use crate::separated::{self, Quotes, WRONG_QUOTE, read_row};
+use tsp_mgs_data::csv_format::{self, Quotes, WRONG_QUOTE, read_row};
 
 /// Opens a table.
 ///
@@ -37,7 +37,7 @@ pub fn open(path: &Path, table: Table, columns: &ColumnNames) -> Result<Records>
 
 fn reader(path: &Path) -> Result<Reader<Quotes<BufReader<File>>>> {
     let mut file = BufReader::new(File::open(path)?);
-    let (builder, separator) = separated::builder(path, file.fill_buf()?);
+    let (builder, separator) = csv_format::builder(path, file.fill_buf()?);
     Ok(builder.from_reader(Quotes::new(file, separator)))
 }
 

@@ -12,8 +12,8 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::Records;
 use super::cells;
 use super::table::{ColumnNames, NamedColumns, Table};
-use crate::ahead::caught;
 use crate::score::record::Record;
+use tsp_mgs_data::prefetch::caught;
 
 /// Rows that are read at once: of paths, and of whole images.
 const PATHS: usize = 1024;
