@@ -12,7 +12,7 @@ use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
 use tsp_mgs_core::tokenizer::Tokenizer;
 use tsp_mgs_trainer::data::dataset::{self, DataArgs};
 use tsp_mgs_trainer::data::splits;
-use tsp_mgs_trainer::model::{Model, ModelArgs};
+use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 
 use crate::support::{read, trainer};
 

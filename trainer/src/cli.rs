@@ -3,14 +3,14 @@
 use clap::{Parser, Subcommand};
 
 use crate::evaluate::EvaluateArgs;
-use crate::export::ExportArgs;
-use crate::probe::DeviceArgs;
 use crate::reproduce::ReproduceArgs;
-use crate::score::ScoreArgs;
 use crate::serve::ServeArgs;
 use crate::synth::SynthArgs;
 use crate::train::TrainArgs;
 use tsp_mgs_data::splits::SplitsArgs;
+use tsp_mgs_score::args::ScoreArgs;
+use tsp_mgs_score::device_report::DeviceArgs;
+use tsp_mgs_score::export::ExportArgs;
 
 /// Scores AI-generated images, how good they look and how well they show their prompt; trains what scores them
 #[derive(Debug, Parser)]

@@ -17,13 +17,13 @@ pub use args::{EvaluateArgs, PartArgs};
 pub use method::{Judged, Method, Number};
 pub use part::Part;
 
-use crate::device;
 use crate::evaluation::{Evaluation, OtherTask, Row};
-use crate::model::Model;
-use crate::predict::{self, Predicted};
 use tsp_mgs_data::decoded::{DecodedSet, workers};
 use tsp_mgs_data::files::parent;
 use tsp_mgs_data::progress::progress_bar;
+use tsp_mgs_score::device;
+use tsp_mgs_score::model::Model;
+use tsp_mgs_score::predict::{self, Predicted};
 
 /// Rows and images that were left out and that a note names; it says how many more there are.
 const NAMED: usize = 20;

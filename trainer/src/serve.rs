@@ -29,12 +29,13 @@ use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::result::FoundPrompt;
 use tsp_mgs_core::scorer::Scorer;
 
-use crate::model::Model;
-use crate::patience::Patience;
-use crate::score::batch::{Ready, blank, prepare, score_each};
-use crate::score::record::Image;
-use crate::score::row::Scored;
-use tsp_mgs_data::prefetch::caught;
+use tsp_mgs_data::parallel::caught;
+use tsp_mgs_score::batching::score_each;
+use tsp_mgs_score::model::Model;
+use tsp_mgs_score::patience::Patience;
+use tsp_mgs_score::prepare::{Ready, blank, prepare};
+use tsp_mgs_score::record::Image;
+use tsp_mgs_score::row::Scored;
 
 use access::Access;
 use api::App;

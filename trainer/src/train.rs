@@ -27,8 +27,6 @@ pub use config::{Freeze, Optimiser, Precision, RunConfig};
 pub use log::{Correlations, EpochRecord, Progress};
 pub use scratch::Scratch;
 
-use crate::model::Model;
-use crate::options::TaskChoice;
 use config::{SplitConfig, Start};
 use run::Run;
 use schedule::Schedule;
@@ -36,6 +34,8 @@ use tsp_mgs_data::decoded::DecodedSet;
 use tsp_mgs_data::files::parent;
 use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_data::splits::Split;
+use tsp_mgs_score::model::Model;
+use tsp_mgs_score::options::TaskChoice;
 
 /// Runs `trainer train`.
 ///

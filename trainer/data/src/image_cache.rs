@@ -19,7 +19,7 @@ use image::ImageReader;
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::preprocess::{Enlarged, decode, kept_size};
 
-use crate::prefetch::in_parallel;
+use crate::parallel::in_parallel;
 use crate::progress::progress_bar;
 
 use entry::{HEADER_BYTES, entry_path};

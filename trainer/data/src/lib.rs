@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod csv_format;
 pub mod files;
 pub mod flags;
+pub mod parallel;
 pub mod prefetch;
 pub mod progress;
 pub mod terminal;

@@ -13,7 +13,8 @@ use rand_chacha::ChaCha8Rng;
 use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, Views};
 
 use crate::image_cache::CachedImage;
-use crate::prefetch::{Ahead, in_parallel};
+use crate::parallel::in_parallel;
+use crate::prefetch::Prefetch;
 
 /// How the batches of a run are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub struct Draw {
 
 /// The training batches of one epoch, in order.
 pub struct Batches {
-    batches: Ahead<Batch>,
+    batches: Prefetch<Result<Batch>>,
     buffers: Buffers,
 }
 
@@ -69,7 +70,7 @@ pub struct Batches {
 type Buffers = Arc<Mutex<Vec<Vec<f32>>>>;
 
 /// Evaluation batches, in the order of the items: all images once, with the windows that are laid down.
-pub struct EvaluationBatches(Ahead<Vec<(usize, Views)>>);
+pub struct EvaluationBatches(Prefetch<Result<Vec<(usize, Views)>>>);
 
 impl BatchPlan {
     /// Number of batches that an epoch of so many images has.
@@ -139,7 +140,7 @@ impl Batches {
         let pixels_each = plan.views.pixel_count();
         let buffers = Buffers::default();
         let used = buffers.clone();
-        let batches = Ahead::new(step..plan.steps(order.len()), move |step| {
+        let batches = Prefetch::steps(step..plan.steps(order.len()), move |step| {
             let items = plan.step(&order, step).to_vec();
             let first = step * plan.batch_size.get();
             let mut pixels = lock(&used).pop().unwrap_or_default();
@@ -180,7 +181,7 @@ impl EvaluationBatches {
     pub fn new(images: Arc<[CachedImage]>, items: &[usize], plan: BatchPlan) -> Result<Self> {
         plan.check(&images, items)?;
         let order = items.to_vec();
-        Ok(Self(Ahead::new(0..plan.steps(order.len()), move |step| {
+        Ok(Self(Prefetch::steps(0..plan.steps(order.len()), move |step| {
             let items = plan.step(&order, step);
             let done = in_parallel(plan.workers, items.to_vec(), |item| {
                 Ok((item, images[item].map()?.enlarged().views(plan.views)?))

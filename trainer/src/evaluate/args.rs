@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::method::Method;
-use crate::device::DeviceChoice;
-use crate::model::ModelArgs;
-use crate::options::OptionArgs;
 use tsp_mgs_data::dataset::DataArgs;
 use tsp_mgs_data::flags::positive;
+use tsp_mgs_score::device::DeviceChoice;
+use tsp_mgs_score::model::ModelArgs;
+use tsp_mgs_score::options::OptionArgs;
 
 /// Flags of `trainer evaluate`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Clone, Debug, Args)]

@@ -4,10 +4,10 @@ use clap::ValueEnum;
 use tsp_mgs_core::options::{Alpha, DEFAULT_CROPS, Inputs, Options};
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
-use crate::model::ModelArgs;
-use crate::options::OptionArgs;
-use crate::predict::Predicted;
 use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_score::model::ModelArgs;
+use tsp_mgs_score::options::OptionArgs;
+use tsp_mgs_score::predict::Predicted;
 
 /// What judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

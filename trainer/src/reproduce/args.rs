@@ -7,9 +7,9 @@ use serde::Deserialize;
 use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::DEFAULT_CROPS;
 
-use crate::device::DeviceChoice;
 use crate::train::Precision;
 use tsp_mgs_data::flags::{UsageError, positive};
+use tsp_mgs_score::device::DeviceChoice;
 
 /// The paper's settings (§4.1; windows and precision are IPCE's and ours, as SPEC §1 and §6 say).
 const EPOCHS: usize = 20;

@@ -10,9 +10,9 @@ use super::job::{Job, Shared, Work};
 use super::paper::{Experiment, Ours, Paper};
 use super::report::Report;
 use super::sets::Set;
-use crate::model::{Model, ModelArgs};
 use tsp_mgs_data::dataset::{self, Layout};
 use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_score::model::{Model, ModelArgs};
 
 /// All that was found before anything runs.
 pub struct Plan<'a> {

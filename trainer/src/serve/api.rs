@@ -27,9 +27,9 @@ use super::pages;
 use super::pipeline::Pipeline;
 use super::refusal::{Reason, Refusal};
 use super::upload::{self, Upload};
-use crate::score::batch::Ready;
-use crate::score::row::Scored;
-use crate::score::text::json_scored;
+use tsp_mgs_score::prepare::Ready;
+use tsp_mgs_score::row::Scored;
+use tsp_mgs_score::text_rows::json_scored;
 
 /// What describes all this to a machine; a test holds the server to it.
 const OPENAPI: &str = include_str!("../../assets/openapi.json");

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::access;
-use crate::compute::ComputeArgs;
-use crate::model::ModelArgs;
-use crate::options::OptionArgs;
 use tsp_mgs_data::flags::{UsageError, positive};
+use tsp_mgs_score::model::ModelArgs;
+use tsp_mgs_score::options::OptionArgs;
+use tsp_mgs_score::scorer_args::ScorerArgs;
 
 /// Flags of `trainer serve`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub struct ServeArgs {
 
     /// Where and how
     #[command(flatten)]
-    pub compute: ComputeArgs,
+    pub compute: ScorerArgs,
 
     /// Print one line a request on standard error
     #[arg(long)]

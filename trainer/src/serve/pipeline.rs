@@ -13,7 +13,7 @@ use anyhow::{Result, anyhow};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
-use tsp_mgs_data::prefetch::caught;
+use tsp_mgs_data::parallel::caught;
 
 /// How much goes on at once.
 #[derive(Clone, Copy)]

@@ -19,14 +19,14 @@ use super::learner::{Learner, StepInput};
 use super::log::{Correlations, EpochRecord, Progress, kept_exactly};
 use super::progress::Display;
 use super::{memory, outcome};
-use crate::device::{self, SelectedDevice};
-use crate::export::{Trained, write_trained};
-use crate::predict::predict;
 use tsp_mgs_data::decoded::{DecodedSet, workers};
 use tsp_mgs_data::files::write_atomically;
 use tsp_mgs_data::loader::{BatchPlan, Batches, Mirroring};
 use tsp_mgs_data::metrics::{plcc, srcc};
 use tsp_mgs_data::splits::{self, Split};
+use tsp_mgs_score::device::{self, SelectedDevice};
+use tsp_mgs_score::export::{Trained, write_trained};
+use tsp_mgs_score::predict::predict;
 
 /// A run's settings.
 const CONFIG: &str = "config.json";
