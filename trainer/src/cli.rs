@@ -1,16 +1,18 @@
 //! The subcommands of `trainer`, and which function runs each.
 
-use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
-use crate::evaluate::EvaluateArgs;
-use crate::reproduce::ReproduceArgs;
-use crate::serve::ServeArgs;
-use crate::synth::SynthArgs;
-use crate::train::TrainArgs;
-use tsp_mgs_data::splits::SplitsArgs;
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tsp_mgs_data::splits::{self, SplitsArgs};
+use tsp_mgs_evaluate::args::EvaluateArgs;
+use tsp_mgs_reproduce::args::ReproduceArgs;
 use tsp_mgs_score::args::ScoreArgs;
-use tsp_mgs_score::device_report::DeviceArgs;
-use tsp_mgs_score::export::ExportArgs;
+use tsp_mgs_score::device_report::{self, DeviceArgs};
+use tsp_mgs_score::export::{self, ExportArgs};
+use tsp_mgs_serve::args::ServeArgs;
+use tsp_mgs_synth::data_set::{self, SynthArgs};
+use tsp_mgs_train::args::TrainArgs;
 
 /// Scores AI-generated images, how good they look and how well they show their prompt; trains what scores them
 #[derive(Debug, Parser)]
@@ -42,4 +44,25 @@ pub enum Command {
     Device(DeviceArgs),
     /// Draw a synthetic data set, for demonstrations and tests
     Synth(SynthArgs),
+}
+
+impl Command {
+    /// Runs the subcommand; the exit code is 1 when it found or left something wrong, as each says.
+    ///
+    /// # Errors
+    /// For wrong flags, and when the work cannot be done.
+    pub fn run(&self) -> Result<ExitCode> {
+        let done = |()| ExitCode::SUCCESS;
+        match self {
+            Self::Score(args) => tsp_mgs_score::run::run(args),
+            Self::Serve(args) => tsp_mgs_serve::server::run(args),
+            Self::Export(args) => export::run(args).map(done),
+            Self::Splits(args) => splits::run(args),
+            Self::Train(args) => tsp_mgs_train::run::run(args).map(done),
+            Self::Evaluate(args) => tsp_mgs_evaluate::run::run(args).map(done),
+            Self::Reproduce(args) => tsp_mgs_reproduce::run::run(args),
+            Self::Device(args) => device_report::run(args).map(done),
+            Self::Synth(args) => data_set::run(args).map(done),
+        }
+    }
 }

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_data::terminal::printable;
-use tsp_mgs_trainer::cli::{Cli, Command};
-use tsp_mgs_trainer::{data, evaluate, reproduce, score, serve, synth, train};
+use tsp_mgs_trainer::cli::Cli;
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -43,18 +42,7 @@ fn main() -> ExitCode {
     prepare_environment();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_freed_memory();
-    let result = match Cli::parse().command {
-        Command::Score(args) => score::run::run(&args),
-        Command::Serve(args) => serve::run(&args),
-        Command::Export(args) => score::export::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Splits(args) => data::splits::run(&args),
-        Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Reproduce(args) => reproduce::run(&args),
-        Command::Device(args) => score::device_report::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Synth(args) => synth::run(&args).map(|()| ExitCode::SUCCESS),
-    };
-    match result {
+    match Cli::parse().command.run() {
         Ok(code) => code,
         // `trainer score … | head` has all it wanted.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

@@ -16,14 +16,14 @@ mod parquet_file;
 mod sheet;
 mod table_file;
 
-mod agiqa_1k;
+pub mod agiqa_1k;
 pub mod agiqa_3k;
 mod aigciqa2023;
 mod aigiqa_20k;
 
 mod files;
 
-pub use args::{ColumnNames, DataArgs};
+pub use args::{DataArgs, OpinionColumns};
 pub use item::{Dataset, Item};
 pub use layout::Layout;
 pub use problem::{Problem, ProblemKind, Problems, quoted_start};

@@ -15,15 +15,14 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, anyhow, bail};
+use entry::{HEADER_BYTES, entry_path};
 use image::ImageReader;
+use index::{Index, Stamp};
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::preprocess::{Enlarged, decode, kept_size};
 
 use crate::parallel::in_parallel;
 use crate::progress::progress_bar;
-
-use entry::{HEADER_BYTES, entry_path};
-use index::{Index, Stamp};
 
 pub use entry::MappedImage;
 

@@ -16,4 +16,5 @@ pub mod flags;
 pub mod parallel;
 pub mod prefetch;
 pub mod progress;
+pub mod settings;
 pub mod terminal;

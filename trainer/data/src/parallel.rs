@@ -39,6 +39,9 @@ pub fn in_parallel<J: Send, R: Send>(
 }
 
 /// Does some work; a panic is an error like any other.
+///
+/// # Errors
+/// Those of the work, and its panics.
 pub fn caught<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
     // What a panic leaves half-done is dropped with the job.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(anyhow!("internal error: {}", text(&*panic))))

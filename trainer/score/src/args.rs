@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 use clap::{Args, ValueEnum};
+use tsp_mgs_data::flags::positive;
 
 use crate::columns;
 use crate::encode::OutputFile;
@@ -14,7 +15,6 @@ use crate::options::OptionArgs;
 use crate::scorer_args::ScorerArgs;
 use crate::shard::Shard;
 use crate::text_rows::Format;
-use tsp_mgs_data::flags::positive;
 
 /// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
 #[derive(Debug, Args)]

@@ -17,11 +17,11 @@ use tsp_mgs_core::preprocess::{PREPROCESS_ID, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, WITHOUT_TEXT};
 use tsp_mgs_core::scorer::{ImageTower, Input, PromptFeatures};
+use tsp_mgs_data::files::{parent, put_in_place, unfinished_folder, write_flushed};
 
 use crate::batching::score_batch;
 use crate::model::{Model, ModelArgs};
 use crate::options::{OptionArgs, named};
-use tsp_mgs_data::files::{parent, put_in_place, write_flushed};
 
 macro_rules! sample {
     ($image:literal, $prompt:literal) => {
@@ -187,12 +187,7 @@ fn manifest(
 
 /// Writes a bundle into a folder beside its place, which it then takes in one step.
 fn stage(out: &Path, manifest: &Manifest, shards: &[Vec<u8>]) -> Result<TempDir> {
-    let parent = parent(out);
-    fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".tsp-mgs-export-")
-        .tempdir_in(parent)
-        .with_context(|| format!("writing into {}", parent.display()))?;
+    let staging = unfinished_folder(parent(out))?;
     for (shard, bytes) in manifest.shards.iter().zip(shards) {
         write_into(staging.path(), &shard.name, bytes)?;
     }

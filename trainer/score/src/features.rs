@@ -11,12 +11,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
-use tempfile::Builder;
 use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
 use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_data::files::write_whole;
 
 use crate::scorer_args::TowerPrecision;
-use tsp_mgs_data::files::make_readable;
 
 const TENSOR: &str = "features";
 
@@ -102,11 +101,7 @@ impl FeatureStore {
                 ("windows".to_owned(), serde_json::to_string(&features.windows)?),
             ]);
             let bytes = serialize([(TENSOR, TensorView::new(Dtype::F32, shape, &data)?)], Some(metadata))?;
-            let file = Builder::new().prefix(".unfinished-").tempfile_in(folder)?;
-            fs::write(file.path(), bytes)?;
-            make_readable(file.path(), 0o644)?;
-            file.persist(&path).map_err(|error| error.error)?;
-            Ok(())
+            write_whole(&path, &bytes)
         };
         keep().with_context(|| format!("keeping features in {}: make room, or leave --features out", path.display()))
     }

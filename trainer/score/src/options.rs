@@ -7,7 +7,6 @@ use tsp_mgs_core::config::ClipConfig;
 use tsp_mgs_core::options::{Alpha, Inputs, Options, PatchMean, Temperature, Words};
 use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
-
 use tsp_mgs_data::flags::UsageError;
 
 /// The options of SPEC §2 to §5; what is not given stays as the model has it.

@@ -11,18 +11,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
-use tempfile::{Builder, NamedTempFile};
 use tsp_mgs_core::result::Run;
+use tsp_mgs_data::files::{UNFINISHED, UnfinishedFile, flush_folder, parent, write_atomically};
 
 use crate::args::Earlier;
 use crate::encode::{Encoder, OutputFile, join};
 use crate::row::ResultRow;
 use crate::run_settings::Settings;
 use crate::tally::{IdHash, Tally};
-use tsp_mgs_data::files::{flush_folder, make_readable, parent, write_atomically};
 
 const ENDING: &str = "part";
-const UNFINISHED: &str = ".unfinished-";
 const SETTINGS: &str = "run.json";
 
 /// The parts of one output file.
@@ -48,7 +46,7 @@ pub struct Part {
 
 /// The part that is being written.
 struct Open {
-    file: NamedTempFile,
+    file: UnfinishedFile,
     encoder: Encoder,
     tally: Tally,
     ids: IdHash,
@@ -134,7 +132,7 @@ impl Parts {
         let part = Part { index: self.finished.len(), tally: open.tally, ids: open.ids.finish() };
         let finish = || -> Result<()> {
             open.encoder.finish()?;
-            open.file.persist(self.folder.join(part.file_name())).map_err(|error| error.error)?;
+            open.file.finish(&self.folder.join(part.file_name()))?;
             Ok(flush_folder(&self.folder)?)
         };
         finish().map_err(|error| self.broken(error))?;
@@ -149,11 +147,10 @@ impl Parts {
     pub fn join(mut self) -> Result<()> {
         self.finish_part()?;
         let joined = || -> Result<()> {
-            let file = Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)?;
+            let file = UnfinishedFile::in_folder(&self.folder)?;
             let parts = self.finished.iter().map(|part| self.folder.join(part.file_name()));
             join(self.output.format, parts, file.reopen()?, &self.settings)?;
-            make_readable(file.path(), 0o644)?;
-            file.persist(&self.output.path).map_err(|error| error.error)?;
+            file.finish(&self.output.path)?;
             Ok(flush_folder(parent(&self.output.path))?)
         };
         joined().map_err(|error| self.broken(error))?;
@@ -167,7 +164,7 @@ impl Parts {
     }
 
     fn begin(&self) -> Result<Open> {
-        let file = Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)?;
+        let file = UnfinishedFile::in_folder(&self.folder)?;
         let encoder = Encoder::new(self.output.format, file.reopen()?)?;
         Ok(Open { file, encoder, tally: Tally::default(), ids: IdHash::default() })
     }

@@ -8,13 +8,13 @@ use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, views};
 use tsp_mgs_core::result::{FoundPrompt, ImageScore};
 use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_data::parallel::caught;
+use tsp_mgs_data::prefetch::Prefetch;
 
 use crate::features::{FeatureStore, ImageFeatures};
 use crate::images;
 use crate::record::{Image, Name, Record};
 use crate::row::Scored;
-use tsp_mgs_data::parallel::caught;
-use tsp_mgs_data::prefetch::Prefetch;
 
 /// Images that wait for the device beside those in the hands of the threads: two batches, and not fewer than
 /// this. 3 MB each with 16 views.

@@ -11,18 +11,17 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{Run, WITHOUT_PROMPT};
 use tsp_mgs_core::scorer::Scorer;
 use tsp_mgs_core::work::Counter;
-
-use crate::images::PassedOver;
-use crate::model::Model;
-use crate::patience::Patience;
 use tsp_mgs_data::progress;
 use tsp_mgs_data::terminal::printable;
 
 use crate::args::ScoreArgs;
 use crate::batching::score_all;
 use crate::features::FeatureStore;
+use crate::images::PassedOver;
+use crate::model::Model;
 use crate::output::Output;
 use crate::parts::Parts;
+use crate::patience::Patience;
 use crate::prepare::prepare_all;
 use crate::record::Records;
 use crate::run_settings::Settings;

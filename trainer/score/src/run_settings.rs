@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::PREPROCESS_ID;
+use tsp_mgs_data::settings::differences;
 
 use crate::args::ScoreArgs;
 use crate::model::Model;
@@ -54,12 +55,7 @@ impl Settings {
     pub fn check(&self, earlier: &[u8]) -> Result<()> {
         let now = serde_json::to_value(self).expect("settings are plain data");
         let earlier: Value = serde_json::from_slice(earlier).context("its settings cannot be read")?;
-        let fields = now.as_object().expect("a struct is an object");
-        let differing: Vec<String> = fields
-            .iter()
-            .filter(|(name, value)| earlier[name.as_str()] != **value)
-            .map(|(name, value)| format!("{name} is {value}, was {}", earlier[name.as_str()]))
-            .collect();
+        let differing = differences(&earlier, &now);
         if !differing.is_empty() {
             bail!("{}", differing.join("; "));
         }

@@ -9,11 +9,11 @@ use tsp_mgs_core::error::Error;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::result::Run;
 use tsp_mgs_core::scorer::{self, ImageTower, Scorer, TOWER_BATCH};
+use tsp_mgs_data::flags::{UsageError, positive};
 use tsp_mgs_kernels::Isa;
 
 use crate::device::{self, DeviceChoice};
 use crate::model::Model;
-use tsp_mgs_data::flags::{UsageError, positive};
 
 /// Device, batch and number type.
 #[derive(Clone, Copy, Debug, Args)]

@@ -16,6 +16,8 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{Schema, SchemaRef};
 use tsp_mgs_core::result::Run;
 use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_data::parallel::caught;
 
 use crate::args::ScoreArgs;
 use crate::arrow_rows;
@@ -27,8 +29,6 @@ use crate::prepare::prepare_all;
 use crate::record::Record;
 use crate::row::ResultRow;
 use crate::tally::Tally;
-use tsp_mgs_data::flags::UsageError;
-use tsp_mgs_data::parallel::caught;
 
 /// Record batches that are read before the one that is scored is done.
 const AHEAD: usize = 2;

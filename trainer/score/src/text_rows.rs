@@ -4,10 +4,10 @@ use anyhow::Result;
 use clap::ValueEnum;
 use serde::Serialize;
 use tsp_mgs_core::result::{ImageResult, Run, TaskScore};
+use tsp_mgs_data::terminal::printable_line;
 
 use crate::columns::{COLUMNS, Cells};
 use crate::row::{ResultRow, Scored};
-use tsp_mgs_data::terminal::printable_line;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -18,7 +18,7 @@ use super::table::Table;
 use super::table_file;
 
 /// The workbook's header, and that of IPCE's lists.
-pub(crate) const HEADER: [&str; 3] = ["Image", "Prompt", "MOS"];
+pub const HEADER: [&str; 3] = ["Image", "Prompt", "MOS"];
 
 /// The header of the raw means.
 pub(crate) const RAW_HEADER: [&str; 2] = ["Image", "Score"];

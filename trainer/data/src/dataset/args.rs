@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::{Columns, Source};
 use super::layout::Layout;
+use crate::flags::column_roles;
 
 /// Which images, prompts and opinion scores.
 #[derive(Clone, Debug, PartialEq, Eq, Args, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub struct DataArgs {
     /// style are optional. Scores may be any finite numbers; the model's own scale is 0 to 5.
     #[arg(long, value_name = "NAMES")]
     #[serde(default)]
-    pub columns: Option<ColumnNames>,
+    pub columns: Option<OpinionColumns>,
 
     /// Leave out rows that are wrong instead of stopping; they are listed in the report
     #[arg(long)]
@@ -51,7 +52,7 @@ pub struct DataArgs {
 /// Names of a table's columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ColumnNames {
+pub struct OpinionColumns {
     /// Paths of images, below the folder of images.
     pub image: String,
     /// Prompts.
@@ -66,7 +67,7 @@ pub struct ColumnNames {
     pub style: Option<String>,
 }
 
-impl ColumnNames {
+impl OpinionColumns {
     /// The columns that are named, in the order of the fields.
     pub(crate) fn all(&self) -> Vec<&str> {
         let optional = [&self.prompt, &self.perception, &self.alignment, &self.generator, &self.style];
@@ -108,18 +109,14 @@ impl ColumnNames {
     }
 }
 
-impl FromStr for ColumnNames {
+impl FromStr for OpinionColumns {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut columns = Self::default();
-        for pair in text.split(',') {
-            let Some((role, name)) = pair.split_once('=') else {
-                return Err(format!("expected ROLE=NAME, found `{pair}`"));
-            };
-            let name = Some(name.trim().to_owned()).filter(|name| !name.is_empty());
-            let Some(name) = name else { return Err(format!("expected the name of a column after `{role}=`")) };
-            let place = match role.trim() {
+        for (role, name) in column_roles(text)? {
+            let name = name.to_owned();
+            let place = match role {
                 "image" if columns.image.is_empty() => {
                     columns.image = name;
                     continue;
@@ -156,7 +153,7 @@ mod tests {
 
     #[test]
     fn columns_are_read_and_mos_means_perception() {
-        let columns: ColumnNames = "image=file,mos=q,alignment=a,style=s".parse().expect("it reads");
+        let columns: OpinionColumns = "image=file,mos=q,alignment=a,style=s".parse().expect("it reads");
         assert_eq!(columns.all(), ["file", "q", "a", "s"]);
         assert_eq!((columns.perception.as_deref(), columns.prompt), (Some("q"), None));
     }
@@ -171,7 +168,7 @@ mod tests {
             ("image=a,mos=b,perception=c", "given twice"),
             ("image=a,picture=b", "found `picture`"),
         ] {
-            let error = text.parse::<ColumnNames>().expect_err(text);
+            let error = text.parse::<OpinionColumns>().expect_err(text);
             assert!(error.contains(expected), "{text}: {error}");
         }
     }

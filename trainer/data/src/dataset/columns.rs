@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::problem::{Notes, ProblemKind, quoted_start};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 
 /// The opinion scale of every published set that is read here.
 pub(crate) const OPINION_SCALE: RangeInclusive<f64> = 0.0..=5.0;
@@ -65,23 +65,23 @@ impl Columns {
     }
 
     /// The rows below the header.
-    pub fn rows<'a>(&self, table: &'a Table) -> &'a [Row] {
+    pub fn rows<'a>(&self, table: &'a Table) -> &'a [TableRow] {
         &table.rows[usize::from(self.has_header).min(table.rows.len())..]
     }
 
     /// The image's name on a row; `None` when it has none.
-    pub fn name(&self, row: &Row) -> Option<String> {
+    pub fn name(&self, row: &TableRow) -> Option<String> {
         let parts: Vec<&str> = self.name.iter().map(|&column| row.cells[column].trim()).collect();
         parts.iter().all(|part| !part.is_empty()).then(|| parts.join("/"))
     }
 
     /// The prompt on a row, empty where there is none.
-    pub fn prompt<'a>(&self, row: &'a Row) -> &'a str {
+    pub fn prompt<'a>(&self, row: &'a TableRow) -> &'a str {
         self.prompt.map_or("", |column| (self.clean_prompt)(&row.cells[column]))
     }
 
     /// What a row says, with all its problems noted.
-    pub fn record(&self, row: &Row, notes: &mut Notes) -> Option<Record> {
+    pub fn record(&self, row: &TableRow, notes: &mut Notes) -> Option<Record> {
         let Some(name) = self.name(row) else {
             notes.no_name(row.line);
             return None;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::problem::{Notes, ProblemKind};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 use crate::csv_format::{self, Quotes, WRONG_QUOTE, read_row};
 
 /// Reads comma-separated values; quoted fields may hold line breaks, blank lines are passed over.
@@ -45,7 +45,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
                     cells.len().to_string(),
                 );
             }
-            Ok(cells) => rows.push(Row { line, cells }),
+            Ok(cells) => rows.push(TableRow { line, cells }),
         }
     }
     let first = rows.first().map(|row| row.cells.clone()).unwrap_or_default();

@@ -10,7 +10,7 @@ use parquet::record::Field;
 use parquet::schema::types::Type;
 
 use super::problem::{Notes, ProblemKind};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 
 /// Reads the named columns, in the order of the names; the others, which may hold whole images, are not decoded.
 pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Table> {
@@ -34,13 +34,13 @@ pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Table> {
     let first: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
     let mut notes = Notes { file: path, problems: Vec::new() };
     // The header stands on no line.
-    let mut rows = vec![Row { line: 0, cells: first.clone() }];
+    let mut rows = vec![TableRow { line: 0, cells: first.clone() }];
     for (record, line) in reader.get_row_iter(Some(projection))?.zip(1..) {
         let record = record.with_context(|| format!("row {line}"))?;
         let cell = |name: &str| record.get_column_iter().find(|(column, _)| *column == name).map(|(_, field)| field);
         let cells = columns.iter().map(|&name| text(name, cell(name).unwrap_or(&Field::Null))).collect();
         match cells {
-            Ok(cells) => rows.push(Row { line, cells }),
+            Ok(cells) => rows.push(TableRow { line, cells }),
             Err(found) => notes.note((line, None), ProblemKind::UnreadableRow, "text or a number", found),
         }
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use calamine::{Data, Reader, Xlsx, open_workbook};
 
 use super::problem::{Notes, ProblemKind};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 
 /// Reads the first sheet; its first row that is not empty is the header.
 pub(crate) fn read(path: &Path) -> Result<Table> {
@@ -20,7 +20,7 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
             continue;
         }
         match cells.iter().map(text).collect() {
-            Ok(cells) => rows.push(Row { line, cells }),
+            Ok(cells) => rows.push(TableRow { line, cells }),
             Err(found) => notes.note((line, None), ProblemKind::UnreadableRow, "text and numbers", found),
         }
     }

@@ -15,7 +15,7 @@ use super::files::{Files, NoFile};
 use super::item::{Dataset, Item};
 use super::layout::Layout;
 use super::problem::{Notes, Problem, ProblemKind, Problems};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
 use super::table_file;
 
 /// What to do about rows that are wrong.
@@ -104,7 +104,7 @@ impl SourceTable {
         Ok(Dataset { name, items, is_synthetic, skipped, sha256 })
     }
 
-    fn item(&self, row: &Row, notes: &mut Notes) -> Option<Item> {
+    fn item(&self, row: &TableRow, notes: &mut Notes) -> Option<Item> {
         let record = self.columns.record(row, notes)?;
         Some(Item {
             image: PathBuf::new(),
@@ -124,12 +124,12 @@ impl SourceTable {
     }
 
     /// The header, if the table has one.
-    pub fn header(&self) -> Option<&Row> {
+    pub fn header(&self) -> Option<&TableRow> {
         self.table.rows.first().filter(|_| self.columns.has_header)
     }
 
     /// The rows below the header.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[TableRow] {
         self.columns.rows(&self.table)
     }
 }

@@ -11,14 +11,14 @@ pub(crate) struct Table {
     /// The first row, which may be a header.
     pub first: Vec<String>,
     /// The readable rows, the first among them.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
     /// The rows that could not be read.
     pub problems: Vec<Problem>,
 }
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
+pub(crate) struct TableRow {
     /// The line on which it starts, from 1.
     pub line: usize,
     pub cells: Vec<String>,

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use memmap2::Mmap;
-use tempfile::Builder;
 use tsp_mgs_core::preprocess::{Enlarged, PREPROCESS_ID};
+
+use crate::files::UnfinishedFile;
 
 /// Bytes before the pixels.
 pub const HEADER_BYTES: usize = 64;
@@ -55,14 +56,14 @@ impl MappedImage {
 
 /// Writes an entry under another name, and gives it its own once it is on the disk.
 pub fn write(folder: &Path, entry: &Path, image: &Enlarged) -> io::Result<()> {
-    let mut file = Builder::new().prefix(".partial-").tempfile_in(folder)?;
+    let mut unfinished = UnfinishedFile::in_folder(folder)?;
     let (width, height) = image.upright_size();
+    let file = unfinished.file();
     file.write_all(&header(width, height))?;
     file.write_all(image.pixels())?;
     // Otherwise the name could reach the disk before the pixels.
-    file.as_file().sync_data()?;
-    file.persist(entry)?;
-    Ok(())
+    file.sync_data()?;
+    unfinished.finish(entry)
 }
 
 fn header(width: u32, height: u32) -> [u8; HEADER_BYTES] {

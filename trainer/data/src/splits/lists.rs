@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::split::Split;
 use crate::dataset::{self, DataArgs, Item, List, Problem, ProblemKind, Problems, SourceTable};
+use crate::files::{parent, put_in_place, unfinished_folder};
 
 /// The lists of a folder: for training, and for testing, which IPCE calls validation.
 pub(super) const LISTS: [&str; 2] = ["train.csv", "val.csv"];
@@ -115,21 +116,17 @@ pub(super) fn write_table(dir: &Path, source: &SourceTable, items: &[Item], spli
     if fs::symlink_metadata(dir).is_ok() {
         bail!("{} exists already; take another folder, or remove it", dir.display());
     }
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let context = || format!("writing splits to {}", dir.display());
-    fs::create_dir_all(parent).with_context(context)?;
-    let draft = tempfile::Builder::new().prefix(".splits").tempdir_in(parent).with_context(context)?;
-    // Inside, as a temporary folder is closed to other users.
-    let inner = draft.path().join("splits");
+    let draft = unfinished_folder(parent(dir)).with_context(context)?;
     for split in splits {
-        let folder = inner.join(&split.folder);
+        let folder = draft.path().join(&split.folder);
         fs::create_dir_all(&folder).with_context(context)?;
         for (name, part) in LISTS.into_iter().zip([&split.train, &split.test]) {
             let lines: HashSet<usize> = part.iter().map(|&i| items[i].line).collect();
             write_list(&folder.join(name), source, &lines).with_context(context)?;
         }
     }
-    fs::rename(&inner, dir).with_context(context)
+    put_in_place(&draft.keep(), dir)
 }
 
 /// Writes the rows on the given lines, below the table's header if it has one.

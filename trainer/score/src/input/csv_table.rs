@@ -6,10 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use csv::{ByteRecord, Reader};
+use tsp_mgs_data::csv_format::{self, Quotes, WRONG_QUOTE, read_row};
 
 use super::table::{ImageCell, InputColumns, InputRow, Table};
 use crate::record::Records;
-use tsp_mgs_data::csv_format::{self, Quotes, WRONG_QUOTE, read_row};
 
 /// Opens a table.
 ///

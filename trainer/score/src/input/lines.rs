@@ -4,7 +4,6 @@ use std::io::{BufRead, Read};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
-
 use tsp_mgs_core::metadata::parse_json;
 
 use super::paths::of_path;

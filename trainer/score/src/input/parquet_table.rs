@@ -8,11 +8,11 @@ use anyhow::{Result, anyhow, ensure};
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use tsp_mgs_data::parallel::caught;
 
 use super::cells;
 use super::table::{FoundColumns, InputColumns, Table};
 use crate::record::{Record, Records};
-use tsp_mgs_data::parallel::caught;
 
 /// Rows that are read at once: of paths, and of whole images.
 const PATHS: usize = 1024;

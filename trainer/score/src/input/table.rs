@@ -7,6 +7,7 @@ use anyhow::{Context, Result, anyhow};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tsp_mgs_core::result::FoundPrompt;
+use tsp_mgs_data::flags::column_roles;
 
 use crate::images::check_no_address;
 use crate::record::{Image, Name, Record};
@@ -66,14 +67,7 @@ impl FromStr for InputColumns {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut columns = Self::default();
-        for pair in text.split(',') {
-            let Some((role, name)) = pair.split_once('=') else {
-                return Err(format!("expected ROLE=NAME, found `{pair}`"));
-            };
-            let (role, name) = (role.trim(), name.trim());
-            if name.is_empty() {
-                return Err(format!("expected the name of a column after `{role}=`"));
-            }
+        for (role, name) in column_roles(text)? {
             let place = match role {
                 "id" => &mut columns.id,
                 "image" => &mut columns.image,
