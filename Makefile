@@ -53,7 +53,9 @@ format: ## Check the formatting
 	cargo fmt --all --check
 
 # DOCS_RS keeps the CUDA build from downloading LLVM: it is type-checked and not linked.
-lint: wasm-target www/node_modules/.package-lock.json ## Check types and lints of all code, CUDA included
+lint: wasm-target www/node_modules/.package-lock.json ## Check types, lints and imports of all code, CUDA included
+	python3 -m unittest discover -s tests -p "circles_test.py"
+	python3 tests/circles.py
 	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda,tsp-mgs-kernels/rivals -- -D warnings
 	cargo clippy --locked -p tsp-mgs-trainer -- -D warnings
 	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings

@@ -24,6 +24,16 @@ pub enum PromptSet {
     Adv,
 }
 
+impl Task {
+    /// Its name in flags, messages and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Perception => "perception",
+            Self::Alignment => "alignment",
+        }
+    }
+}
+
 impl PromptSet {
     /// The set that the paper's best model of a task uses.
     pub fn default_for(task: Task) -> Self {

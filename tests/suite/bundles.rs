@@ -9,8 +9,7 @@ use tsp_mgs_core::bundle::{BundleReader, MANIFEST, MAX_SHARD_BYTES, Manifest, We
 use tsp_mgs_core::config::{ClipConfig, TextConfig, VisionConfig};
 use tsp_mgs_core::scorer::ImageTower;
 use tsp_mgs_core::seeded;
-use tsp_mgs_trainer::cli::ModelArgs;
-use tsp_mgs_trainer::model::Model;
+use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 
 use crate::support::{assert_close, magnitude, repository, trainer};
 

@@ -8,8 +8,7 @@ use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use tsp_mgs_core::seeded;
 use tsp_mgs_core::weights::{RawTensor, Tensors, read_safetensors};
-use tsp_mgs_trainer::cli::ModelArgs;
-use tsp_mgs_trainer::model::Model;
+use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 

@@ -1,7 +1,7 @@
 use std::fs;
 
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_trainer::dataset::{DataArgs, Dataset, Layout, Problem, ProblemKind, Problems, open};
+use tsp_mgs_trainer::data::dataset::{DataArgs, Dataset, Layout, Problem, ProblemKind, Problems, open};
 
 use crate::tables::{DataFolder, parquet_file, workbook};
 

@@ -10,10 +10,9 @@ use tempfile::TempDir;
 use tsp_mgs_core::clip::Clip;
 use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
 use tsp_mgs_core::tokenizer::Tokenizer;
-use tsp_mgs_trainer::cli::ModelArgs;
-use tsp_mgs_trainer::dataset::{self, DataArgs};
-use tsp_mgs_trainer::model::Model;
-use tsp_mgs_trainer::splits;
+use tsp_mgs_trainer::data::dataset::{self, DataArgs};
+use tsp_mgs_trainer::data::splits;
+use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 
 use crate::support::{read, trainer};
 

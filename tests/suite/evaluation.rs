@@ -6,12 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{GenericImageView, RgbImage};
 use serde_json::{Value, json};
-use tsp_mgs_trainer::evaluation::{Evaluation, OtherTask, Row, plots, write_report};
+use tsp_mgs_trainer::evaluate::evaluation::{Evaluation, JudgedImage, OtherTask};
+use tsp_mgs_trainer::evaluate::report::{plots, write_report};
 
 use crate::support::{fixture, read};
 
-fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> Row {
-    Row {
+fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> JudgedImage {
+    JudgedImage {
         image: fixture("images").join(image),
         prompt: "a cat".into(),
         generator: Some(generator.into()),
@@ -22,7 +23,7 @@ fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> Row {
     }
 }
 
-fn evaluation(rows: Vec<Row>) -> Evaluation {
+fn evaluation(rows: Vec<JudgedImage>) -> Evaluation {
     Evaluation {
         task: "perception".into(),
         model: "the model".into(),
@@ -256,7 +257,7 @@ fn the_page_shows_hostile_texts_as_texts() {
     evaluation.rows[1].other = Some(OtherTask { task: hostile.into(), mos: 1.0, predicted: 1.0 });
     let page = page(evaluation);
     assert!(!page.contains("<img src=x") && !page.contains("<script") && !page.contains("'><b>"));
-    let escaped = "&quot;&gt;&lt;img src=x onerror=&#39;alert(1)&#39;&gt;&lt;script&gt;&amp;amp;&lt;/script&gt;";
+    let escaped = "&quot;&gt;&lt;img src=x onerror=&#x27;alert(1)&#x27;&gt;&lt;script&gt;&amp;amp;&lt;&#x2f;script&gt;";
     assert!(page.contains(&format!("title=\"{escaped}\"><bdi>{escaped}</bdi>")), "the prompt is shown");
     assert!(page.contains("default-src 'none'"), "what escaping missed would not run");
 }

@@ -9,7 +9,7 @@ use tsp_mgs_core::scorer::{ImageTower, Input, Scorer};
 use tsp_mgs_core::seeded;
 use tsp_mgs_core::transformer::Attention;
 use tsp_mgs_core::work::Counter;
-use tsp_mgs_trainer::score::score_batch;
+use tsp_mgs_trainer::score::batching::score_batch;
 
 use crate::support::{assert_close, assert_passes_alone, magnitude, software_gpu};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use image::{Rgb, RgbImage};
-use tsp_mgs_trainer::image_cache::{CachedImage, ImageCache, data_set_hash};
+use tsp_mgs_trainer::data::image_cache::{CachedImage, ImageCache, data_set_hash};
 
 use crate::support::{fixture, read};
 

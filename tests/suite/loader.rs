@@ -9,9 +9,10 @@ use image::RgbImage;
 use image::imageops::{crop_imm, flip_horizontal};
 use tempfile::TempDir;
 use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, decode, enlarged_size, views};
-use tsp_mgs_trainer::ahead::{Ahead, in_parallel};
-use tsp_mgs_trainer::batches::{Batch, BatchPlan, Batches, Draw, EvaluationBatches, Mirroring};
-use tsp_mgs_trainer::image_cache::CachedImage;
+use tsp_mgs_trainer::data::image_cache::CachedImage;
+use tsp_mgs_trainer::data::loader::{Batch, BatchPlan, Batches, Draw, EvaluationBatches, Mirroring};
+use tsp_mgs_trainer::data::parallel::in_parallel;
+use tsp_mgs_trainer::data::prefetch::Prefetch;
 
 use crate::image_cache::fill;
 use crate::support::{assert_close, fixture, read};
@@ -248,7 +249,7 @@ fn a_job_that_panics_is_an_error_and_the_others_are_done() {
 fn work_ahead_waits_for_its_user_and_ends_with_it() {
     let made = Arc::new(AtomicUsize::new(0));
     let counter = made.clone();
-    let mut ahead = Ahead::new(0..10_000, move |step| {
+    let mut ahead = Prefetch::steps(0..10_000, move |step| {
         counter.fetch_add(1, Ordering::SeqCst);
         Ok(step)
     });
@@ -264,7 +265,7 @@ fn work_ahead_waits_for_its_user_and_ends_with_it() {
 
 #[test]
 fn the_first_error_ends_work_ahead() {
-    let mut ahead = Ahead::new(0..5, |step| if step == 2 { panic!("step {step}") } else { Ok(step) });
+    let mut ahead = Prefetch::steps(0..5, |step| if step == 2 { panic!("step {step}") } else { Ok(step) });
     assert_eq!(ahead.next().expect("more").expect("no error"), 0);
     assert_eq!(ahead.next().expect("more").expect("no error"), 1);
     assert_eq!(ahead.next().expect("more").expect_err("a panic").to_string(), "internal error: step 2");

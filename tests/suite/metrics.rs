@@ -1,7 +1,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
-use tsp_mgs_trainer::metrics::{Interval, Metrics, krcc, plcc, plcc_fitted, rmse, srcc};
+use tsp_mgs_trainer::data::metrics::{Interval, Metrics, krcc, plcc, plcc_fitted, rmse, srcc};
 
 use crate::support::json;
 

@@ -9,7 +9,7 @@ use tsp_mgs_core::preprocess::{Views, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, TaskScore};
 use tsp_mgs_core::scorer::{ImageTower, Input, Scorer};
-use tsp_mgs_trainer::score::score_batch;
+use tsp_mgs_trainer::score::batching::score_batch;
 
 use crate::parity::{Case, every_choice, manifest, shards};
 use crate::support::{assert_close, fixture, read, software_gpu};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use serde_json::Value;
-use tsp_mgs_trainer::dataset::{DataArgs, Dataset, Item, Problems, open};
-use tsp_mgs_trainer::splits::{Split, draw, prompt_key, read, validation};
+use tsp_mgs_trainer::data::dataset::{DataArgs, Dataset, Item, Problems, open};
+use tsp_mgs_trainer::data::splits::{Split, draw, prompt_key, read, validation};
 
 use crate::support::trainer;
 use crate::tables::{DataFolder, parquet_file, workbook};

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use burn::tensor::Device;
 use serde_json::Value;
 use tsp_mgs_core::weights::{RawTensor, Tensors, read_safetensors};
-use tsp_mgs_trainer::device::{DeviceChoice, select};
+use tsp_mgs_trainer::score::device::{DeviceChoice, select};
 
 /// A file below `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {

@@ -92,8 +92,8 @@ fn an_interrupted_set_is_continued_and_a_finished_one_is_left_alone() {
     fs::remove_file(folder.path().join("data.csv")).expect("removing");
     fs::remove_file(folder.path().join("images/beta_normal_001.jpg")).expect("removing");
     // What a killed run leaves.
-    fs::write(folder.path().join("images/.synth-abcdef"), "half an image").expect("writing");
-    fs::write(folder.path().join(".synth-abcdef"), "half a table").expect("writing");
+    fs::write(folder.path().join("images/.unfinished-abcdef"), "half an image").expect("writing");
+    fs::write(folder.path().join(".unfinished-abcdef"), "half a table").expect("writing");
     for message in ["wrote ", "already"] {
         let output = synth(folder.path(), N_IMAGES, 5, 1);
         assert!(String::from_utf8_lossy(&output.stdout).contains(message), "{}", stderr(&output));

@@ -9,9 +9,9 @@ use tsp_mgs_core::parameters::named_tensors;
 use tsp_mgs_core::weights::Tensors;
 use tsp_mgs_core::work::Counter;
 use tsp_mgs_core::{seeded, selfcheck};
+use tsp_mgs_trainer::train::config::{Freeze, Optimiser, TrainingPrecision};
 use tsp_mgs_trainer::train::learner::{Learner, StepInput, read};
 use tsp_mgs_trainer::train::schedule::Schedule;
-use tsp_mgs_trainer::train::{Freeze, Optimiser, Precision};
 
 use crate::support::{assert_passes_alone, fixture, json, software_gpu, tensors, values};
 
@@ -85,7 +85,13 @@ fn options(tasks: &[serde_json::Value]) -> Vec<Options> {
     tasks.iter().map(parse).collect()
 }
 
-fn learner(tasks: Vec<Options>, weight_decay: f64, precision: Precision, freeze: Freeze, device: &Device) -> Learner {
+fn learner(
+    tasks: Vec<Options>,
+    weight_decay: f64,
+    precision: TrainingPrecision,
+    freeze: Freeze,
+    device: &Device,
+) -> Learner {
     learner_with(&Optimiser { weight_decay, precision, freeze, ..PLAIN }, tasks, device)
 }
 
@@ -95,7 +101,7 @@ const PLAIN: Optimiser = Optimiser {
     weight_decay: 0.0,
     alpha_rate: 0.0,
     micro_batch: 4,
-    precision: Precision::F32,
+    precision: TrainingPrecision::F32,
     checkpointing: false,
     freeze: Freeze::None,
 };
@@ -269,7 +275,7 @@ fn weights_after_1_5_and_50_steps_equal_pytorchs() {
     assert!(fixture_data.runs.len() >= 7);
     for case in &fixture_data.runs {
         let tasks = options(&case.tasks);
-        let precision = if case.rounds_to_fp16 { Precision::ClipFp16Step } else { Precision::F32 };
+        let precision = if case.rounds_to_fp16 { TrainingPrecision::ClipFp16Step } else { TrainingPrecision::F32 };
         let mut learner = learner(tasks.clone(), case.weight_decay, precision, Freeze::None, &Device::flex());
         let start = elements(&learner.frozen_clip(), learner.config(), &fixture_data.parameters);
         for step in 1..=50 {
@@ -327,7 +333,7 @@ fn a_frozen_tower_stays_and_the_other_moves() {
     let fixture_data = Fixture::read();
     for (freeze, frozen_is_visual) in [(Freeze::Image, true), (Freeze::Text, false)] {
         let tasks = options(&fixture_data.gradients[0].tasks);
-        let mut learner = learner(tasks.clone(), 5e-4, Precision::F32, freeze, &Device::flex());
+        let mut learner = learner(tasks.clone(), 5e-4, TrainingPrecision::F32, freeze, &Device::flex());
         let before = elements(&learner.frozen_clip(), learner.config(), &fixture_data.parameters);
         let batch = Prepared::new(&fixture_data.batches[0], &learner, &tasks);
         learner.step(&batch.input(), 4, 1e-3, 0.0).expect("a step");
@@ -352,7 +358,8 @@ fn bf16_gradients_point_where_float32s_do() {
         let gradients = learner.clip.clone().map(&mut InPlaceOf(gradients));
         (result.loss, elements(&gradients, learner.config(), &fixture_data.parameters).concat())
     };
-    let ((loss, exact), (rounded_loss, rounded)) = (gradients(Precision::F32), gradients(Precision::Bf16));
+    let ((loss, exact), (rounded_loss, rounded)) =
+        (gradients(TrainingPrecision::F32), gradients(TrainingPrecision::Bf16));
     assert_within(rounded_loss, loss, 0.02 * loss, "loss in bfloat16");
     assert_ne!(rounded_loss, loss, "nothing was rounded");
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();

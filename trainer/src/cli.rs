@@ -1,25 +1,18 @@
-//! Subcommands and flags, nothing else.
+//! The subcommands of `trainer`, and which function runs each.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::process::ExitCode;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::de::DeserializeOwned;
-use tsp_mgs_core::bundle::WeightType;
-use tsp_mgs_core::config::{Activation, ClipConfig};
-use tsp_mgs_core::options::{Alpha, Inputs, Options, PatchMean, Temperature, Words};
-use tsp_mgs_core::preprocess::ViewPlan;
-use tsp_mgs_core::prompts::{PromptSet, Task};
-
-use crate::evaluate::EvaluateArgs;
-use crate::probe::DeviceArgs;
-use crate::reproduce::ReproduceArgs;
-use crate::score::ScoreArgs;
-use crate::serve::ServeArgs;
-use crate::splits::SplitsArgs;
-use crate::synth::SynthArgs;
-use crate::train::TrainArgs;
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use tsp_mgs_data::splits::{self, SplitsArgs};
+use tsp_mgs_evaluate::args::EvaluateArgs;
+use tsp_mgs_reproduce::args::ReproduceArgs;
+use tsp_mgs_score::args::ScoreArgs;
+use tsp_mgs_score::device_report::{self, DeviceArgs};
+use tsp_mgs_score::export::{self, ExportArgs};
+use tsp_mgs_serve::args::ServeArgs;
+use tsp_mgs_synth::data_set::{self, SynthArgs};
+use tsp_mgs_train::args::TrainArgs;
 
 /// Scores AI-generated images, how good they look and how well they show their prompt; trains what scores them
 #[derive(Debug, Parser)]
@@ -53,200 +46,23 @@ pub enum Command {
     Synth(SynthArgs),
 }
 
-/// Flags of `trainer export`.
-#[derive(Debug, Args)]
-pub struct ExportArgs {
-    /// Element type of the weights
-    ///
-    /// f16 halves the download, q8 quarters it; the score difference is measured and printed.
-    #[arg(long, value_name = "TYPE", value_parser = named::<WeightType>(&["f32", "f16", "q8"]), default_value = "f16")]
-    pub dtype: WeightType,
-
-    /// Leave the text tower out: perception only, without the words of the prompt
-    #[arg(long)]
-    pub vision_only: bool,
-
-    /// The model's name; default: the name of its file or bundle
-    #[arg(long, value_name = "NAME")]
-    pub name: Option<String>,
-
-    /// Folder to write; it must not exist yet
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-
-    /// Replace the bundle that stands in the folder
-    #[arg(long)]
-    pub overwrite: bool,
-
-    /// Which weights
-    #[command(flatten)]
-    pub model: ModelArgs,
-
-    /// How to score
-    #[command(flatten)]
-    pub options: OptionArgs,
-}
-
-/// Which weights; without a flag, the built-in demonstration, trained on synthetic images.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Model")]
-pub struct ModelArgs {
-    /// CLIP weights: .safetensors, .bin or .pt with Hugging Face's or OpenAI's names
-    ///
-    /// Or their folder, or the index of weights in several files (.index.json). Scores zero-shot, with CLIP as it is.
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
-    pub clip: Option<PathBuf>,
-
-    /// A model bundle, as `trainer export` writes it
-    #[arg(long, value_name = "DIR")]
-    pub model: Option<PathBuf>,
-
-    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
-    #[arg(long, value_name = "NAME", value_parser = named::<Activation>(&["quick_gelu", "gelu"]), requires = "clip")]
-    pub activation: Option<Activation>,
-}
-
-/// The options of SPEC §2 to §5; what is not given stays as the model has it.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Scoring (as the model has it where not given)")]
-pub struct OptionArgs {
-    /// What to score: perception, alignment or both; default: all that the model can
-    #[arg(long, value_name = "TASK", value_enum)]
-    pub task: Option<TaskChoice>,
-
-    /// Task-specific prompts: adj or ant for perception, adv for alignment
-    #[arg(long, value_name = "SET", value_parser = named::<PromptSet>(&["adj", "ant", "adv"]))]
-    pub prompts: Option<PromptSet>,
-
-    /// Weight of the whole image against its patches, in [0, 1]
-    ///
-    /// The paper's best: 0 for perception, 1 for alignment.
-    #[arg(long, value_name = "A", value_parser = parse_alpha)]
-    pub alpha: Option<f64>,
-
-    /// Number of patches: fewer are faster and less exact
-    #[arg(long, value_name = "N", value_parser = parse_crops)]
-    pub crops: Option<usize>,
-
-    /// What to look at: image, patches or both
-    #[arg(long, value_name = "INPUTS", value_parser = named::<Inputs>(&["image", "patches", "both"]))]
-    pub inputs: Option<Inputs>,
-
-    /// Leave out the similarity of the prompt's words: of both tasks, or of one
-    #[arg(long, value_name = "TASK", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "both")]
-    pub no_fine: Option<TaskChoice>,
-
-    /// Factor before the softmax: clip (its learned scale) or none (the paper's Eq. 3 as printed)
-    #[arg(long, value_name = "NAME", value_parser = named::<Temperature>(&["clip", "none"]))]
-    pub temperature: Option<Temperature>,
-
-    /// What counts as a word: tokens (byte pairs) or merged (their mean over each word)
-    #[arg(long, value_name = "NAME", value_parser = named::<Words>(&["tokens", "merged"]))]
-    pub words: Option<Words>,
-
-    /// How patch features are averaged: raw or normalised
-    #[arg(long, value_name = "NAME", value_parser = named::<PatchMean>(&["raw", "normalised"]))]
-    pub patch_mean: Option<PatchMean>,
-}
-
-/// Reads a whole number that is not 0; the standard library's own complaint speaks of types.
-pub(crate) fn positive<T: FromStr>(text: &str) -> Result<T, &'static str> {
-    text.parse().map_err(|_| "expected a whole number, 1 or more")
-}
-
-/// Flags that do not fit the model, or each other: exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(String);
-
-impl UsageError {
-    /// With what is wrong and what to do.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-}
-
-/// Tasks to score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TaskChoice {
-    /// How good it looks
-    Perception,
-    /// How well it shows its prompt
-    Alignment,
-    /// Both
-    Both,
-}
-
-impl TaskChoice {
-    pub(crate) fn includes(self, task: Task) -> bool {
-        match self {
-            Self::Perception => task == Task::Perception,
-            Self::Alignment => task == Task::Alignment,
-            Self::Both => true,
-        }
-    }
-}
-
-impl OptionArgs {
-    /// Applies the flags to the tasks that a model has.
+impl Command {
+    /// Runs the subcommand; the exit code is 1 when it found or left something wrong, as each says.
     ///
     /// # Errors
-    /// When the model lacks a task that was asked for, or prompts were given for another task.
-    pub fn apply(&self, mut tasks: Vec<Options>) -> Result<Vec<Options>, UsageError> {
-        if let Some(choice) = self.task {
-            for task in [Task::Perception, Task::Alignment].into_iter().filter(|&task| choice.includes(task)) {
-                if !tasks.iter().any(|options| options.task() == task) {
-                    let task = task_name(task);
-                    return Err(UsageError(format!(
-                        "the model does not score {task}; leave --task out to score what it can"
-                    )));
-                }
-            }
-            tasks.retain(|options| choice.includes(options.task()));
+    /// For wrong flags, and when the work cannot be done.
+    pub fn run(&self) -> Result<ExitCode> {
+        let done = |()| ExitCode::SUCCESS;
+        match self {
+            Self::Score(args) => tsp_mgs_score::run::run(args),
+            Self::Serve(args) => tsp_mgs_serve::server::run(args),
+            Self::Export(args) => export::run(args).map(done),
+            Self::Splits(args) => splits::run(args),
+            Self::Train(args) => tsp_mgs_train::run::run(args).map(done),
+            Self::Evaluate(args) => tsp_mgs_evaluate::run::run(args).map(done),
+            Self::Reproduce(args) => tsp_mgs_reproduce::run::run(args),
+            Self::Device(args) => device_report::run(args).map(done),
+            Self::Synth(args) => data_set::run(args).map(done),
         }
-        if let Some(prompts) = self.prompts {
-            let Some(options) = tasks.iter_mut().find(|options| options.task() == prompts.task()) else {
-                let (levels, task) = (prompts.levels().join("/"), task_name(prompts.task()));
-                return Err(UsageError(format!("the prompts {levels} are for {task}, which is not scored here")));
-            };
-            options.prompts = prompts;
-        }
-        for options in &mut tasks {
-            options.alpha = self.alpha.map_or(options.alpha, Alpha::Fixed);
-            options.crops = self.crops.unwrap_or(options.crops);
-            options.inputs = self.inputs.unwrap_or(options.inputs);
-            options.fine &= !self.no_fine.is_some_and(|choice| choice.includes(options.task()));
-            options.temperature = self.temperature.unwrap_or(options.temperature);
-            options.words = self.words.unwrap_or(options.words);
-            options.patch_mean = self.patch_mean.unwrap_or(options.patch_mean);
-        }
-        Ok(tasks)
     }
-}
-
-/// A task's name in messages and in JSON.
-pub fn task_name(task: Task) -> &'static str {
-    match task {
-        Task::Perception => "perception",
-        Task::Alignment => "alignment",
-    }
-}
-
-fn parse_alpha(text: &str) -> Result<f64, String> {
-    let alpha: f64 = text.parse().map_err(|_| "expected a number in [0, 1]".to_owned())?;
-    (0.0..=1.0).contains(&alpha).then_some(alpha).ok_or_else(|| "expected a number in [0, 1]".to_owned())
-}
-
-fn parse_crops(text: &str) -> Result<usize, String> {
-    let max = ViewPlan::max_crops(ClipConfig::vit_b_32().vision.image_size as u32);
-    let crops = text.parse().ok().filter(|crops| (1..=max).contains(crops));
-    crops.ok_or_else(|| format!("expected 1 to {max}, which every image has"))
-}
-
-/// A flag whose value core names: the names are shown in the help, and core reads them.
-fn named<T: DeserializeOwned + Clone + Send + Sync + 'static>(
-    names: &'static [&'static str],
-) -> impl TypedValueParser<Value = T> {
-    PossibleValuesParser::new(names)
-        .map(|name| serde_json::from_value(name.into()).expect("core reads the names that are listed here"))
 }

@@ -1,32 +1,17 @@
-//! The native side of TSP-MGS: files, devices and the command line around `tsp-mgs-core`.
+//! The native side of TSP-MGS as one library: what the command line can do, a Rust program can call.
+//!
+//! Each subcommand has a crate with a struct of its flags and a function `run`; the parts that these are made of are public,
+//! too. The crates depend on each other in one direction: `data` and `score` below `train` and `evaluate`, these below
+//! `reproduce`.
 
 #![recursion_limit = "256"]
 
-pub mod ahead;
-pub mod batches;
 pub mod cli;
-mod clip_file;
-pub mod compute;
-pub mod data;
-pub mod dataset;
-pub mod device;
-pub mod evaluate;
-pub mod evaluation;
-pub mod export;
-pub mod files;
-pub mod image_cache;
-pub mod images;
-pub mod metrics;
-pub mod model;
-pub mod patience;
-pub mod probe;
-mod pytorch;
-pub mod reproduce;
-mod safetensors_file;
-pub mod score;
-mod separated;
-pub mod serve;
-pub mod splits;
-pub mod synth;
-pub mod terminal;
-pub mod train;
+
+pub use tsp_mgs_data as data;
+pub use tsp_mgs_evaluate as evaluate;
+pub use tsp_mgs_reproduce as reproduce;
+pub use tsp_mgs_score as score;
+pub use tsp_mgs_serve as serve;
+pub use tsp_mgs_synth as synth;
+pub use tsp_mgs_train as train;

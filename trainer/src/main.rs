@@ -4,9 +4,9 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
-use tsp_mgs_trainer::terminal::printable;
-use tsp_mgs_trainer::{evaluate, export, probe, reproduce, score, serve, splits, synth, train};
+use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_data::terminal::printable;
+use tsp_mgs_trainer::cli::Cli;
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -42,18 +42,7 @@ fn main() -> ExitCode {
     prepare_environment();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_freed_memory();
-    let result = match Cli::parse().command {
-        Command::Score(args) => score::run(&args),
-        Command::Serve(args) => serve::run(&args),
-        Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Splits(args) => splits::run(&args),
-        Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Reproduce(args) => reproduce::run(&args),
-        Command::Device(args) => probe::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Synth(args) => synth::run(&args).map(|()| ExitCode::SUCCESS),
-    };
-    match result {
+    match Cli::parse().command.run() {
         Ok(code) => code,
         // `trainer score … | head` has all it wanted.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

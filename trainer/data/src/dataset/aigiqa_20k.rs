@@ -1,0 +1,29 @@
+//! AIGIQA-20K (Li et al. 2024, arXiv 2404.03407), as the NTIRE 2024 challenge published it: `info_train.csv`.
+//!
+//! Rows are name, prompt and score, without a header. There is one score, which is perception. The challenge's
+//! validation list, `info_val.csv`, has no scores.
+
+use super::columns::{Columns, OPINION_SCALE, Source, is_header};
+
+/// Columns of the list without scores.
+pub(crate) const WITHOUT_SCORES: usize = 2;
+
+pub(crate) fn columns(first: &[String]) -> Option<Columns> {
+    let has_header = is_header(first, &["name", "prompt", "mos"]);
+    let is_row = (WITHOUT_SCORES..=WITHOUT_SCORES + 1).contains(&first.len())
+        && is_image(&first[0])
+        && first.get(WITHOUT_SCORES).is_none_or(|score| score.trim().parse::<f64>().is_ok());
+    (has_header || is_row).then(|| Columns {
+        prompt: Some(1),
+        perception: Some(2).filter(|&column| column < first.len()),
+        scale: Some(OPINION_SCALE),
+        // Generators have underscores in their names: `LCM_SD1.5_0123.png`.
+        generator: Source::Name(|name| name.rsplit_once('_').map(|(generator, _)| generator)),
+        has_header,
+        ..Columns::of_name(0)
+    })
+}
+
+fn is_image(name: &str) -> bool {
+    [".png", ".jpg", ".jpeg"].iter().any(|ending| name.trim().to_ascii_lowercase().ends_with(ending))
+}

@@ -1,0 +1,175 @@
+//! Flags that say which data set.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::columns::{Columns, Source};
+use super::layout::Layout;
+use crate::flags::column_roles;
+
+/// Which images, prompts and opinion scores.
+#[derive(Clone, Debug, PartialEq, Eq, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// Table of opinion scores, or the folder that holds it
+    ///
+    /// Read as published: AGIQA-3K, AGIQA-1K, AIGCIQA2023, AIGIQA-20K, and what `trainer synth` writes.
+    /// Any other CSV or Parquet file needs --columns.
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+
+    /// Layout of the table; default: told by its first row
+    #[arg(long, value_name = "LAYOUT", value_enum, conflicts_with = "columns")]
+    #[serde(default)]
+    pub layout: Option<Layout>,
+
+    /// Folder of the images; default: the table's
+    ///
+    /// Images are searched below it. With this flag, a file at exactly DIR/NAME goes before others of that
+    /// name.
+    #[arg(long, value_name = "DIR")]
+    #[serde(default)]
+    pub images: Option<PathBuf>,
+
+    /// Columns of another table: image=NAME,prompt=NAME,mos=NAME
+    ///
+    /// image is required, and one of perception (mos means the same) and alignment; prompt, generator and
+    /// style are optional. Scores may be any finite numbers; the model's own scale is 0 to 5.
+    #[arg(long, value_name = "NAMES")]
+    #[serde(default)]
+    pub columns: Option<OpinionColumns>,
+
+    /// Leave out rows that are wrong instead of stopping; they are listed in the report
+    #[arg(long)]
+    #[serde(default)]
+    pub skip_bad: bool,
+}
+
+/// Names of a table's columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpinionColumns {
+    /// Paths of images, below the folder of images.
+    pub image: String,
+    /// Prompts.
+    pub prompt: Option<String>,
+    /// Scores of how good images look.
+    pub perception: Option<String>,
+    /// Scores of how well images show their prompts.
+    pub alignment: Option<String>,
+    /// Which model made an image.
+    pub generator: Option<String>,
+    /// The style that a prompt asks for.
+    pub style: Option<String>,
+}
+
+impl OpinionColumns {
+    /// The columns that are named, in the order of the fields.
+    pub(crate) fn all(&self) -> Vec<&str> {
+        let optional = [&self.prompt, &self.perception, &self.alignment, &self.generator, &self.style];
+        let mut names = vec![self.image.as_str()];
+        for name in optional.into_iter().flatten() {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// Where the columns stand in a header.
+    ///
+    /// # Errors
+    /// The first column that is not there.
+    pub(crate) fn find<'a>(&'a self, header: &[String]) -> Result<Columns, &'a str> {
+        let column = |name: &'a str| header.iter().position(|found| found.trim() == name).ok_or(name);
+        let optional = |name: &'a Option<String>| name.as_deref().map(column).transpose();
+        let source = |name| optional(name).map(|column| column.map_or(Source::Nowhere, Source::Column));
+        Ok(Columns {
+            prompt: optional(&self.prompt)?,
+            perception: optional(&self.perception)?,
+            alignment: optional(&self.alignment)?,
+            generator: source(&self.generator)?,
+            style: source(&self.style)?,
+            ..Columns::of_name(column(&self.image)?)
+        })
+    }
+
+    /// Where a list of images has its names and, if it has them, its prompts.
+    ///
+    /// # Errors
+    /// The name of the images' column when it is not there.
+    pub(crate) fn find_in_list<'a>(&'a self, header: &[String]) -> Result<Columns, &'a str> {
+        let column = |name: &str| header.iter().position(|found| found.trim() == name);
+        let image = column(&self.image).ok_or(self.image.as_str())?;
+        Ok(Columns { prompt: self.prompt.as_deref().and_then(column), ..Columns::of_name(image) })
+    }
+}
+
+impl FromStr for OpinionColumns {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut columns = Self::default();
+        for (role, name) in column_roles(text)? {
+            let name = name.to_owned();
+            let place = match role {
+                "image" if columns.image.is_empty() => {
+                    columns.image = name;
+                    continue;
+                }
+                "image" => return Err("image is given twice".to_owned()),
+                "prompt" => &mut columns.prompt,
+                "mos" | "perception" => &mut columns.perception,
+                "alignment" => &mut columns.alignment,
+                "generator" => &mut columns.generator,
+                "style" => &mut columns.style,
+                role => {
+                    return Err(format!(
+                        "expected image, prompt, mos, perception, alignment, generator or style before `=`, found `{role}`"
+                    ));
+                }
+            };
+            if place.replace(name).is_some() {
+                return Err(format!("{role} is given twice, or as mos and as perception"));
+            }
+        }
+        if columns.image.is_empty() {
+            return Err("expected image=NAME".to_owned());
+        }
+        if columns.perception.is_none() && columns.alignment.is_none() {
+            return Err("expected a column of scores: mos=NAME, perception=NAME or alignment=NAME".to_owned());
+        }
+        Ok(columns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_read_and_mos_means_perception() {
+        let columns: OpinionColumns = "image=file,mos=q,alignment=a,style=s".parse().expect("it reads");
+        assert_eq!(columns.all(), ["file", "q", "a", "s"]);
+        assert_eq!((columns.perception.as_deref(), columns.prompt), (Some("q"), None));
+    }
+
+    #[test]
+    fn wrong_columns_say_what_was_expected() {
+        for (text, expected) in [
+            ("image", "expected ROLE=NAME"),
+            ("image=,mos=a", "name of a column after `image=`"),
+            ("image=a", "a column of scores"),
+            ("mos=a", "expected image=NAME"),
+            ("image=a,mos=b,perception=c", "given twice"),
+            ("image=a,picture=b", "found `picture`"),
+        ] {
+            let error = text.parse::<OpinionColumns>().expect_err(text);
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+}

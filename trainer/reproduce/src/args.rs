@@ -1,0 +1,281 @@
+//! Flags of `trainer reproduce`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use tsp_mgs_core::config::Activation;
+use tsp_mgs_core::options::DEFAULT_CROPS;
+use tsp_mgs_data::flags::{UsageError, count, positive};
+use tsp_mgs_score::device::DeviceChoice;
+use tsp_mgs_train::config::TrainingPrecision;
+use tsp_mgs_train::paper_settings::{BATCH, EPOCHS, LEARNING_RATE, LEARNING_RATE_TEXT, REPEATS, TRAIN_CROPS};
+
+/// Flags of `trainer reproduce`.
+#[derive(Clone, Debug, Args)]
+pub struct ReproduceArgs {
+    /// Which of the paper's tables and figures
+    #[arg(value_name = "EXPERIMENT", value_enum)]
+    pub experiment: Choice,
+
+    /// Folder of the data sets: AGIQA-3K for all but table2, AGIQA-1K for table2
+    ///
+    /// Each is found by its table, in the folder itself or in one right below it.
+    #[arg(long, value_name = "ROOT")]
+    pub data: PathBuf,
+
+    /// CLIP weights to start from: the paper's are OpenAI's ViT-B/32
+    #[arg(long, value_name = "FILE")]
+    pub clip: PathBuf,
+
+    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
+    #[arg(long, value_name = "NAME", value_parser = parse_activation)]
+    pub activation: Option<Activation>,
+
+    /// Folder of split lists, as IPCE has them; default: the folder splits of each data set
+    ///
+    /// It holds a folder AGIQA-3K or AGIQA-1K with 1/train.csv, 1/val.csv and so on, or those right away.
+    /// Without lists, splits are drawn from the seed.
+    #[arg(long, value_name = "DIR")]
+    pub splits: Option<PathBuf>,
+
+    /// Folder of the results, and of each job's run; the same command goes on with it
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Runs side by side; default: one for each device
+    #[arg(long, value_name = "N", value_parser = positive::<std::num::NonZeroUsize>)]
+    pub jobs: Option<std::num::NonZeroUsize>,
+
+    /// NVIDIA GPUs, by number: 0,1 takes turns between two
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    pub devices: Vec<usize>,
+
+    /// Where to compute, if not on --devices: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = parse_device, conflicts_with = "devices")]
+    pub device: String,
+
+    /// Splits to train and test on
+    #[arg(long, value_name = "N", default_value_t = REPEATS, value_parser = count)]
+    pub repeats: usize,
+
+    /// Decides all that is drawn: splits without lists, order, windows, mirroring
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Also train IPCE's configuration: adv prompts, no words, mean of image and patches
+    #[arg(long)]
+    pub baselines: bool,
+
+    /// Keep the weights of every run, both protocols
+    ///
+    /// For ViT-B/32 1.2 GB a run; without it, only reports and logs stay. Checkpoints go when a run is done.
+    #[arg(long)]
+    pub keep_models: bool,
+
+    /// Leave out wrong rows and images of AGIQA-3K, too
+    ///
+    /// AGIQA-1K's are always left out: its table has one name with two scores.
+    #[arg(long)]
+    pub skip_bad: bool,
+
+    /// Folder of decoded images, shared by all jobs; default: image-cache in --out
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+
+    /// Print the names of the jobs, one a line, and run none
+    #[arg(long, conflicts_with = "only")]
+    pub list: bool,
+
+    /// Run one job and write no table: for a scheduler that spreads the jobs of --list over machines
+    ///
+    /// They share --out. The command without this flag then finds them finished, and writes the tables.
+    #[arg(long, value_name = "JOB")]
+    pub only: Option<String>,
+
+    /// What to train otherwise
+    #[command(flatten)]
+    pub training: TrainingArgs,
+}
+
+/// What to train otherwise than the paper; every result says so.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Training (the paper's, where not given; every result says what differs)")]
+pub struct TrainingArgs {
+    /// Times that every training image is seen
+    #[arg(long, value_name = "EPOCHS", default_value_t = EPOCHS, value_parser = count)]
+    pub epochs: usize,
+
+    /// Images in a step
+    #[arg(long, value_name = "IMAGES", default_value_t = BATCH, value_parser = count)]
+    pub batch: usize,
+
+    /// Images whose gradients are computed at once; default: the whole batch
+    #[arg(long, value_name = "IMAGES", value_parser = count)]
+    pub micro_batch: Option<usize>,
+
+    /// Windows of an image in a step
+    #[arg(long, value_name = "N", default_value_t = TRAIN_CROPS, value_parser = count)]
+    pub train_crops: usize,
+
+    /// Windows of an image that are scored
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_CROPS, value_parser = count)]
+    pub crops: usize,
+
+    /// Highest learning rate
+    #[arg(long, value_name = "RATE", default_value = LEARNING_RATE_TEXT)]
+    pub lr: f64,
+
+    /// Element types
+    #[arg(long, value_name = "TYPE", value_enum, default_value_t = TrainingPrecision::F32)]
+    pub precision: TrainingPrecision,
+
+    /// Compute activations again in the backward pass: less memory, more time
+    #[arg(long)]
+    pub checkpointing: bool,
+
+    /// Share of the training prompts that is held out to choose the honest protocol's epoch
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub validation: f64,
+}
+
+/// What to reproduce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub enum Choice {
+    /// AGIQA-1K
+    Table2,
+    /// Perception on AGIQA-3K
+    Table3,
+    /// Alignment on AGIQA-3K
+    Table4,
+    /// Prompts and inputs
+    Table5,
+    /// With and without the initial prompt
+    Fig5,
+    /// The resized image, patches, or both
+    Fig6,
+    /// The weight α
+    Fig7,
+    /// All of them
+    All,
+}
+
+impl Choice {
+    /// Whether it includes an experiment of `paper.json`.
+    pub fn includes(self, id: &str) -> bool {
+        self == Self::All || self.to_possible_value().is_some_and(|value| value.get_name() == id)
+    }
+}
+
+impl ReproduceArgs {
+    /// The devices of the jobs that run side by side, as `trainer train` names them.
+    ///
+    /// # Errors
+    /// When NVIDIA GPUs are named and this program has no CUDA.
+    pub fn slots(&self) -> Result<Vec<String>, UsageError> {
+        if !self.devices.is_empty() && !cfg!(feature = "cuda") {
+            let text = "--devices names NVIDIA GPUs, and this program was built without CUDA; build it with `cargo build \
+                        --release --features cuda`, or pass --device";
+            return Err(UsageError::new(text));
+        }
+        let devices: Vec<String> = match self.devices.as_slice() {
+            [] => vec![self.device.clone()],
+            numbers => numbers.iter().map(|number| format!("cuda:{number}")).collect(),
+        };
+        let jobs = self.jobs.map_or(devices.len(), std::num::NonZeroUsize::get);
+        Ok(devices.into_iter().cycle().take(jobs).collect())
+    }
+
+    /// Everything in which the training that is asked for differs from the paper's; empty for none.
+    pub fn differences(&self) -> Vec<String> {
+        let training = &self.training;
+        let mut found = Vec::new();
+        let mut number = |what: &str, is: usize, paper: usize| {
+            if is != paper {
+                found.push(format!("{what} {is} instead of {paper}"));
+            }
+        };
+        number("splits", self.repeats, REPEATS);
+        number("epochs", training.epochs, EPOCHS);
+        number("batch", training.batch, BATCH);
+        number("windows in training", training.train_crops, TRAIN_CROPS);
+        number("windows in scoring", training.crops, DEFAULT_CROPS);
+        if training.lr != LEARNING_RATE {
+            found.push(format!("learning rate {:e} instead of {LEARNING_RATE:e}", training.lr));
+        }
+        if training.precision != TrainingPrecision::F32 {
+            let name = precision_name(training.precision);
+            found.push(format!("precision {name} instead of f32"));
+        }
+        if training.validation != 0.0 {
+            found.push(format!("{} of the training prompts held out to choose an epoch", training.validation));
+        }
+        if let Some(images) = training.micro_batch.filter(|&images| images < training.batch) {
+            found.push(format!("gradients of {images} images at once, which changes rounding only"));
+        }
+        found
+    }
+}
+
+/// The value of `--precision`.
+pub fn precision_name(precision: TrainingPrecision) -> String {
+    precision.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn parse_device(text: &str) -> Result<String, String> {
+    text.parse::<DeviceChoice>().map(|_| text.to_owned())
+}
+
+fn parse_activation(text: &str) -> Result<Activation, String> {
+    use serde::de::IntoDeserializer;
+    use serde::de::value::{Error, StrDeserializer};
+    let name: StrDeserializer<Error> = text.into_deserializer();
+    Activation::deserialize(name).map_err(|_| "expected quick_gelu or gelu".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        args: ReproduceArgs,
+    }
+
+    fn parse(flags: &[&str]) -> ReproduceArgs {
+        let required = ["trainer", "fig7", "--data", "a", "--clip", "b", "--out", "c"];
+        Flags::try_parse_from(required.iter().chain(flags)).unwrap_or_else(|error| panic!("{error}")).args
+    }
+
+    #[test]
+    fn without_flags_nothing_differs_from_the_paper_and_one_job_runs_at_a_time() {
+        let args = parse(&[]);
+        assert_eq!((args.differences(), args.slots().expect("no GPU is named")), (vec![], vec!["auto".to_owned()]));
+    }
+
+    #[test]
+    fn jobs_share_a_device_and_what_differs_is_told() {
+        let args = parse(&["--device", "cpu", "--jobs", "3", "--lr", "1e-5", "--micro-batch", "4"]);
+        assert_eq!(args.slots().expect("no GPU is named"), ["cpu"; 3]);
+        let expected =
+            ["learning rate 1e-5 instead of 5e-6", "gradients of 4 images at once, which changes rounding only"];
+        assert_eq!(args.differences(), expected);
+    }
+
+    #[cfg(feature = "cuda")]
+    #[test]
+    fn gpus_take_turns() {
+        let slots = |flags: &[&str]| parse(flags).slots().expect("CUDA is built in");
+        assert_eq!(slots(&["--devices", "0,1"]), ["cuda:0", "cuda:1"]);
+        assert_eq!(slots(&["--devices", "0,1", "--jobs", "3"]), ["cuda:0", "cuda:1", "cuda:0"]);
+    }
+
+    #[test]
+    fn a_name_includes_itself_and_all_includes_everything() {
+        assert!(Choice::Fig7.includes("fig7") && Choice::All.includes("table2") && !Choice::Fig7.includes("fig5"));
+    }
+}

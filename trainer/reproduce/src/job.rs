@@ -1,0 +1,261 @@
+//! One training or evaluation: what is asked of `trainer`, and where it leaves its result.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use tsp_mgs_core::options::Inputs;
+use tsp_mgs_core::prompts::Task;
+use tsp_mgs_data::dataset::{DataArgs, Layout, OpinionColumns, agiqa_1k, agiqa_3k};
+
+use crate::args::{ReproduceArgs, precision_name};
+use crate::paper::{Setting, Weight};
+use crate::sets::{Set, flags};
+
+/// One data set, split, task and method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Name of its folder: the same for the same job.
+    pub name: String,
+    /// The images.
+    pub layout: Layout,
+    /// Whose opinion scores are predicted.
+    pub task: Task,
+    /// What is done.
+    pub work: Work,
+    /// Which split.
+    pub split: usize,
+}
+
+/// What a job does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Trains and tests.
+    Train(Setting),
+    /// Tests the CLIP file as it is, by a method of `trainer evaluate`.
+    ZeroShot(String),
+}
+
+/// What every job shares.
+pub struct Shared<'a> {
+    /// The flags.
+    pub args: &'a ReproduceArgs,
+    /// SHA-256 of the CLIP file.
+    pub clip_sha256: String,
+    /// Threads of each job that prepare images.
+    pub workers: usize,
+}
+
+impl Job {
+    /// With a name that follows from the rest.
+    pub fn new(layout: Layout, task: Task, work: Work, split: usize) -> Self {
+        let what = match &work {
+            Work::ZeroShot(method) => method.clone(),
+            Work::Train(setting) => {
+                let alpha = match (setting.inputs, setting.alpha) {
+                    (Inputs::Both, Weight::Fixed(alpha)) => format!("_alpha-{alpha}"),
+                    (Inputs::Both, Weight::Learned(_)) => "_alpha-learned".into(),
+                    _ => String::new(),
+                };
+                let fine = if setting.fine { "" } else { "_no-fine" };
+                format!("{}_{}{alpha}{fine}", word(&setting.prompts), word(&setting.inputs))
+            }
+        };
+        let name = format!("{}_{}_{what}_split-{split}", layout.name(), task.name()).to_lowercase();
+        Self { name, layout, task, work, split }
+    }
+
+    /// The task that the scores are made for: that of the prompts, which may be trained on the other one's opinions.
+    pub fn scored_task(&self) -> Task {
+        match &self.work {
+            Work::Train(setting) => setting.prompts.task(),
+            Work::ZeroShot(_) => self.task,
+        }
+    }
+
+    /// The folder of its run.
+    pub fn folder(&self, out: &Path) -> PathBuf {
+        out.join("jobs").join(&self.name)
+    }
+
+    /// What it writes last.
+    pub fn result(&self, out: &Path) -> PathBuf {
+        let name = match self.work {
+            Work::Train(_) => "report.json",
+            Work::ZeroShot(_) => "evaluation.json",
+        };
+        self.folder(out).join(name)
+    }
+
+    /// What it prints to; locked while it runs.
+    pub fn log(&self, out: &Path) -> PathBuf {
+        out.join("logs").join(format!("{}.txt", self.name))
+    }
+
+    /// The arguments of `trainer`, but for the device.
+    pub fn arguments(&self, shared: &Shared, set: &Set, data: &DataArgs) -> Vec<String> {
+        let args = shared.args;
+        let mut all: Vec<String> = Vec::new();
+        let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
+        flag("out", self.folder(&args.out).display().to_string());
+        flag("task", self.scored_task().name().into());
+        flag("clip", args.clip.display().to_string());
+        if let Some(activation) = &args.activation {
+            flag("activation", word(activation));
+        }
+        flag("workers", shared.workers.to_string());
+        flag("cache", args.cache.clone().unwrap_or_else(|| args.out.join("image-cache")).display().to_string());
+        flag("split", self.split.to_string());
+        match (&set.lists, &self.work) {
+            (Some(lists), _) => flag("splits", lists.display().to_string()),
+            (None, Work::ZeroShot(_)) => flag("seed", args.seed.to_string()),
+            (None, Work::Train(_)) => {}
+        }
+        all.extend(flags(data));
+        let (subcommand, own) = match &self.work {
+            Work::Train(setting) => ("train", train_flags(setting, args)),
+            Work::ZeroShot(method) => ("evaluate", vec!["--method".into(), method.clone()]),
+        };
+        all.insert(0, subcommand.into());
+        all.extend(own);
+        all
+    }
+
+    /// How it reads its data set: prompts of the other task are trained on the scores of the job's task, by naming columns.
+    ///
+    /// # Errors
+    /// When the table's columns have no names for that.
+    pub fn data_args(&self, set: &Set) -> Result<DataArgs> {
+        let data =
+            DataArgs { data: set.table.clone(), layout: None, images: None, columns: None, skip_bad: set.skip_bad };
+        let prompts = self.scored_task();
+        if prompts == self.task {
+            return Ok(DataArgs { layout: Some(set.layout), ..data });
+        }
+        let is_raw = set.table.file_name().is_some_and(|name| name == "AIGC_all.csv");
+        let [name, prompt, _, _, _, mos_quality, _, mos_align, _] = agiqa_3k::HEADER;
+        let (image, prompt, scores) = match (set.layout, self.task) {
+            (Layout::Agiqa3k, Task::Perception) => (name, prompt, mos_quality),
+            (Layout::Agiqa3k, Task::Alignment) => (name, prompt, mos_align),
+            (Layout::Agiqa1k, Task::Perception) if !is_raw => agiqa_1k::HEADER.into(),
+            _ => bail!(
+                "{} has no prompts beside its scores, which {} needs; put AIGC_MOS_Zscore.xlsx beside it",
+                set.table.display(),
+                self.name
+            ),
+        };
+        let scores = Some(scores.to_owned());
+        let (perception, alignment) = match prompts {
+            Task::Perception => (scores, None),
+            Task::Alignment => (None, scores),
+        };
+        let columns = OpinionColumns {
+            image: image.into(),
+            prompt: Some(prompt.into()),
+            perception,
+            alignment,
+            ..OpinionColumns::default()
+        };
+        Ok(DataArgs { columns: Some(columns), ..data })
+    }
+
+    /// Removes the checkpoints of a finished training: several times the size of its weights.
+    ///
+    /// # Errors
+    /// When they cannot be removed.
+    pub fn clear_checkpoints(&self, out: &Path) -> Result<()> {
+        self.clear(out, "checkpoints")
+    }
+
+    /// Removes the weights of a finished training.
+    ///
+    /// # Errors
+    /// When they cannot be removed.
+    pub fn clear_models(&self, out: &Path) -> Result<()> {
+        self.clear(out, "paper")?;
+        self.clear(out, "honest")
+    }
+
+    fn clear(&self, out: &Path, name: &str) -> Result<()> {
+        let folder = self.folder(out).join(name);
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))
+    }
+}
+
+/// The flags of `trainer train` alone.
+fn train_flags(setting: &Setting, args: &ReproduceArgs) -> Vec<String> {
+    let training = &args.training;
+    let mut all: Vec<String> = Vec::new();
+    let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
+    flag("prompts", word(&setting.prompts));
+    flag("inputs", word(&setting.inputs));
+    if let (Inputs::Both, Weight::Fixed(alpha)) = (setting.inputs, setting.alpha) {
+        flag("alpha", alpha.to_string());
+    }
+    flag("seed", args.seed.to_string());
+    flag("epochs", training.epochs.to_string());
+    flag("batch", training.batch.to_string());
+    flag("train-crops", training.train_crops.to_string());
+    flag("crops", training.crops.to_string());
+    flag("lr", training.lr.to_string());
+    flag("precision", precision_name(training.precision));
+    flag("validation", training.validation.to_string());
+    if let Some(images) = training.micro_batch {
+        flag("micro-batch", images.to_string());
+    }
+    if training.checkpointing {
+        all.push("--checkpointing".into());
+    }
+    if let (Inputs::Both, Weight::Learned(_)) = (setting.inputs, setting.alpha) {
+        all.push("--learn-alpha".into());
+    }
+    if !setting.fine {
+        all.push("--no-fine".into());
+    }
+    all
+}
+
+/// The one word that a value is in JSON and on the command line.
+fn word<T: Serialize>(value: &T) -> String {
+    let value = serde_json::to_value(value).expect("a name is plain data");
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use tsp_mgs_core::prompts::PromptSet;
+
+    use super::*;
+    use tsp_mgs_data::dataset::Dataset;
+
+    #[test]
+    fn prompts_of_the_other_task_are_trained_on_the_scores_of_the_jobs_task() {
+        let data = Dataset {
+            name: "AGIQA-3K".into(),
+            items: Vec::new(),
+            is_synthetic: false,
+            skipped: Vec::new(),
+            sha256: String::new(),
+        };
+        let table = PathBuf::from("data.csv");
+        let set = Set { layout: Layout::Agiqa3k, table, data, lists: None, numbers: Vec::new(), skip_bad: false };
+        let flags_of = |task, prompts| {
+            let setting = Setting { prompts, inputs: Inputs::Image, alpha: Weight::Fixed(1.0), fine: true };
+            let job = Job::new(Layout::Agiqa3k, task, Work::Train(setting), 1);
+            flags(&job.data_args(&set).expect("the columns are known")).join(" ")
+        };
+        assert_eq!(flags_of(Task::Perception, PromptSet::Ant), "--data data.csv");
+        assert_eq!(
+            flags_of(Task::Perception, PromptSet::Adv),
+            "--data data.csv --columns image=name,prompt=prompt,alignment=mos_quality"
+        );
+        assert_eq!(
+            flags_of(Task::Alignment, PromptSet::Adj),
+            "--data data.csv --columns image=name,prompt=prompt,perception=mos_align"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Where the data sets and their splits lie.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tsp_mgs_data::dataset::{self, DataArgs, Dataset, Layout};
+use tsp_mgs_data::splits;
+
+use crate::args::ReproduceArgs;
+
+/// A data set that experiments need.
+pub struct Set {
+    /// Which one.
+    pub layout: Layout,
+    /// Its table.
+    pub table: PathBuf,
+    /// What the table holds.
+    pub data: Dataset,
+    /// Folder of its lists; `None` when splits are drawn.
+    pub lists: Option<PathBuf>,
+    /// The splits to use; fewer than asked for when the lists have no more.
+    pub numbers: Vec<usize>,
+    /// Whether wrong rows are left out.
+    pub skip_bad: bool,
+}
+
+impl Set {
+    /// Finds a data set below the root, and its splits.
+    ///
+    /// # Errors
+    /// When it is not there or there twice, when its table, an image or a list is wrong.
+    pub fn find(args: &ReproduceArgs, layout: Layout, needed_by: &str) -> Result<Self> {
+        let table = table(&args.data, layout, needed_by)?;
+        let skip_bad = args.skip_bad || layout == Layout::Agiqa1k;
+        let data_args = DataArgs { data: table.clone(), layout: Some(layout), images: None, columns: None, skip_bad };
+        let data = dataset::open(&data_args).with_context(|| format!("reading {}", layout.name()))?;
+        let lists = lists(args, layout, &table)?;
+        let numbers = match &lists {
+            None => (1..=args.repeats).collect(),
+            Some(folder) => {
+                let splits = splits::read(folder, &data_args, &data)?;
+                let numbers = splits.iter().filter_map(|split| split.folder.parse().ok());
+                numbers.take(args.repeats).collect()
+            }
+        };
+        Ok(Self { layout, table, data, lists, numbers, skip_bad })
+    }
+}
+
+/// The flags of `trainer train` that say the same.
+pub fn flags(args: &DataArgs) -> Vec<String> {
+    let mut flags = vec!["--data".into(), args.data.display().to_string()];
+    if let Some(columns) = &args.columns {
+        let roles = [
+            ("image", Some(&columns.image)),
+            ("prompt", columns.prompt.as_ref()),
+            ("perception", columns.perception.as_ref()),
+            ("alignment", columns.alignment.as_ref()),
+        ];
+        let pairs: Vec<String> =
+            roles.into_iter().filter_map(|(role, name)| Some(format!("{role}={}", name?))).collect();
+        flags.extend(["--columns".into(), pairs.join(",")]);
+    }
+    if args.skip_bad {
+        flags.push("--skip-bad".into());
+    }
+    flags
+}
+
+/// The table of a data set, in the root or in a folder of it.
+fn table(root: &Path, layout: Layout, needed_by: &str) -> Result<PathBuf> {
+    let mut folders = vec![root.to_owned()];
+    folders.extend(children(root)?);
+    let found: Vec<PathBuf> = folders.iter().filter_map(|folder| Layout::find(folder, Some(layout)).ok()).collect();
+    match found.as_slice() {
+        [table] => Ok(table.clone()),
+        [] => bail!(
+            "{needed_by} needs {}, which is neither in {} nor in a folder of it: expected its {} there",
+            layout.name(),
+            root.display(),
+            layout.files().join(" or ")
+        ),
+        [one, two, ..] => bail!(
+            "{} is below {} twice: {} and {}; pass as --data the folder of the one that is meant",
+            layout.name(),
+            root.display(),
+            one.display(),
+            two.display()
+        ),
+    }
+}
+
+/// The folder of a data set's lists.
+fn lists(args: &ReproduceArgs, layout: Layout, table: &Path) -> Result<Option<PathBuf>> {
+    let Some(root) = &args.splits else {
+        let beside = table.with_file_name("splits");
+        return Ok(beside.is_dir().then_some(beside));
+    };
+    let is_its = |folder: &PathBuf| {
+        folder.file_name().is_some_and(|name| name.to_string_lossy().eq_ignore_ascii_case(layout.name()))
+    };
+    // What is named after the data set goes before what is not.
+    let mut candidates: Vec<PathBuf> = children(root)?.into_iter().filter(is_its).collect();
+    candidates.push(root.clone());
+    let candidates = candidates.into_iter().flat_map(|folder| [folder.join("splits"), folder]);
+    for folder in candidates.filter(|folder| folder.is_dir()) {
+        let is_numbered =
+            |child: &PathBuf| child.file_name().is_some_and(|name| name.to_string_lossy().parse::<u32>().is_ok());
+        if children(&folder)?.iter().any(is_numbered) {
+            return Ok(Some(folder));
+        }
+    }
+    bail!(
+        "no splits of {0} in {1}: expected {1}/{0}/1/train.csv, or {1}/1/train.csv; leave --splits out to draw them",
+        layout.name(),
+        root.display()
+    )
+}
+
+/// The folders in a folder, in the order of their names.
+fn children(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("looking for data sets in {}", folder.display()))?;
+    let mut folders: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    Ok(folders)
+}

@@ -1,0 +1,149 @@
+//! Cells of Arrow columns: what a Parquet file or a stream says of an image.
+
+use anyhow::{Result, bail};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type};
+use arrow_array::{Array, RecordBatch, StructArray};
+use arrow_schema::{DataType, Field, Schema};
+
+use super::table::{FoundColumns, ImageCell, InputColumns, InputRow, Table};
+use crate::record::Record;
+
+/// The columns of a table or stream, which can be read as what they are to be.
+///
+/// # Errors
+/// Names the column that is missing or of another type, and what it has to be.
+pub fn columns(schema: &Schema, names: &InputColumns) -> Result<FoundColumns> {
+    let mut columns = names.find(schema.fields().iter().map(|field| field.name().as_str()))?;
+    let data_type = |name: &str| schema.field_with_name(name).map(Field::data_type);
+    let image = data_type(&columns.image)?;
+    if !is_image(image) {
+        bail!(
+            "column `{}`: expected paths (text), images (bytes) or Hugging Face's images, found {image}",
+            columns.image
+        );
+    }
+    let is_id = |name: &String| data_type(name).is_ok_and(is_text);
+    columns.id = columns.id.filter(|name| names.names_id() || is_id(name));
+    for name in [&columns.id, &columns.prompt].into_iter().flatten() {
+        let found = data_type(name)?;
+        if !is_text(found) {
+            bail!("column `{name}`: expected text or whole numbers, found {found}");
+        }
+    }
+    Ok(columns)
+}
+
+/// Whether a column can hold images, and not only their paths.
+pub fn holds_bytes(schema: &Schema, image: &str) -> bool {
+    schema.field_with_name(image).is_ok_and(|field| !is_text(field.data_type()))
+}
+
+/// One row of a batch whose columns were checked.
+pub fn record(batch: &RecordBatch, table: &Table, columns: &FoundColumns, row: usize, place: u64) -> Record {
+    match table_row(batch, columns, row, place) {
+        Ok(row) => table.record(row),
+        Err(error) => table.failed(place, error),
+    }
+}
+
+fn table_row(batch: &RecordBatch, columns: &FoundColumns, row: usize, place: u64) -> Result<InputRow> {
+    let text_of = |name: &Option<String>| -> Result<Option<String>> {
+        match name.as_deref().and_then(|name| batch.column_by_name(name)) {
+            Some(column) => text(column.as_ref(), row),
+            None => Ok(None),
+        }
+    };
+    let image = match batch.column_by_name(&columns.image) {
+        Some(column) => image(column.as_ref(), row)?,
+        None => ImageCell::Nothing,
+    };
+    Ok(InputRow { place, id: text_of(&columns.id)?, image, prompt: text_of(&columns.prompt)? })
+}
+
+fn is_image(data_type: &DataType) -> bool {
+    match data_type {
+        // Hugging Face's `Image`: `{bytes, path}`.
+        DataType::Struct(fields) => fields.iter().any(|field| field.name() == "bytes" && is_bytes(field.data_type())),
+        other => {
+            is_bytes(other) || matches!(text_type(other), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+        }
+    }
+}
+
+fn is_bytes(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    let data_type = text_type(data_type);
+    data_type.is_integer()
+        || matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null)
+}
+
+/// The type of a dictionary's values; any other type as it is.
+fn text_type(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::Dictionary(_, values) => values,
+        other => other,
+    }
+}
+
+fn text(column: &dyn Array, row: usize) -> Result<Option<String>> {
+    if column.is_null(row) {
+        return Ok(None);
+    }
+    let text = match column.data_type() {
+        DataType::Null => return Ok(None),
+        DataType::Utf8 => column.as_string::<i32>().value(row).to_owned(),
+        DataType::LargeUtf8 => column.as_string::<i64>().value(row).to_owned(),
+        DataType::Utf8View => column.as_string_view().value(row).to_owned(),
+        DataType::Int8 => column.as_primitive::<Int8Type>().value(row).to_string(),
+        DataType::Int16 => column.as_primitive::<Int16Type>().value(row).to_string(),
+        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).to_string(),
+        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).to_string(),
+        DataType::UInt8 => column.as_primitive::<UInt8Type>().value(row).to_string(),
+        DataType::UInt16 => column.as_primitive::<UInt16Type>().value(row).to_string(),
+        DataType::UInt32 => column.as_primitive::<UInt32Type>().value(row).to_string(),
+        DataType::UInt64 => column.as_primitive::<UInt64Type>().value(row).to_string(),
+        DataType::Dictionary(_, _) => {
+            let dictionary = column.as_any_dictionary();
+            return text(dictionary.values().as_ref(), dictionary.normalized_keys()[row]);
+        }
+        other => bail!("expected text or whole numbers, found {other}"),
+    };
+    Ok(Some(text))
+}
+
+fn image(column: &dyn Array, row: usize) -> Result<ImageCell> {
+    if column.is_null(row) {
+        return Ok(ImageCell::Nothing);
+    }
+    if let Some(bytes) = bytes(column, row) {
+        return Ok(ImageCell::Bytes(bytes.to_vec()));
+    }
+    if let Some(fields) = column.as_struct_opt() {
+        return of_struct(fields, row);
+    }
+    Ok(text(column, row)?.map_or(ImageCell::Nothing, ImageCell::Text))
+}
+
+fn of_struct(fields: &StructArray, row: usize) -> Result<ImageCell> {
+    let field = |name: &str| fields.column_by_name(name).filter(|field| !field.is_null(row));
+    if let Some(bytes) = field("bytes").and_then(|field| bytes(field.as_ref(), row)) {
+        return Ok(ImageCell::Bytes(bytes.to_vec()));
+    }
+    match field("path") {
+        Some(path) => Ok(text(path.as_ref(), row)?.map_or(ImageCell::Nothing, ImageCell::Text)),
+        None => Ok(ImageCell::Nothing),
+    }
+}
+
+fn bytes(column: &dyn Array, row: usize) -> Option<&[u8]> {
+    match column.data_type() {
+        DataType::Binary => Some(column.as_binary::<i32>().value(row)),
+        DataType::LargeBinary => Some(column.as_binary::<i64>().value(row)),
+        DataType::BinaryView => Some(column.as_binary_view().value(row)),
+        _ => None,
+    }
+}

@@ -1,0 +1,88 @@
+//! Parquet files, read a few rows at a time.
+
+use std::fs::File;
+use std::iter;
+use std::path::Path;
+
+use anyhow::{Result, anyhow, ensure};
+use arrow_array::RecordBatch;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use tsp_mgs_data::parallel::caught;
+
+use super::cells;
+use super::table::{FoundColumns, InputColumns, Table};
+use crate::record::{Record, Records};
+
+/// Rows that are read at once: of paths, and of whole images.
+const PATHS: usize = 1024;
+const IMAGES: usize = 16;
+
+/// Opens a file.
+///
+/// # Errors
+/// When it cannot be read, or lacks a column.
+pub fn open(path: &Path, table: Table, columns: &InputColumns) -> Result<Records> {
+    let file = File::open(path)?;
+    ensure!(file.metadata()?.len() > 0, "the file is empty, expected a Parquet file");
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    let schema = reader.schema().clone();
+    let columns = cells::columns(&schema, columns)?;
+    let wanted = |name: &str| {
+        let of = [columns.id.as_deref(), Some(columns.image.as_str()), columns.prompt.as_deref()];
+        of.contains(&Some(name))
+    };
+    let roots = schema.fields().iter().enumerate().filter(|(_, field)| wanted(field.name())).map(|(root, _)| root);
+    let projection = ProjectionMask::roots(reader.parquet_schema(), roots);
+    let rows = if cells::holds_bytes(&schema, &columns.image) { IMAGES } else { PATHS };
+    let reader = reader.with_projection(projection).with_batch_size(rows).build()?;
+    Ok(Box::new(Batches { reader, table, columns, read: 0, is_broken: false }.flatten()))
+}
+
+/// How many rows a file has.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn count(path: &Path) -> Result<u64> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    Ok(reader.metadata().file_metadata().num_rows().try_into()?)
+}
+
+struct Batches {
+    reader: ParquetRecordBatchReader,
+    table: Table,
+    columns: FoundColumns,
+    read: u64,
+    is_broken: bool,
+}
+
+impl Iterator for Batches {
+    type Item = Box<dyn Iterator<Item = Record> + Send>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_broken {
+            return None;
+        }
+        // Damaged files make the reader panic, too.
+        match caught(|| self.reader.next().transpose().map_err(|error| anyhow!(error))) {
+            Ok(None) => None,
+            Ok(Some(batch)) => {
+                let (first, rows) = (self.read + 1, batch.num_rows());
+                self.read += rows as u64;
+                Some(Box::new(self.rows(batch, first)))
+            }
+            Err(error) => {
+                self.is_broken = true;
+                let error = error.context("the rest of the file cannot be read");
+                Some(Box::new(iter::once(self.table.failed(self.read + 1, error))))
+            }
+        }
+    }
+}
+
+impl Batches {
+    fn rows(&self, batch: RecordBatch, first: u64) -> impl Iterator<Item = Record> + Send + use<> {
+        let (table, columns) = (self.table.clone(), self.columns.clone());
+        (0..batch.num_rows()).zip(first..).map(move |(row, place)| cells::record(&batch, &table, &columns, row, place))
+    }
+}

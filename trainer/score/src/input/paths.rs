@@ -1,0 +1,90 @@
+//! What one path stands for: an image, a folder of images, a tar file, or a pattern for such.
+
+use std::iter;
+use std::path::Path;
+
+use anyhow::anyhow;
+
+use super::tar_file;
+use crate::images::{PassedOver, check_file, check_no_address, in_folder};
+use crate::record::{Record, Records};
+
+/// Endings of tables; in a folder of tables, other files are passed over.
+pub const TABLES: [&str; 6] = ["csv", "tsv", "tab", "jsonl", "ndjson", "parquet"];
+
+/// How many images a path stands for; `None` where that cannot be known without reading them.
+pub fn count_path(path: &Path) -> Option<u64> {
+    if path.is_dir() {
+        return Some(in_folder(path, &PassedOver::default()).count() as u64);
+    }
+    if path.is_file() {
+        return if is_tar_file(path) { tar_file::count(path).ok()? } else { Some(1) };
+    }
+    match pattern(path) {
+        Some(pattern) => glob::glob(pattern).ok()?.flatten().map(|path| count_path(&path)).sum(),
+        None => Some(1),
+    }
+}
+
+/// A path that is none, and has a pattern's characters.
+pub fn pattern(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| !path.exists() && text.contains(['*', '?', '[']))
+}
+
+/// An image, a folder, a tar file, or a pattern for such.
+pub fn of_path(path: &Path, passed_over: &PassedOver) -> Records {
+    if let Err(error) = check_no_address(&path.to_string_lossy()) {
+        return failed(path, error);
+    }
+    match pattern(path).map(glob::glob) {
+        None => of_plain_path(path, passed_over),
+        Some(Err(error)) => failed(path, anyhow!(error).context("reading the pattern")),
+        Some(Ok(found)) => {
+            let mut found = found.peekable();
+            if found.peek().is_none() {
+                return failed(path, anyhow!("no file fits this pattern"));
+            }
+            let passed_over = passed_over.clone();
+            Box::new(found.flat_map(move |found| match found {
+                Ok(path) => of_plain_path(&path, &passed_over),
+                Err(error) => failed(error.path(), anyhow!("{}", error.error())),
+            }))
+        }
+    }
+}
+
+fn of_plain_path(path: &Path, passed_over: &PassedOver) -> Records {
+    if path.is_dir() {
+        return Box::new(in_folder(path, passed_over).map(|(path, found)| match found {
+            Ok(()) => Record::file(path),
+            Err(error) => Record::failed_path(&path, error),
+        }));
+    }
+    // A file that was named is scored, whatever its ending.
+    match check_file(path) {
+        Ok(()) if is_tar_file(path) => tar_file::records(path, passed_over),
+        Ok(()) if TABLES.contains(&ending(path).as_str()) => {
+            failed(path, anyhow!("a table, and no image: pass it as --from {}", path.display()))
+        }
+        Ok(()) => Box::new(iter::once(Record::file(path.to_owned()))),
+        Err(error) => failed(path, error),
+    }
+}
+
+/// One record with an error, for a path that cannot be read.
+pub fn failed(path: &Path, error: anyhow::Error) -> Records {
+    Box::new(iter::once(Record::failed_path(path, error)))
+}
+
+/// Tar files, gzipped ones and ones that are compressed otherwise, which are told so.
+fn is_tar_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    name.ends_with(".tar")
+        || name.ends_with(".tgz")
+        || name.rsplit_once('.').is_some_and(|(stem, _)| stem.ends_with(".tar"))
+}
+
+/// The ending of a file in small letters, without its dot.
+pub fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}

@@ -1,0 +1,82 @@
+//! The lists and tables that `--from` names.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::iter;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use walkdir::WalkDir;
+
+use super::args::InputArgs;
+use super::paths::{TABLES, count_path, ending, failed, pattern};
+use super::table::Table;
+use super::{csv_table, lines, parquet_table};
+use crate::images::PassedOver;
+use crate::record::Records;
+
+/// The tables that a value of `--from` names: a file, those below a folder, or those that fit a pattern.
+pub fn tables(from: &Path) -> Result<VecDeque<PathBuf>> {
+    let tables: VecDeque<PathBuf> = if from.is_dir() {
+        let files = WalkDir::new(from).follow_links(true).sort_by_file_name().into_iter();
+        let paths = files.map(|entry| entry.map(walkdir::DirEntry::into_path));
+        let is_table = |path: &PathBuf| TABLES.contains(&ending(path).as_str()) && path.is_file();
+        paths.filter(|path| path.as_ref().map_or(true, is_table)).collect::<Result<_, _>>()?
+    } else if let Some(pattern) = pattern(from) {
+        glob::glob(pattern).context("reading the pattern")?.collect::<Result<_, _>>()?
+    } else {
+        return Ok([from.to_owned()].into());
+    };
+    if tables.is_empty() {
+        bail!("expected tables ending in {}, found none; images are scored without --from", TABLES.join(", "));
+    }
+    Ok(tables)
+}
+
+/// The rows of all tables that are meant; what is wrong with the first is told at once, with a later one in its row.
+pub fn of_tables(from: &Path, args: &InputArgs, passed_over: &PassedOver) -> Result<Records> {
+    let mut tables = tables(from)?;
+    let Some(path) = tables.pop_front() else { return Ok(Box::new(iter::empty())) };
+    let first = of_table(&path, args, passed_over);
+    let first = if path == from { first? } else { first.with_context(|| display(&path))? };
+    let (args, passed_over) = (args.clone(), passed_over.clone());
+    Ok(Box::new(first.chain(tables.into_iter().flat_map(move |table| {
+        of_table(&table, &args, &passed_over).unwrap_or_else(|error| failed(&table, error.context("reading the table")))
+    }))))
+}
+
+fn of_table(path: &Path, args: &InputArgs, passed_over: &PassedOver) -> Result<Records> {
+    let (images, columns) = (args.images.as_deref(), args.columns.clone().unwrap_or_default());
+    if is_stdin(path) {
+        let table = Table { name: "stdin".into(), folder: images.unwrap_or(Path::new("")).to_owned() };
+        return lines::either(BufReader::new(io::stdin()), table, &columns, passed_over);
+    }
+    let table = Table::new(path, images);
+    match ending(path).as_str() {
+        "csv" | "tsv" | "tab" => csv_table::open(path, table, &columns),
+        "jsonl" | "ndjson" => Ok(lines::json(BufReader::new(File::open(path)?), table, &columns)),
+        "parquet" => parquet_table::open(path, table, &columns),
+        _ => Ok(lines::list(BufReader::new(File::open(path)?), table, passed_over)),
+    }
+}
+
+/// How many records a table or list has; `None` for standard input and what cannot be read.
+pub fn count_table(table: &Path) -> Option<u64> {
+    match ending(table).as_str() {
+        _ if is_stdin(table) => None,
+        "parquet" => parquet_table::count(table).ok(),
+        "csv" | "tsv" | "tab" => csv_table::count(table).ok(),
+        "jsonl" | "ndjson" => lines::count(BufReader::new(File::open(table).ok()?), |_| Some(1)),
+        _ => lines::count(BufReader::new(File::open(table).ok()?), |line| count_path(line.as_ref())),
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// The name of a list or table in messages.
+pub fn display(path: &Path) -> String {
+    if is_stdin(path) { "standard input".into() } else { path.display().to_string() }
+}

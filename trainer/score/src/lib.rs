@@ -1,0 +1,44 @@
+//! Models, devices and scores: opens weights, chooses where to compute, finds images and prompts, scores them in batches
+//! and keeps the results.
+
+#![recursion_limit = "256"]
+
+pub mod model;
+
+mod clip_file;
+mod pytorch;
+mod safetensors_file;
+
+pub mod device;
+pub mod options;
+pub mod patience;
+pub mod scorer_args;
+
+pub mod args;
+pub mod run;
+
+pub mod images;
+pub mod input;
+pub mod record;
+pub mod shard;
+
+pub mod batching;
+pub mod features;
+pub mod predict;
+pub mod prepare;
+
+pub mod arrow_rows;
+pub mod columns;
+pub mod row;
+pub mod text_rows;
+
+mod encode;
+mod output;
+mod parts;
+mod resume;
+mod run_settings;
+mod stream;
+mod tally;
+
+pub mod device_report;
+pub mod export;

@@ -1,0 +1,152 @@
+//! `trainer score`: images in, one result a row out.
+//!
+//! Threads read, decode and cut the next images while the device computes; how far they run ahead is bounded, whatever
+//! the input: `input → record → prepare → batching → row → output`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use tsp_mgs_core::prompts::Task;
+use tsp_mgs_core::result::{Run, WITHOUT_PROMPT};
+use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_core::work::Counter;
+use tsp_mgs_data::progress;
+use tsp_mgs_data::terminal::printable;
+
+use crate::args::ScoreArgs;
+use crate::batching::score_all;
+use crate::features::FeatureStore;
+use crate::images::PassedOver;
+use crate::model::Model;
+use crate::output::Output;
+use crate::parts::Parts;
+use crate::patience::Patience;
+use crate::prepare::prepare_all;
+use crate::record::Records;
+use crate::run_settings::Settings;
+use crate::tally::Tally;
+use crate::{input, resume, stream};
+
+/// Runs `trainer score`; the exit code is 1 when an image could not be scored.
+///
+/// # Errors
+/// For wrong flags, an unreadable model or input, or an output that cannot be written.
+pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
+    let passed_over = PassedOver::default();
+    let records = if args.stream.is_some() { None } else { Some(input_records(args, &passed_over)?) };
+    let model = Model::open(&args.model)?;
+    let tasks = args.options.apply(model.tasks.clone())?;
+    let settings = Settings::new(args, &model, &tasks);
+    let sha256 = model.sha256.clone();
+    let mut counter = args.verbose.then(Counter::start);
+    let (mut scorer, run) = args.compute.scorer(model, tasks)?;
+    if let Some(counter) = &mut counter {
+        eprintln!("preparation: {}", counter.take());
+    }
+    for note in run.notes() {
+        eprintln!("note: {note}");
+    }
+    let features = args.features.as_ref();
+    let store =
+        features.map(|folder| FeatureStore::open(folder, &sha256, &scorer, args.compute.precision)).transpose()?;
+    match records {
+        None => stream::run(args, &mut scorer, &run, store),
+        Some(records) => {
+            let code = score_records(args, records, &settings, &mut scorer, &run, store, counter)?;
+            if let Some(note) = passed_over.note() {
+                eprintln!("note: {note}");
+            }
+            Ok(code)
+        }
+    }
+}
+
+/// Scores each record, and reports.
+fn score_records(
+    args: &ScoreArgs,
+    mut records: Records,
+    settings: &Settings,
+    scorer: &mut Scorer,
+    run: &Run,
+    store: Option<FeatureStore>,
+    mut counter: Option<Counter>,
+) -> Result<ExitCode> {
+    let Some((mut output, done)) = open_output(args, settings, &mut records)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let wants_alignment = scorer.tasks().iter().any(|options| options.task() == Task::Alignment);
+    let prepared = prepare_all(records, scorer, args.worker_threads(), args.prompt.clone(), store.clone());
+    let (input, shard) = (args.input.clone(), args.shard);
+    let count = move || input::count(&input).map(|rows| shard.map_or(rows, |shard| shard.share(rows)));
+    let progress = progress::uncounted(done.rows, count);
+    let mut total = done;
+    let mut stopped = too_many(args, total);
+    let mut patience = Some(Patience::with(&run.device));
+    let mut batches = score_all(scorer, prepared, store.as_ref());
+    while !stopped && let Some(rows) = batches.next() {
+        patience.take();
+        if let Some(counter) = &mut counter {
+            progress.suspend(|| eprintln!("batch of {}: {}", rows.len(), counter.take()));
+        }
+        let tally = Tally::of(&rows, wants_alignment);
+        progress.suspend(|| output.add(&rows, tally, run))?;
+        progress.inc(tally.rows);
+        total += tally;
+        stopped = too_many(args, total);
+    }
+    progress.finish_and_clear();
+    if stopped {
+        output.stop()?;
+    } else {
+        output.finish()?;
+    }
+    Ok(report(args, total, stopped))
+}
+
+/// The input, or the part of it that `--shard` names.
+fn input_records(args: &ScoreArgs, passed_over: &PassedOver) -> Result<Records> {
+    let records = input::records(&args.input, passed_over)?;
+    let Some(shard) = args.shard else { return Ok(records) };
+    Ok(Box::new(records.zip(0..).filter(move |(_, place)| shard.has(*place)).map(|(record, _)| record)))
+}
+
+/// The output and what it holds already; `None` when there is nothing to do.
+fn open_output(args: &ScoreArgs, settings: &Settings, records: &mut Records) -> Result<Option<(Output, Tally)>> {
+    let Some(file) = &args.output.output else { return Ok(Some((Output::printed(args.format)?, Tally::default()))) };
+    let Some(parts) = Parts::open(file, args.output.earlier(), settings)? else {
+        eprintln!("note: {} is whole: nothing is left to do", printable(&file.path.to_string_lossy()));
+        return Ok(None);
+    };
+    let done = resume::pass_over(records, parts.finished())?;
+    if done.rows > 0 {
+        eprintln!("note: going on after {} rows", done.rows);
+    }
+    Ok(Some((Output::kept(parts, Duration::from_secs(args.output.part_seconds)), done)))
+}
+
+fn too_many(args: &ScoreArgs, total: Tally) -> bool {
+    args.max_errors.is_some_and(|max| total.failures > max)
+}
+
+/// The last words, and the exit code.
+fn report(args: &ScoreArgs, total: Tally, stopped: bool) -> ExitCode {
+    let Tally { rows, failures, without_prompt } = total;
+    if without_prompt > 0 {
+        eprintln!("note: {without_prompt} of {rows} images have {WITHOUT_PROMPT}");
+    }
+    if failures > 0 {
+        eprintln!("error: {failures} of {rows} images could not be scored");
+    }
+    if let Some(file) = &args.output.output {
+        let path = printable(&file.path.to_string_lossy());
+        if stopped {
+            eprintln!("error: stopped, as --max-errors says; {path}.parts holds {rows} rows, and --resume goes on");
+        } else {
+            eprintln!("wrote {rows} rows to {path}");
+        }
+    } else if stopped {
+        eprintln!("error: stopped, as --max-errors says");
+    }
+    if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,230 @@
+//! `trainer serve`: starts the server, and ends it.
+
+use std::io::Cursor;
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+use std::process::{self, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use image::ImageReader;
+use tokio::sync::watch;
+use tsp_mgs_core::preprocess::ViewPlan;
+use tsp_mgs_core::result::FoundPrompt;
+use tsp_mgs_core::scorer::Scorer;
+use tsp_mgs_data::parallel::caught;
+use tsp_mgs_score::batching::score_each;
+use tsp_mgs_score::model::Model;
+use tsp_mgs_score::patience::Patience;
+use tsp_mgs_score::prepare::{Ready, blank, prepare};
+use tsp_mgs_score::record::Image;
+use tsp_mgs_score::row::Scored;
+
+use crate::access::{self, Access};
+use crate::api::{self, App};
+use crate::args::{LimitArgs, ServeArgs};
+use crate::connections::{self, Connections};
+use crate::metrics::Metrics;
+use crate::pipeline::{Pipeline, Sizes};
+use crate::refusal::TooLarge;
+use crate::upload::{self, Upload};
+
+/// Threads that read and write; the work is done by others.
+const IO_THREADS: usize = 2;
+/// Threads for files of the page, beside those that decode.
+const FILE_THREADS: usize = 8;
+/// Images that wait for the device beside those in the hands of threads: two batches, and not fewer than this.
+const WAITING: usize = 4;
+
+/// Runs `trainer serve` until SIGINT or SIGTERM; the exit code is 1 when accepted work was not done in time.
+///
+/// # Errors
+/// For wrong flags, an unreadable model, token or page, and an address that is taken.
+pub fn run(args: &ServeArgs) -> Result<ExitCode> {
+    args.check()?;
+    let access = Arc::new(Access::new(args.token_file.as_deref())?);
+    if let Some(www) = &args.www {
+        let hint = "expected the folder of the page, as `make web` builds it";
+        ensure!(www.join("index.html").is_file(), "{} has no index.html: {hint}", www.display());
+    }
+    let listener = TcpListener::bind(args.listen)
+        .with_context(|| format!("listening on {}: choose another address or port with --listen", args.listen))?;
+    listener.set_nonblocking(true)?;
+
+    let model = Model::open(&args.model)?;
+    let tasks = args.options.apply(model.tasks.clone())?;
+    let (scorer, run) = args.compute.scorer(model, tasks)?;
+    let metrics = Arc::new(Metrics::new(&run.model, &run.device)?);
+    let threads = args.limits.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let app = Arc::new(App {
+        pipeline: pipeline(scorer, run.device.clone(), args.limits, threads, &metrics),
+        metrics,
+        access,
+        run,
+        max_body: args.limits.body_bytes(),
+        timeout: seconds(args.limits.timeout.get()),
+        is_logging: args.log,
+        is_ending: AtomicBool::new(false),
+    });
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(IO_THREADS)
+        .max_blocking_threads(threads.get() + FILE_THREADS)
+        .enable_all()
+        .build()
+        .context("starting the threads that read and write")?;
+    let cut = runtime.block_on(serve(args, listener, app.clone()))?;
+    if cut > 0 {
+        // What is decoded now is not waited for.
+        runtime.shutdown_background();
+        eprintln!("error: {cut} connections were cut, as their work took longer than --grace");
+        return Ok(ExitCode::FAILURE);
+    }
+    app.pipeline.end();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>) -> Result<usize> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let (end, ending) = watch::channel(false);
+    let mut signals = Signals::new()?;
+    eprintln!("listening on http://{}", listener.local_addr()?);
+    if let Some(file) = args.token_file.as_ref().filter(|file| access::others_may_read(file)) {
+        eprintln!("warning: others may read the token in {0}: chmod 600 {0}", file.display());
+    }
+    for note in app.run.notes() {
+        eprintln!("note: {note}");
+    }
+    let router = api::router(app.clone(), args.www.as_deref(), args.model.model.as_deref());
+    tokio::spawn(async move {
+        signals.next().await;
+        app.is_ending.store(true, Ordering::Relaxed);
+        // Nobody listens when all has ended.
+        let _ = end.send(true);
+        eprintln!("note: shutting down once accepted work is done; a second signal ends at once");
+        signals.next().await;
+        process::exit(1);
+    });
+    let limits = Connections {
+        most: args.limits.max_connections.get() as usize,
+        idle: seconds(args.limits.idle.get()),
+        grace: seconds(args.limits.grace.get()),
+    };
+    Ok(connections::serve(listener, router, limits, ending).await)
+}
+
+fn pipeline(
+    mut scorer: Scorer,
+    device: String,
+    limits: LimitArgs,
+    threads: NonZeroUsize,
+    metrics: &Arc<Metrics>,
+) -> Pipeline<Upload, Ready, Scored> {
+    let (plan, batch) = (scorer.view_plan(), scorer.images_at_once());
+    let sizes = Sizes {
+        places: limits.max_waiting.get() as usize,
+        room: threads.saturating_add(WAITING.max(2 * batch)),
+        threads,
+        batch,
+    };
+    let decoding = metrics.clone();
+    let prepare = move |upload| {
+        let began = Instant::now();
+        let ready = read(upload, plan, limits);
+        decoding.decode_seconds.observe(began.elapsed().as_secs_f64());
+        ready
+    };
+    let scoring = metrics.clone();
+    let begin = move || {
+        warm_up(&mut scorer, &device);
+        move |images: Vec<Ready>| {
+            let began = Instant::now();
+            let scores = score(&mut scorer, images);
+            scoring.batch.observe(scores.len() as f64);
+            scoring.score_seconds.observe(began.elapsed().as_secs_f64());
+            scoring.images.inc_by(scores.iter().filter(|score| score.is_ok()).count() as u64);
+            scores
+        }
+    };
+    Pipeline::start(sizes, prepare, begin)
+}
+
+/// Scores an image of ours on a GPU, which compiles its kernels for the first one. A CPU has none.
+fn warm_up(scorer: &mut Scorer, device: &str) {
+    if device.starts_with("cpu") {
+        return;
+    }
+    let _patience = Patience::with(device);
+    let plan = scorer.view_plan();
+    if let Err(error) = caught(|| score_each(scorer, &[&blank(plan)?]).remove(0)) {
+        eprintln!("warning: {device} could not score a first image: {error:#}");
+    }
+}
+
+/// Decodes and cuts an image, once its header says that it is not too large.
+fn read(Upload { image, prompt, .. }: Upload, plan: ViewPlan, limits: LimitArgs) -> Result<Ready> {
+    // What has no size is told by who decodes.
+    let reader = ImageReader::new(Cursor::new(&image)).with_guessed_format()?;
+    if let Ok((width, height)) = reader.into_dimensions() {
+        let max = limits.max_pixels.get();
+        ensure!(u64::from(width) * u64::from(height) <= limits.pixels(), TooLarge::Pixels { width, height, max });
+    }
+    let prompt = prompt.map(|text| FoundPrompt { text, source: "argument" });
+    let ready = prepare(&Image::Bytes(image), prompt, plan, None)?;
+    // The image's own may be longer than what a request can bring.
+    upload::check_prompt(ready.prompt(), upload::MAX_OWN_PROMPT)?;
+    Ok(ready)
+}
+
+/// Scores images together. A batch that panics is tried image by image, so that the guilty one is found.
+fn score(scorer: &mut Scorer, images: Vec<Ready>) -> Vec<Result<Scored>> {
+    let all: Vec<&Ready> = images.iter().collect();
+    let scores = caught(|| Ok(score_each(scorer, &all)))
+        .unwrap_or_else(|_| all.iter().map(|&image| caught(|| score_each(scorer, &[image]).remove(0))).collect());
+    images.into_iter().zip(scores).map(|(image, score)| Ok(image.scored(score?))).collect()
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+/// What asks the server to end: Ctrl-C and, on Unix, SIGTERM.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        // Without a handler for Ctrl-C, the system ends the process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! A model in training: one step from a batch to new weights.
+
+use anyhow::{Context, Result, bail};
+use burn::module::{Module, Param};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use tsp_mgs_core::checkpoint::{Checkpoint, Naming};
+use tsp_mgs_core::clip::Clip;
+use tsp_mgs_core::config::ClipConfig;
+use tsp_mgs_core::layout::is_layer_weight;
+use tsp_mgs_core::options::{Alpha, Options};
+use tsp_mgs_core::parameters::{named_tensors, parameter_id};
+use tsp_mgs_core::preprocess::ViewPlan;
+use tsp_mgs_core::prompts::Task;
+use tsp_mgs_core::quality::{Features, quality};
+use tsp_mgs_core::weights::{RawTensor, Tensors};
+
+use crate::config::{Freeze, Optimiser, TrainingPrecision};
+use crate::texts::Texts;
+
+/// PyTorch's defaults, which SPEC §6 names; burn's epsilon is another.
+const BETAS: (f32, f32) = (0.9, 0.999);
+const EPSILON: f32 = 1e-8;
+
+/// Weights, and what the optimiser knows of them.
+pub struct Learner {
+    /// The towers; `logit_scale` is frozen.
+    pub clip: Clip,
+    /// `a` of every task that learns its α, in the order of the tasks.
+    pub alphas: Alphas,
+    /// Moments of the towers' parameters.
+    pub clip_optimiser: ModuleOptimizer,
+    /// Moments of the αs.
+    pub alpha_optimiser: ModuleOptimizer,
+    tasks: Vec<Options>,
+    plan: ViewPlan,
+    config: ClipConfig,
+    precision: TrainingPrecision,
+    freeze: Freeze,
+    texts: Texts,
+    device: Device,
+}
+
+/// The parameters `a` of learned αs, `sigmoid(a)`.
+#[derive(Module, Debug)]
+pub struct Alphas {
+    /// One for each task that learns it, `[1]` each.
+    pub each: Vec<Param<Tensor<1>>>,
+}
+
+/// What one step is computed from.
+pub struct StepInput<'a> {
+    /// Normalised pixels, row-major `[images · views, 3, side, side]`.
+    pub pixels: &'a [f32],
+    /// Each image's initial prompt.
+    pub prompts: &'a [&'a str],
+    /// Opinion scores: for each task, one for each image.
+    pub mos: &'a [Vec<f64>],
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug)]
+pub struct StepResult {
+    /// Mean |Q − MOS| over the batch, summed over tasks (Eq. 8).
+    pub loss: f64,
+    /// Share of the matrices' weights that are as they were before the step, where that was counted.
+    pub stuck_share: Option<f64>,
+}
+
+impl Learner {
+    /// Uploads the weights that training starts from.
+    ///
+    /// # Errors
+    /// When the options contradict each other or the model, and when the device lacks the precision.
+    pub fn new(checkpoint: Checkpoint, tasks: Vec<Options>, optimiser: &Optimiser, device: &Device) -> Result<Self> {
+        let config = checkpoint.config().clone();
+        let Some(text) = &config.text else { bail!("the model has no text tower, and cannot be trained without") };
+        if optimiser.precision == TrainingPrecision::Bf16 && !device.supports_dtype(FloatDType::BF16) {
+            bail!("the device has no bfloat16; use --precision f32");
+        }
+        let plan = Options::view_plan(&tasks, config.vision.image_size as u32)?;
+        let texts = Texts::new(text.context_length, device);
+        let mut device = device.clone().autodiff();
+        if optimiser.checkpointing {
+            device = device.gradient_checkpointing();
+        }
+        let clip = trainable_clip(checkpoint, optimiser.freeze, &device);
+        let learned = tasks.iter().filter_map(|task| match task.alpha {
+            Alpha::Learned { learned } => Some((task, learned)),
+            Alpha::Fixed(_) => None,
+        });
+        let each = learned.map(|(task, learned)| {
+            let mut alpha = Param::from_tensor(Tensor::from_floats([learned as f32], &device));
+            alpha.id = parameter_id(alpha_name(task));
+            alpha
+        });
+        let adamw = AdamWConfig::new()
+            .with_beta_1(BETAS.0)
+            .with_beta_2(BETAS.1)
+            .with_epsilon(EPSILON)
+            .with_weight_decay(optimiser.weight_decay as f32);
+        Ok(Self {
+            alphas: Alphas { each: each.collect() },
+            clip: match optimiser.precision {
+                TrainingPrecision::ClipFp16Step => clip.rounded_to(FloatDType::F16),
+                TrainingPrecision::F32 | TrainingPrecision::Bf16 => clip,
+            },
+            clip_optimiser: adamw.init(),
+            alpha_optimiser: adamw.init(),
+            plan,
+            precision: optimiser.precision,
+            freeze: optimiser.freeze,
+            texts,
+            config,
+            tasks,
+            device,
+        })
+    }
+
+    /// The views of each image that a step needs.
+    pub fn view_plan(&self) -> ViewPlan {
+        self.plan
+    }
+
+    /// The model's sizes.
+    pub fn config(&self) -> &ClipConfig {
+        &self.config
+    }
+
+    /// The options with the αs as they are now.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn tasks(&self) -> Result<Vec<Options>> {
+        let mut tasks = self.tasks.clone();
+        let learned = tasks.iter_mut().filter(|task| matches!(task.alpha, Alpha::Learned { .. }));
+        for (task, alpha) in learned.zip(&self.alphas.each) {
+            task.alpha = Alpha::Learned { learned: f64::from(read_one(alpha.val())?) };
+        }
+        Ok(tasks)
+    }
+
+    /// Gradients of the batch's loss, `micro_batch` images at a time, and the loss itself.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn gradients(
+        &mut self,
+        input: &StepInput,
+        micro_batch: usize,
+    ) -> Result<(StepResult, GradientsParams, GradientsParams)> {
+        let n_images = input.prompts.len();
+        let pixels_each = self.plan.pixel_count();
+        let mut clip_gradients = GradientsAccumulator::new();
+        let mut alpha_gradients = GradientsAccumulator::new();
+        let mut loss = 0.0;
+        for start in (0..n_images).step_by(micro_batch) {
+            let end = n_images.min(start + micro_batch);
+            let mos: Vec<Vec<f64>> = input.mos.iter().map(|mos| mos[start..end].to_vec()).collect();
+            let part = StepInput {
+                pixels: &input.pixels[start * pixels_each..end * pixels_each],
+                prompts: &input.prompts[start..end],
+                mos: &mos,
+            };
+            let part_loss = self.absolute_error(&part) / n_images as f64;
+            let mut gradients = part_loss.backward();
+            loss += f64::from(read_one(part_loss)?);
+            clip_gradients.accumulate(&self.clip, GradientsParams::from_module(&mut gradients, &self.clip));
+            alpha_gradients.accumulate(&self.alphas, GradientsParams::from_module(&mut gradients, &self.alphas));
+        }
+        Ok((StepResult { loss, stuck_share: None }, clip_gradients.grads(), alpha_gradients.grads()))
+    }
+
+    /// One step of AdamW; does nothing but report when the loss is not finite.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn step(&mut self, input: &StepInput, micro_batch: usize, rate: f64, alpha_rate: f64) -> Result<StepResult> {
+        let (result, clip_gradients, alpha_gradients) = self.gradients(input, micro_batch)?;
+        if !result.loss.is_finite() {
+            return Ok(result);
+        }
+        self.clip = self.clip_optimiser.step(rate, self.clip.clone(), clip_gradients);
+        self.alphas = self.alpha_optimiser.step(alpha_rate, self.alphas.clone(), alpha_gradients);
+        if self.precision == TrainingPrecision::ClipFp16Step {
+            self.clip = self.clip.clone().rounded_to(FloatDType::F16);
+        }
+        Ok(result)
+    }
+
+    /// As [`Learner::step`]; in the ablation that rounds weights, counts those that rounding kept in place.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn step_and_count(
+        &mut self,
+        input: &StepInput,
+        micro_batch: usize,
+        rate: f64,
+        alpha_rate: f64,
+    ) -> Result<StepResult> {
+        let before = self.clip.valid();
+        let mut result = self.step(input, micro_batch, rate, alpha_rate)?;
+        if self.precision == TrainingPrecision::ClipFp16Step {
+            result.stuck_share = Some(stuck_share(&before, &self.clip.valid(), &self.config)?);
+        }
+        Ok(result)
+    }
+
+    /// `Σ |Q − MOS|` over the images, summed over tasks, `[1]`.
+    fn absolute_error(&mut self, input: &StepInput) -> Tensor<1> {
+        let clip = match self.precision {
+            TrainingPrecision::Bf16 => self.clip.multiplying_in(FloatDType::BF16),
+            TrainingPrecision::F32 | TrainingPrecision::ClipFp16Step => self.clip.clone(),
+        };
+        let (image, patches) = self.encode_views(&clip, input);
+        let texts = self.texts.encode(&clip, &self.tasks, input.prompts, &self.device);
+        let mut learned = self.alphas.each.iter();
+        let errors = self.tasks.iter().zip(input.mos).map(|(task, mos)| {
+            let features = Features {
+                image: image.clone().filter(|_| task.needs_image()),
+                patches: patches.clone().filter(|_| task.needs_patches()),
+                levels: texts.levels(task, input.prompts),
+                words: if task.fine { texts.words(task.words, input.prompts) } else { None },
+            };
+            let alpha = match task.alpha {
+                Alpha::Fixed(alpha) => Tensor::from_floats([alpha as f32], &self.device),
+                Alpha::Learned { .. } => sigmoid(learned.next().expect("each learned α has its parameter").val()),
+            };
+            let score = quality(&features, alpha, clip.logit_scale(), task).score; // [images, 1]
+            let mos: Vec<f32> = mos.iter().map(|&mos| mos as f32).collect();
+            let mos = Tensor::<2>::from_data(TensorData::new(mos, [input.prompts.len(), 1]), &self.device);
+            (score - mos).abs().sum()
+        });
+        errors.reduce(|a, b| a + b).expect("there is a task")
+    }
+
+    /// `[images, embed_dim]` of the resized images and `[images, crops, embed_dim]` of the patches.
+    fn encode_views(&self, clip: &Clip, input: &StepInput) -> (Option<Tensor<2>>, Option<Tensor<3>>) {
+        let (n_images, views, side) = (input.prompts.len(), self.plan.len(), self.plan.side as usize);
+        let pixels = TensorData::new(input.pixels.to_vec(), [n_images * views, 3, side, side]);
+        let features = clip.image_features(Tensor::from_data(pixels, &self.device)); // [images · views, embed_dim]
+        let [_, embed_dim] = features.dims();
+        let features = features.reshape([n_images, views, embed_dim]);
+        let first_patch = usize::from(self.plan.has_image);
+        let image = self.plan.has_image.then(|| features.clone().narrow(1, 0, 1).squeeze_dim::<2>(1));
+        let patches = (self.plan.crops > 0).then(|| features.narrow(1, first_patch, self.plan.crops));
+        (image, patches)
+    }
+
+    /// Takes other weights of the same model.
+    pub fn restore_clip(&mut self, checkpoint: Checkpoint) {
+        self.clip = trainable_clip(checkpoint, self.freeze, &self.device);
+    }
+
+    /// Every parameter in host memory, under OpenAI's names.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn checkpoint(&self) -> Result<Checkpoint<'static>> {
+        read_checkpoint(&self.clip, &self.config)
+    }
+
+    /// The towers as they are now, for someone who only looks: without gradients.
+    pub fn frozen_clip(&self) -> Clip {
+        self.clip.valid()
+    }
+}
+
+fn trainable_clip(checkpoint: Checkpoint, freeze: Freeze, device: &Device) -> Clip {
+    let clip = Clip::load(checkpoint, device).freeze_logit_scale();
+    match freeze {
+        Freeze::None => clip,
+        Freeze::Text => clip.freeze_text_tower(),
+        Freeze::Image => clip.freeze_image_tower(),
+    }
+}
+
+/// Share of the layers' weights and projections that are equal in two states of a model.
+fn stuck_share(before: &Clip, after: &Clip, config: &ClipConfig) -> Result<f64> {
+    let (mut equal, mut all) = (0.0, 0.0);
+    for (before, after) in named_tensors(before, config).into_iter().zip(named_tensors(after, config)) {
+        let is_projection = matches!(before.name.as_str(), "visual.proj" | "text_projection");
+        if is_layer_weight(&before.name, &before.shape) || is_projection {
+            all += before.values.dims()[0] as f64;
+            equal += f64::from(read_one(before.values.equal(after.values).float().sum())?);
+        }
+    }
+    Ok(equal / all)
+}
+
+/// The name of a task's `a` in a checkpoint.
+pub fn alpha_name(task: &Options) -> &'static str {
+    match task.task() {
+        Task::Perception => "alpha.perception",
+        Task::Alignment => "alpha.alignment",
+    }
+}
+
+/// Reads a model back from its device.
+///
+/// # Errors
+/// When the device fails.
+pub fn read_checkpoint(clip: &Clip, config: &ClipConfig) -> Result<Checkpoint<'static>> {
+    let mut tensors = Tensors::new();
+    for tensor in named_tensors(clip, config) {
+        let values = read(tensor.values)?;
+        tensors.insert(tensor.name, RawTensor::from_f32(tensor.shape, &values));
+    }
+    Ok(Checkpoint::read_as(tensors, Naming::OpenAi, config.clone())?)
+}
+
+/// Waits for a tensor's numbers.
+///
+/// # Errors
+/// When the device fails.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let data = tensor.try_into_data().context("reading numbers from the device")?;
+    data.convert::<f32>().try_to_vec::<f32>().context("reading numbers from the device")
+}
+
+fn read_one(tensor: Tensor<1>) -> Result<f32> {
+    Ok(read(tensor)?[0])
+}
