@@ -14,7 +14,7 @@ use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
 use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::preprocess::{decode, views};
+use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
 use tsp_mgs_core::scorer::{self, ImageTower, Input};
@@ -53,6 +53,8 @@ struct Info<'a> {
     notes: Vec<&'a str>,
     tasks: Vec<Task>,
     crops: usize,
+    #[serde(rename = "maxCrops")]
+    max_crops: usize,
     dtype: WeightType,
 }
 
@@ -137,6 +139,7 @@ impl Scorer {
             notes: self.run.notes(),
             tasks: self.inner.borrow().tasks().iter().map(Options::task).collect(),
             crops: self.run.crops(),
+            max_crops: ViewPlan::max_crops(self.inner.borrow().view_plan().side),
             dtype: self.dtype,
         })
     }

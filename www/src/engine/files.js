@@ -1,7 +1,32 @@
 // @ts-check
 // files.js — where the library's other files lie: beside the built script, unless its user says otherwise.
 
+import { ScoreError } from "./errors.js";
+
 /** @typedef {import("./protocol.js").Modules} Modules */
+
+/** What a relative address is relative to: the document's base, in a worker its script. */
+function base() {
+  return globalThis.document?.baseURI ?? globalThis.location?.href;
+}
+
+/**
+ * @param {string | URL} address
+ * @param {string} what  the address should lead to
+ * @returns {string}  absolute
+ */
+export function addressOf(address, what) {
+  try {
+    return new URL(address, base()).href;
+  } catch {
+    throw new ScoreError("argument", `${JSON.stringify(String(address))} is no address of ${what}`);
+  }
+}
+
+/** @param {string | URL} folder */
+function folderOf(folder) {
+  return addressOf(String(folder).replace(/\/?$/, "/"), "a folder");
+}
 
 /**
  * Each address is written out, as bundlers find, copy and rename a file only by `new URL("…", import.meta.url)` in one piece.
@@ -12,7 +37,7 @@
  */
 export function filesOfLibrary(folder) {
   if (folder !== undefined) {
-    const base = new URL(String(folder).replace(/\/?$/, "/"), document.baseURI);
+    const base = folderOf(folder);
     /** @param {string} path */
     const at = (path) => new URL(path, base).href;
     return {
@@ -48,6 +73,5 @@ export function filesOfLibrary(folder) {
  * @param {string | URL} [folder]
  */
 export function modelBesideLibrary(folder) {
-  const base = folder === undefined ? import.meta.url : new URL(String(folder).replace(/\/?$/, "/"), document.baseURI);
-  return new URL("model/model.json", base).href;
+  return new URL("model/model.json", folder === undefined ? import.meta.url : folderOf(folder)).href;
 }
