@@ -2,7 +2,9 @@
 // the comments of their classes; what is left out here is for the elements' own parts.
 
 /** Beside attributes: properties and methods for the page around an element. */
-const PUBLIC = ["scorer", "result", "error", "collection", "add"];
+const PUBLIC = ["scorer", "error", "collection", "add"];
+/** What lit watches beside attributes. */
+const STATE = ["error", "question"];
 const ENTRIES = { "src/elements/tsp-score.js": "dist/score.js", "src/elements/tsp-gallery.js": "dist/gallery.js" };
 
 export default {
@@ -15,8 +17,8 @@ export default {
       for (const module of manifest.modules) {
         module.path = ENTRIES[module.path];
         for (const declaration of module.declarations) {
-          // The analyzer takes each property that lit watches for an attribute.
-          declaration.attributes = declaration.attributes.filter(({ fieldName, name }) => !PUBLIC.includes(fieldName ?? name) && name !== "question");
+          // The analyzer takes all that lit watches for attributes.
+          declaration.attributes = declaration.attributes.filter(({ name }) => !STATE.includes(name));
           const attributes = declaration.attributes.map(({ fieldName, name }) => fieldName ?? name);
           declaration.members = declaration.members.filter(({ name }) => attributes.includes(name) || PUBLIC.includes(name));
           // And the argument of their one method that sends events for another event.

@@ -217,6 +217,41 @@ claim("<tsp-score> asks before a large download, and takes another scorer when t
   assertSame(result, rocket("--crops", "1"));
 });
 
+claim("<tsp-score result> shows what the command line wrote, and loads neither worker nor model", async (page) => {
+  const row = rocket();
+  const value = () => page.locator("#given [part~=value]").allTextContents().then((texts) => texts.map((text) => text.trim()));
+  await page.evaluate(async (row) => {
+    await import("/cdn.js");
+    const element = Object.assign(document.createElement("tsp-score"), { id: "given" });
+    element.setAttribute("src", "/samples/rocket.png");
+    element.setAttribute("device", "cpu");
+    element.setAttribute("result", JSON.stringify(row));
+    document.body.append(element);
+  }, row);
+  await page.locator("#given [part~=value]").first().waitFor();
+  const numbers = ({ perception, alignment }) => [perception, alignment].map(({ score }) => score.toFixed(2));
+  assert.deepEqual(await value(), numbers(row));
+  assert.equal(await page.evaluate(() => document.getElementById("given").result.promptSource), row.prompt_source);
+  await page.evaluate(() => document.getElementById("given").setAttribute("prompt", "another"));
+  assert.deepEqual(await value(), numbers(row), "another prompt scores nothing");
+
+  for (const [wrong, message] of [["{", /no JSON/], ['{"path": "a.png"}', /has no score/], ['{"error": "it is no image"}', /It is no image/]]) {
+    await page.evaluate((wrong) => document.getElementById("given").setAttribute("result", wrong), wrong);
+    await page.locator("#given [part~=error]").filter({ hasText: message }).waitFor();
+  }
+  assert.equal(page.workers().length, 0);
+  assert.deepEqual(opened.served.asked.filter((path) => /wasm|model|worker/.test(path)), []);
+
+  const result = await page.evaluate(() => new Promise((resolve) => {
+    const element = document.getElementById("given");
+    element.addEventListener("tsp-score", ({ detail }) => resolve(detail), { once: true });
+    element.setAttribute("prompt", "a rocket");
+    element.removeAttribute("result");
+  }));
+  assertSame(result, row);
+  assert.deepEqual(await value(), numbers(row));
+});
+
 test("names turn both ways, and results of earlier versions are read", async () => {
   const native = { prompt_source: "argument", perception: { q_image: 1, words: [{ w_image: null, text: "q_image" }] }, notes: ["a_b"] };
   const named = { promptSource: "argument", perception: { qImage: 1, words: [{ wImage: null, text: "q_image" }] }, notes: ["a_b"] };

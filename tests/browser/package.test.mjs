@@ -39,6 +39,18 @@ test("a server imports every entry, registers nothing, and hears why it cannot s
   assert.deepEqual(JSON.parse(said), [true, "device", "there are no workers here: a scorer needs a browser; on a server import it, and create it in the page", true, "undefined"]);
 });
 
+test("<tsp-score> with a result is rendered on a server", () => {
+  const row = { path: "cat.jpg", prompt: "a cat", notes: ["demo weights"], perception: { score: 4.321, q_image: 4 }, alignment: null };
+  const code = `import { html, render } from "@lit-labs/ssr";
+    import { collectResult } from "@lit-labs/ssr/lib/render-result.js";
+    import { TspScore } from "tsp-mgs/score";
+    customElements.define("tsp-score", TspScore);
+    console.log(await collectResult(render(html\`<tsp-score src="cat.jpg" result=\${${JSON.stringify(JSON.stringify(row))}}></tsp-score>\`)));`;
+  const page = execFileSync(process.execPath, ["--input-type=module", "-e", code], { cwd: app, encoding: "utf8", stdio: "pipe" });
+  assert.match(page, /<tsp-score.*<template.*shadowroot.*<img part="image" src="cat\.jpg"/s);
+  assert.match(page.replace(/<!--.*?-->/g, ""), /part="value">4\.32<.*part="value">–<.*Demo weights\./s);
+});
+
 test("importing one function costs that function", async () => {
   const { build } = await fromApp("esbuild/lib/main.js");
   const bundled = async (contents) => {
@@ -53,6 +65,7 @@ test("importing one function costs that function", async () => {
   assert.deepEqual(scorer.parts.filter((path) => /lit|idb|gallery/.test(path)), []);
   const element = await bundled('import { TspScore } from "tsp-mgs/score"; customElements.define("my-score", TspScore);');
   assert.deepEqual(element.parts.filter((path) => /idb|gallery/.test(path)), []);
+  assert.ok(element.bytes < 40_000, `${element.bytes} bytes`);
   const both = await bundled('import "tsp-mgs/define"; import { LitElement } from "lit"; globalThis.lit = LitElement;');
   assert.equal(both.parts.filter((path) => path.endsWith("lit-html/lit-html.js")).length, 1, "lit is there once");
 });

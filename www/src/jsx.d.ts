@@ -9,7 +9,8 @@ type Element<Type, Property extends keyof Type, Event extends keyof TspEvents> =
   { [Name in Property]?: Type[Name] } & { [Name in Event as `on${Name}`]?: (event: TspEvents[Name]) => void };
 
 export interface TspElements {
-  "tsp-score": Element<TspScore, "src" | "prompt" | "alt" | "model" | "device" | "crops" | "files" | "scorer", "tsp-score" | "tsp-error">;
+  "tsp-score": Element<TspScore, "src" | "prompt" | "alt" | "model" | "device" | "crops" | "files" | "scorer", "tsp-score" | "tsp-error"> &
+    { result?: object | string | null };
   "tsp-gallery": Element<TspGallery, "model" | "device" | "crops" | "files" | "samples" | "theme",
     "tsp-ready" | "tsp-scored" | "tsp-mark" | "tsp-error" | "tsp-theme"> & { "show-samples"?: boolean };
 }

@@ -2,7 +2,8 @@
 // tsp-score.js — <tsp-score src prompt>: one image and its two scores.
 
 import { css, html, LitElement, nothing } from "lit";
-import { isAbort, megabytes, ScoreError } from "../engine/errors.js";
+import { isAbort, megabytes, messageOf, ScoreError } from "../engine/errors.js";
+import { camelCase } from "../engine/names.js";
 import { sentence } from "../ui/format.js";
 import { SharedScorer } from "./shared.js";
 
@@ -24,7 +25,8 @@ const TASKS = /** @type {const} */ ([["perception", "Looks"], ["alignment", "Sho
  * @attr {"auto" | "webgpu" | "cpu"} device - Where to compute
  * @attr {number} crops - Patches that a task looks at: 1, 5 or 15
  * @attr {string} files - Folder of the library's worker and wasm, where a bundler has not placed them
- * @fires {CustomEvent<Result>} tsp-score - The result
+ * @attr {string} result - A line of `trainer score --format jsonl`: it is shown, and nothing is computed
+ * @fires {CustomEvent<Result>} tsp-score - The result, once it is computed
  * @fires {CustomEvent<{ code: string, message: string }>} tsp-error - What went wrong
  * @csspart image - The image
  * @csspart scores - Both scores
@@ -48,7 +50,7 @@ export class TspScore extends LitElement {
     crops: { type: Number },
     files: {},
     scorer: { attribute: false },
-    result: { state: true },
+    result: {},
     error: { state: true },
     question: { state: true },
   };
@@ -69,6 +71,9 @@ export class TspScore extends LitElement {
   /** @type {AbortController | null} */ #running = null;
   /** @type {IntersectionObserver | null} */ #observer = null;
   #isVisible = false;
+  /** What the property `result` has unless somebody has given another one. @type {Result | null} */ #own = null;
+  #isGiven = false;
+  #isTakenBack = false;
 
   constructor() {
     super();
@@ -100,22 +105,47 @@ export class TspScore extends LitElement {
     this.#running?.abort();
   }
 
+  /** On a server, too. @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    const given = this.result;
+    if (!changed.has("result") || given === this.#own) return;
+    this.#running?.abort();
+    this.#isGiven = given !== null;
+    this.#isTakenBack = !this.#isGiven;
+    this.#show(null);
+    try {
+      if (given !== null) this.#show(resultOf(given));
+    } catch (error) {
+      this.error = /** @type {Error} */ (error);
+    }
+  }
+
   /** @param {Map<PropertyKey, unknown>} changed */
   updated(changed) {
-    if (["src", "prompt", "model", "device", "crops", "files", "scorer"].some((name) => changed.has(name))) this.#score();
+    const isOther = ["src", "prompt", "model", "device", "crops", "files", "scorer"].some((name) => changed.has(name));
+    if (!isOther && !this.#isTakenBack) return;
+    this.#isTakenBack = false;
+    this.#score();
+  }
+
+  /** @param {Result | null} result */
+  #show(result) {
+    this.#own = this.result = result;
+    this.error = this.question = null;
   }
 
   async #score() {
+    if (this.#isGiven) return;
     this.#running?.abort();
     const running = this.#running = new AbortController();
     const { signal } = running;
-    this.result = this.error = this.question = null;
+    this.#show(null);
     const { src } = this;
     if (!src) return;
     try {
       const result = await this.#scored(src, signal);
       if (signal.aborted) return;
-      this.result = result;
+      this.#show(result);
       this.#tell("tsp-score", result);
     } catch (error) {
       if (signal.aborted) return;
@@ -194,4 +224,23 @@ export class TspScore extends LitElement {
       </div>`)}</dl>
       ${result.notes.length ? html`<p part="warning">${result.notes.map(sentence).join(" ")}</p>` : nothing}`;
   }
+}
+
+/**
+ * What `trainer score --format jsonl` writes for an image, as a line of JSON or an object; names in either case.
+ * @param {unknown} given
+ * @returns {Result}
+ */
+function resultOf(given) {
+  let row;
+  try {
+    row = camelCase(typeof given === "string" ? JSON.parse(given) : given);
+  } catch (error) {
+    throw new ScoreError("argument", `the result is no JSON: expected a line of \`trainer score --format jsonl\`; ${messageOf(error)}`);
+  }
+  if (typeof row?.error === "string") throw new ScoreError("image", row.error);
+  if (typeof row?.perception?.score !== "number" && typeof row?.alignment?.score !== "number") {
+    throw new ScoreError("argument", "the result has no score: expected a line of `trainer score --format jsonl`");
+  }
+  return { notes: [], ...row };
 }
