@@ -5,4 +5,4 @@ import "tsp-mgs/define";
 
 const files = document.documentElement.dataset.files; // Where a bundler does not place the package's worker and wasm.
 const scorer = await createScorer({ model: "/model/model.json", device: "cpu", crops: 1, files });
-document.querySelector("tsp-score").scorer = scorer;
+Object.assign(document.querySelector("tsp-score"), { scorer, src: "/samples/cat.jpg" });

@@ -23,6 +23,11 @@ export function addressOf(address, what) {
   }
 }
 
+/** @param {URL} address */
+function whole(address) {
+  return addressOf(address, "a file of the library");
+}
+
 /** @param {string | URL} folder */
 function folderOf(folder) {
   return addressOf(String(folder).replace(/\/?$/, "/"), "a folder");
@@ -30,7 +35,8 @@ function folderOf(folder) {
 
 /**
  * Each address is written out, as bundlers find, copy and rename a file only by `new URL("…", import.meta.url)` in one piece.
- * Our own build must leave them alone: the files lie beside what it makes, not beside this source.
+ * Our own build must leave them alone: the files lie beside what it makes, not beside this source. Next.js gives paths instead of whole
+ * addresses, which mean nothing in a worker that starts from a blob.
  *
  * @param {string | URL} [folder]
  * @returns {{ worker: string, modules: Modules }}
@@ -50,19 +56,19 @@ export function filesOfLibrary(folder) {
     };
   }
   return {
-    worker: new URL(/* @vite-ignore */ "./tsp-mgs-worker.js", import.meta.url).href,
+    worker: whole(new URL(/* @vite-ignore */ "./tsp-mgs-worker.js", import.meta.url)),
     modules: {
       webgpu: {
-        glue: new URL(/* @vite-ignore */ "./wasm/webgpu/tsp_mgs_web.js", import.meta.url).href,
-        wasm: new URL(/* @vite-ignore */ "./wasm/webgpu/tsp_mgs_web_bg.wasm", import.meta.url).href,
+        glue: whole(new URL(/* @vite-ignore */ "./wasm/webgpu/tsp_mgs_web.js", import.meta.url)),
+        wasm: whole(new URL(/* @vite-ignore */ "./wasm/webgpu/tsp_mgs_web_bg.wasm", import.meta.url)),
       },
       cpu: {
-        glue: new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web.js", import.meta.url).href,
-        wasm: new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web_bg.wasm", import.meta.url).href,
+        glue: whole(new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web.js", import.meta.url)),
+        wasm: whole(new URL(/* @vite-ignore */ "./wasm/cpu/tsp_mgs_web_bg.wasm", import.meta.url)),
       },
       "cpu-relaxed": {
-        glue: new URL(/* @vite-ignore */ "./wasm/cpu-relaxed/tsp_mgs_web.js", import.meta.url).href,
-        wasm: new URL(/* @vite-ignore */ "./wasm/cpu-relaxed/tsp_mgs_web_bg.wasm", import.meta.url).href,
+        glue: whole(new URL(/* @vite-ignore */ "./wasm/cpu-relaxed/tsp_mgs_web.js", import.meta.url)),
+        wasm: whole(new URL(/* @vite-ignore */ "./wasm/cpu-relaxed/tsp_mgs_web_bg.wasm", import.meta.url)),
       },
     },
   };
