@@ -71,7 +71,7 @@ export class TspScore extends LitElement {
   /** @type {AbortController | null} */ #running = null;
   /** @type {IntersectionObserver | null} */ #observer = null;
   #isVisible = false;
-  /** What the property `result` has unless somebody has given another one. @type {Result | null} */ #own = null;
+  /** What the property `result` has unless somebody has given another one. @type {Result | null | undefined} */ #own = null;
   #isGiven = false;
   #isTakenBack = false;
 
@@ -85,7 +85,7 @@ export class TspScore extends LitElement {
     /** @type {number | null} */ this.crops = null;
     /** @type {string | null} */ this.files = null;
     /** One's own, instead of the shared one. A closed one is not used. @type {Scorer | null} */ this.scorer = null;
-    /** @type {Result | null} */ this.result = null;
+    /** Undefined: what was given is wrong. @type {Result | null | undefined} */ this.result = null;
     /** @type {Error | null} */ this.error = null;
     /** Bytes of a download that waits for a yes. @type {number | null} */ this.question = null;
   }
@@ -112,10 +112,10 @@ export class TspScore extends LitElement {
     this.#running?.abort();
     this.#isGiven = given !== null;
     this.#isTakenBack = !this.#isGiven;
-    this.#show(null);
     try {
-      if (given !== null) this.#show(resultOf(given));
+      this.#show(given === null ? null : resultOf(given));
     } catch (error) {
+      this.#show(undefined); // So that null takes it back.
       this.error = /** @type {Error} */ (error);
     }
   }
@@ -128,7 +128,7 @@ export class TspScore extends LitElement {
     this.#score();
   }
 
-  /** @param {Result | null} result */
+  /** @param {Result | null | undefined} result */
   #show(result) {
     this.#own = this.result = result;
     this.error = this.question = null;
