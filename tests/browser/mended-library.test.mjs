@@ -44,7 +44,7 @@ claim("a scorer that failed before it was closed stays closed", async (page) => 
     return [failed, await scorer.configure({ crops: 1 }).catch(({ code }) => code), await scorer.score("/samples/cat.jpg").catch(({ code }) => code)];
   });
   assert.deepEqual(codes, ["device", "closed", "closed"]);
-}, { provoked: [/Uncaught 1/] });
+}, { provoked: [/worker-src/] });
 
 claim("settings that cannot be meant say what is expected", async (page) => {
   const said = await page.evaluate(async () => {
