@@ -74,7 +74,7 @@ test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in C
 	  cargo test $(WASM) --features $$module --test browser || exit 1; \
 	done
 
-test-page: apt $(TRAINER) web ## Test package and gallery as built in Chromium against the command line
+test-page: apt $(TRAINER) web tests/browser/app/node_modules/.package-lock.json ## Test package and gallery as built in Chromium against the command line
 	cd www && TRAINER=$(TRAINER) npm test --silent
 
 test-engines: jre $(TRAINER) $(VENV)-engines/ready ## Test the drivers for Ray and Spark on clusters of this machine: 0.5 GB to install
@@ -153,6 +153,10 @@ $(VENV)/bench: tests/bench/requirements.txt $(VENV)/ready
 
 tests/gpu/node_modules/.package-lock.json: tests/gpu/package-lock.json
 	cd tests/gpu && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+tests/browser/app/node_modules/.package-lock.json: tests/browser/app/package-lock.json
+	cd tests/browser/app && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 # Without scripts: one of them would download what the bench does not use.

@@ -1,7 +1,8 @@
 // vite.config.mjs — what becomes of src/. `npm run build` runs it once for each mode, into dist/ or the folder in OUT:
 //
-//   library          tsp-mgs.js, the package's entry in one file, for bundlers and for plain <script type="module">, and the
-//                    licences of what is in it
+//   library          the package's entries, tsp-mgs.js, score.js, gallery.js and define.js, and what they share; lit and idb stay
+//                    imports, so that a bundler has them once
+//   cdn              cdn.js, which is define.js with lit and idb in it, since a browser finds no package by its name; their licences
 //   worker           tsp-mgs-worker.js, in one file, since bundlers of others copy it as it is
 //   page             the gallery's page, its scripts and styles beside it
 //   service-worker   service-worker.js, which is told what all the others made
@@ -36,7 +37,16 @@ export default defineConfig(({ mode }) => ({
 
 const parts = {
   library: {
-    ...oneFile("src/index.js", "tsp-mgs.js"),
+    rollupOptions: {
+      input: Object.fromEntries(["index", "score", "gallery", "define"].map((name) => [name === "index" ? "tsp-mgs" : name, join(www, `src/${name}.js`)])),
+      external: [/^lit($|\/)/, "idb"],
+      preserveEntrySignatures: "strict",
+      // Beside the worker and wasm/, which the engine finds from the file that it is part of.
+      output: { entryFileNames: "[name].js", chunkFileNames: "chunk-[name].js" },
+    },
+  },
+  cdn: {
+    ...oneFile("src/define.js", "cdn.js"),
     license: { fileName: "tsp-mgs.licenses.md" },
   },
   worker: oneFile("src/engine/worker.js", "tsp-mgs-worker.js"),
@@ -66,7 +76,7 @@ function filesOf(folder) {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .filter((path) => /\.(html|js|css|svg|wasm)$/.test(path) && !/^(model|samples|types|examples)\/|^(service-worker|tsp-mgs)\.js$/.test(path))
+    .filter((path) => /\.(html|js|css|svg|wasm)$/.test(path) && !/^(model|samples|types|examples)\/|^(service-worker|tsp-mgs|score|gallery|define|cdn|chunk-.*)\.js$/.test(path))
     .sort();
   return Object.fromEntries(files.map((path) => [path, createHash("sha256").update(readFileSync(join(folder, path))).digest("hex")]));
 }

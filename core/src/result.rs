@@ -75,6 +75,11 @@ impl Run {
         self.crops
     }
 
+    /// The same run with the scorer's present number of patches ([`Scorer::set_crops`]).
+    pub fn with_crops_of(&self, scorer: &Scorer) -> Self {
+        Self { crops: scorer.view_plan().crops, ..self.clone() }
+    }
+
     /// What every result of this run must say.
     pub fn notes(&self) -> Vec<&str> {
         let without_text = (!self.has_text_tower).then_some(WITHOUT_TEXT);

@@ -138,6 +138,17 @@ impl Scorer {
         &self.tasks
     }
 
+    /// Sets how many patches each task looks at, from the next batch on. On an error nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::Crops`] when there are more than every image has, or none.
+    pub fn set_crops(&mut self, crops: usize) -> Result<()> {
+        let tasks: Vec<Options> = self.tasks.iter().map(|options| Options { crops, ..options.clone() }).collect();
+        self.plan = Options::view_plan(&tasks, self.plan.side)?;
+        self.tasks = tasks;
+        Ok(())
+    }
+
     /// Whether prompts can be read: without, no words and no alignment are scored.
     pub fn has_text_tower(&self) -> bool {
         self.clip.has_text_tower()

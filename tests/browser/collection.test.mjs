@@ -16,7 +16,7 @@ test("every image is scored once, one at a time, in the order added", async () =
   const { scored, failed, waiting, total, secondsLeft, fromStore } = collection.progress;
   assert.deepEqual({ scored, failed, waiting, total, secondsLeft, fromStore }, { scored: 50, failed: 0, waiting: 0, total: 50, secondsLeft: 0, fromStore: 0 });
   const item = collection.items[7];
-  assert.deepEqual([item.width, item.height, item.elapsed_ms, item.result.perception.score], [64, 48, 5, scorer.scoreOf("image-7.png", null).perception.score]);
+  assert.deepEqual([item.width, item.height, item.elapsedMs, item.result.perception.score], [64, 48, 5, scorer.scoreOf("image-7.png", null).perception.score]);
 });
 
 test("an edited prompt goes before visible images, those before the view's order, that before the rest", async () => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { camelCase } from "../../www/src/engine/names.js";
 import { PATIENCE_MS } from "./served.mjs";
 
 export const PAGE = "index.html";
@@ -100,7 +101,8 @@ export async function shownScores(page, file, expected, device = "cpu") {
 }
 
 /** Compares all that the large view shows of a result: numbers and their digits, both heat maps, and what shows on hover. */
-export async function compareShown(page, { perception, alignment }, device) {
+export async function compareShown(page, result, device) {
+  const { perception, alignment } = camelCase(result);
   const tolerance = TOLERANCE[device];
   const tasks = Object.entries({ perception, alignment }).filter(([, task]) => task);
   // Numbers that stand in a text, as rounded there. Written so that NaN fails.
@@ -117,7 +119,7 @@ export async function compareShown(page, { perception, alignment }, device) {
   const hovers = await inside(".words .prompt span", (spans) => spans.map(({ title }) => title));
   const words = tasks.flatMap(([, task]) => task.words);
   assert.equal(hovers.length, words.length);
-  words.forEach(({ text, w_image, w_patches }, index) => nearText(hovers[index], [w_image, w_patches], `hover of ${text}`));
+  words.forEach(({ text, wImage, wPatches }, index) => nearText(hovers[index], [wImage, wPatches], `hover of ${text}`));
 
   for (const [name, task] of tasks) {
     await page.locator(`.heat [value=${name}]`).check();
@@ -152,11 +154,11 @@ function numbersOf(name, task) {
   };
   // Patches are shown by the heat map, and where a word stands is no score.
   const { patches, words, alpha, ...rest } = task;
-  const { q_image, q_patches } = rest;
-  collect({ ...rest, words: words.map(({ w_image, w_patches }) => ({ w_image, w_patches })) }, name);
-  if (q_image !== null) collect({ alpha, "alpha*q_image": alpha * q_image }, name);
-  if (q_patches !== null) collect({ "(1-alpha)": 1 - alpha, "(1-alpha)*q_patches": (1 - alpha) * q_patches }, name);
-  const closeness = words.map(({ w_image, w_patches }) => meanOf([w_image, w_patches]));
+  const { qImage, qPatches } = rest;
+  collect({ ...rest, words: words.map(({ wImage, wPatches }) => ({ wImage, wPatches })) }, name);
+  if (qImage !== null) collect({ alpha, "alpha*qImage": alpha * qImage }, name);
+  if (qPatches !== null) collect({ "(1-alpha)": 1 - alpha, "(1-alpha)*qPatches": (1 - alpha) * qPatches }, name);
+  const closeness = words.map(({ wImage, wPatches }) => meanOf([wImage, wPatches]));
   if (words.length > 0) collect({ words: { least: Math.min(...closeness), most: Math.max(...closeness) } }, name);
   return numbers;
 }

@@ -196,13 +196,13 @@ claim("a big download is asked for, and not again once it is there", async (page
       const result = await scorer.score("/samples/cat.jpg", "a cat");
       scorer.close();
       return { asked, fromCache, result, kept: await modelCacheBytes() };
-    } catch ({ code, message }) {
-      return { asked, code, message };
+    } catch ({ name, message }) {
+      return { asked, name, message };
     }
   }, isWanted);
 
   const size = files["part-1.safetensors"].length;
-  assert.deepEqual(await asking(false), { asked: [size], code: "aborted", message: "the download of 21 MB was declined" });
+  assert.deepEqual(await asking(false), { asked: [size], name: "AbortError", message: "the download of 21 MB was declined" });
   assert.equal(shardsAsked(), 0);
 
   const first = await asking(true);
@@ -268,11 +268,11 @@ claim("a loading that was given up keeps the shards that had come", async (page)
   const giveUp = await page.evaluateHandle(() => new AbortController());
   const outcome = page.evaluate(async (giveUp) => {
     const { createScorer } = await import("/tsp-mgs.js");
-    return createScorer({ device: "cpu", model: "/two/model.json", signal: giveUp.signal }).then(() => "loaded", ({ code }) => code);
+    return createScorer({ device: "cpu", model: "/two/model.json", signal: giveUp.signal }).then(() => "loaded", ({ name }) => name);
   }, giveUp);
   await second;
   await giveUp.evaluate((giveUp) => giveUp.abort());
-  assert.equal(await outcome, "aborted");
+  assert.equal(await outcome, "AbortError");
   opened.served.asked = [];
   assertSame((await load(page, { model: "/two/model.json" })).results[0], cat());
   assert.deepEqual(opened.served.asked.filter((path) => path.endsWith(".safetensors")), ["/two/part-2.safetensors"]);
@@ -286,7 +286,7 @@ claim("without room on the disk the model stays in memory, for the next worker t
     const notices = [];
     const scorer = await createScorer({ device: "cpu", onEvent: ({ type, message }) => type === "notice" && notices.push(message) });
     const first = await scorer.score("/samples/cat.jpg", "a cat");
-    await scorer.configure({ crops: 1 });
+    await scorer.configure({ device: "cpu", crops: 1 });
     const second = await scorer.score("/samples/cat.jpg", "a cat");
     return { first, second, notices, fromCache: scorer.info.fromCache };
   });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { parseCsv, refuse, writeCsv } from "../../www/src/gallery/csv.js";
+import { snakeCase } from "../../www/src/engine/names.js";
 import { toCsv, toJson } from "../../www/src/gallery/export.js";
 import { urlsIn } from "../../www/src/gallery/urls.js";
 import { matchTable, readSidecar, readTable } from "../../www/src/gallery/prompts.js";
@@ -96,7 +97,7 @@ test("addresses are read one a line, and what is none is told", () => {
 test("the list as CSV has a row an image with every part, and leaves out what is out of date", () => {
   const scorer = new StandIn();
   const scored = item({ name: "a.png", path: "run/a.png", prompt: "=HYPERLINK(1)", promptSource: "typed", mark: "keep", status: "scored", result: scorer.scoreOf("a.png", "x"),
-    provenance: { device: "d", dtype: "f16", modelHash: "abc", preprocessing: "p1" }, elapsed_ms: 12.5, width: 64, height: 48 });
+    provenance: { device: "d", dtype: "f16", modelHash: "abc", preprocessing: "p1" }, elapsedMs: 12.5, width: 64, height: 48 });
   const failed = item({ name: "b.png", path: "b.png", status: "failed", error: "no image, or a broken one" });
   const stale = item({ ...scored, name: "c.png", path: "c.png", prompt: "-5 °C", status: "waiting" });
   const [names, ...rows] = parseCsv(toCsv([scored, failed, stale])).map(({ cells }) => cells);
@@ -108,9 +109,9 @@ test("the list as CSV has a row an image with every part, and leaves out what is
     "crops", "elapsed_ms", "width", "height", "error"]), ["a.png", "run/a.png", "'=HYPERLINK(1)", "typed", "false", "scored", "keep", "stand-in", "abc", "stand-in",
     "f16", "p1", "15", "12.5", "64", "48", ""]);
   assert.deepEqual(pick(a, ["perception", "alignment", "mean"]).map(Number), [perception.score, alignment.score, (perception.score + alignment.score) / 2]);
-  for (const [task, { q_image, q_patches, q_fine, alpha, w_image, p_image }] of Object.entries({ perception, alignment })) {
+  for (const [task, { qImage, qPatches, qFine, alpha, wImage, pImage }] of Object.entries({ perception, alignment })) {
     assert.deepEqual(pick(a, ["q_image", "q_patches", "q_fine", "alpha", "w_image", "p_image_bad", "p_patches_perfect"].map((part) => `${task}_${part}`)).map(Number),
-      [q_image, q_patches, q_fine, alpha, w_image, p_image[0], p_image[4]]);
+      [qImage, qPatches, qFine, alpha, wImage, pImage[0], pImage[4]]);
   }
   assert.deepEqual(pick(b, ["name", "perception", "error", "status"]), ["b.png", "", "no image, or a broken one", "failed"]);
   assert.deepEqual(pick(c, ["prompt", "perception", "status", "model_sha256"]), ["'-5 °C", "", "waiting", ""]);
@@ -119,16 +120,17 @@ test("the list as CSV has a row an image with every part, and leaves out what is
 
 test("the list as JSON has the whole result", () => {
   const result = new StandIn().scoreOf("a.png", null);
-  const scored = item({ name: "a.png", path: "a.png", status: "scored", result, provenance: { device: "d", dtype: "f16", modelHash: "abc", preprocessing: "p1" }, elapsed_ms: 5 });
+  const scored = item({ name: "a.png", path: "a.png", status: "scored", result, provenance: { device: "d", dtype: "f16", modelHash: "abc", preprocessing: "p1" }, elapsedMs: 5 });
   const [a, b] = JSON.parse(toJson([scored, item({ name: "b.png", path: "b.png", status: "failed", error: "why" })]));
-  assert.deepEqual(a.perception, result.perception);
+  assert.deepEqual(a.perception, snakeCase(result.perception), "names as in the command line's JSON");
+  assert.equal(a.perception.q_image, result.perception.qImage);
   assert.deepEqual(pick(a, ["name", "prompt", "mean", "alignment", "crops", "device", "model_sha256", "dtype", "preprocessing", "elapsed_ms", "error"]),
     ["a.png", null, null, null, 15, "stand-in", "abc", "f16", "p1", 5, null]);
   assert.deepEqual(pick(b, ["name", "status", "error", "perception"]), ["b.png", "failed", "why", undefined]);
 });
 
 function item(known) {
-  return { prompt: null, promptSource: null, isHeld: false, error: null, result: null, fromStore: false, width: null, height: null, mark: null, elapsed_ms: null, provenance: null, ...known };
+  return { prompt: null, promptSource: null, isHeld: false, error: null, result: null, fromStore: false, width: null, height: null, mark: null, elapsedMs: null, provenance: null, ...known };
 }
 
 function file(content) {

@@ -99,7 +99,7 @@ test("a folder is scored as the command line scores it, prompts included, and on
       assert.equal(status, "scored", `${path}: ${error}`);
       assert.deepEqual([prompt, promptSource], [wanted.prompt, wanted.prompt_source], path);
       // The engine is handed a sidecar's prompt as an argument.
-      assertSame({ ...result, prompt_source: promptSource }, wanted);
+      assertSame({ ...result, promptSource }, wanted);
       assert.deepEqual(provenance, { ...first.info, device: result.device });
     }
     assert.match(first.csv, new RegExp(`,${first.info.modelHash},`));

@@ -11,6 +11,7 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { camelCase } from "../../www/src/engine/names.js";
 
 export const www = join(import.meta.dirname, "../../www");
 export const dist = process.env.DIST ?? join(www, "dist");
@@ -71,7 +72,7 @@ export class Served {
 }
 
 export function needBuilt() {
-  for (const part of ["tsp-mgs.js", "tsp-mgs-worker.js", "wasm/cpu", "wasm/cpu-relaxed", "wasm/webgpu", "model/model.json"]) {
+  for (const part of ["tsp-mgs.js", "cdn.js", "tsp-mgs-worker.js", "wasm/cpu", "wasm/cpu-relaxed", "wasm/webgpu", "model/model.json"]) {
     assert.ok(existsSync(join(dist, part)), `${join(dist, part)} is missing: run make web`);
   }
 }
@@ -160,7 +161,7 @@ export function commandLine(file, prompt, ...more) {
   return known.get(key);
 }
 
-/** Every number of a result against the command line's, and every text. */
+/** Every number of a result against the command line's, and every text; names in camelCase here, in snake_case there. */
 export function assertSame(result, expected, tolerance = TOLERANCE) {
   assert.ok(result && !result.code, `no result but ${result?.message}`);
   const compare = (found, wanted, where) => {
@@ -171,7 +172,8 @@ export function assertSame(result, expected, tolerance = TOLERANCE) {
     } else if (wanted && typeof wanted === "object") for (const key of Object.keys(wanted)) compare(found?.[key], wanted[key], `${where}.${key}`);
     else assert.equal(found, wanted, where);
   };
-  for (const key of ["width", "height", "crops", "prompt", "prompt_source", "prompt_truncated", "perception", "alignment"]) compare(result[key], expected[key], key);
+  const wanted = camelCase(expected);
+  for (const key of ["width", "height", "crops", "prompt", "promptSource", "promptTruncated", "perception", "alignment"]) compare(result[key], wanted[key], key);
 }
 
 /** The built-in model in `count` shards, the first grown by spaces that mean nothing to at least `bytes`: files by name. */

@@ -36,8 +36,8 @@ export class StandIn extends EventTarget {
     const source = prompt !== null ? "argument" : text === null ? null : "parameters";
     const { device } = this.info;
     return {
-      prompt: text, prompt_source: source, prompt_truncated: false, width: 64, height: 48, crops, device, model: "stand-in",
-      warning: null, notes: [], perception: task(name), alignment: text ? task(`${name} ${text}`) : null, elapsed_ms: 5,
+      prompt: text, promptSource: source, promptTruncated: false, width: 64, height: 48, crops, device, model: "stand-in",
+      warning: null, notes: [], perception: task(name), alignment: text ? task(`${name} ${text}`) : null, elapsedMs: 5,
     };
   }
 
@@ -91,8 +91,8 @@ function task(text) {
   const score = scoreFor(text);
   const p = [0.1, 0.2, 0.3, 0.2, 0.2];
   return {
-    score, alpha: 0.5, q_image: score, q_patches: score - 0.5, q_fine: 0.25, levels: ["bad", "poor", "fair", "good", "perfect"],
-    p_image: p, p_patches: p, w_image: 0.25, w_patches: 0.2, words: [], patches: [{ x: 0, y: 0, width: 64, height: 48, p }],
+    score, alpha: 0.5, qImage: score, qPatches: score - 0.5, qFine: 0.25, levels: ["bad", "poor", "fair", "good", "perfect"],
+    pImage: p, pPatches: p, wImage: 0.25, wPatches: 0.2, words: [], patches: [{ x: 0, y: 0, width: 64, height: 48, p }],
   };
 }
 

@@ -140,6 +140,28 @@ fn an_image_scores_in_a_batch_as_it_does_alone() {
 }
 
 #[test]
+fn changed_crops_score_as_those_of_the_start() {
+    let tasks = |crops| [Task::Perception, Task::Alignment].map(|task| Options { crops, ..Options::default_for(task) });
+    let score = |scorer: &mut Scorer| {
+        let views = image_views("kept_512x512.png", scorer);
+        let score = score(scorer, &views, "a cat");
+        [task(score.clone(), Task::Perception), task(score, Task::Alignment)]
+    };
+    let mut changed = scorer(tasks(15).to_vec(), &Device::flex());
+    for crops in [1, 5, 15] {
+        changed.set_crops(crops).expect("every image has so many");
+        let found = score(&mut changed);
+        assert_eq!(json!(found), json!(score(&mut scorer(tasks(crops).to_vec(), &Device::flex()))));
+        assert_eq!(found[0].patches.len(), crops);
+    }
+    for crops in [0, 101] {
+        let error = changed.set_crops(crops).expect_err("no image has so many").to_string();
+        assert_eq!(error, format!("{crops} crops were asked for, expected 1 to 100"));
+    }
+    assert_eq!(score(&mut changed)[0].patches.len(), 15);
+}
+
+#[test]
 fn known_texts_are_not_encoded_again() {
     let mut scorer = scorer(vec![Options::default_for(Task::Perception)], &Device::flex());
     let views = views(&image::RgbImage::new(512, 512), scorer.view_plan()).expect("views");

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
 use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::preprocess::{decode, views};
+use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
 use tsp_mgs_core::scorer::{self, ImageTower, Input};
@@ -39,6 +39,8 @@ fn start() {
 pub struct Scorer {
     inner: RefCell<scorer::Scorer>,
     run: Run,
+    /// Patches that a task looks at, unless a call says otherwise.
+    crops: usize,
     dtype: WeightType,
 }
 
@@ -51,6 +53,8 @@ struct Info<'a> {
     notes: Vec<&'a str>,
     tasks: Vec<Task>,
     crops: usize,
+    #[serde(rename = "maxCrops")]
+    max_crops: usize,
     dtype: WeightType,
 }
 
@@ -98,7 +102,8 @@ impl Scorer {
         device::prepare(&mut inner)?;
         let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
         let run = Run::new(&inner, name, label, bundle.manifest.warning);
-        Ok(Self { inner: RefCell::new(inner), run, dtype: bundle.manifest.dtype })
+        let crops = inner.tasks()[0].crops; // A scorer has a task, and all have the same number.
+        Ok(Self { inner: RefCell::new(inner), run, crops, dtype: bundle.manifest.dtype })
     }
 
     /// Runs a small known model three times and compares its numbers with the right ones.
@@ -134,16 +139,20 @@ impl Scorer {
             notes: self.run.notes(),
             tasks: self.inner.borrow().tasks().iter().map(Options::task).collect(),
             crops: self.run.crops(),
+            max_crops: ViewPlan::max_crops(self.inner.borrow().view_plan().side),
             dtype: self.dtype,
         })
     }
 
     /// Scores an encoded image (the bytes of a PNG, JPEG, WebP, GIF, BMP or TIFF file). Without a
-    /// prompt the image's own metadata is asked for one. Calls may overlap.
+    /// prompt the image's own metadata is asked for one. `crops` is the number of patches that each task looks at in
+    /// this call; without it, the number that the model was loaded with. Calls may overlap.
     ///
     /// # Errors
-    /// Rejects with an `Error` that says what is wrong with the image.
-    pub async fn score(&self, image: Vec<u8>, prompt: Option<String>) -> Result<JsValue, JsError> {
+    /// Rejects with an `Error` that says what is wrong with the image or with `crops`.
+    pub async fn score(&self, image: Vec<u8>, prompt: Option<String>, crops: Option<f64>) -> Result<JsValue, JsError> {
+        // Another call may have set its own. A float saturates: no number of crops is that large.
+        self.inner.borrow_mut().set_crops(crops.map_or(self.crops, |crops| crops as usize))?;
         let prompt = match prompt {
             Some(text) => Some(FoundPrompt { text, source: "argument" }),
             None => {
@@ -159,11 +168,12 @@ impl Scorer {
         let text = prompt.as_ref().map(|prompt| prompt.text.as_str());
         // The borrow ends before the wait, so that calls may overlap.
         let (numbers, layout) = self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: text }])?;
+        let run = self.run.with_crops_of(&self.inner.borrow());
         let mut score = layout.scores(&read(numbers).await?)?.remove(0);
         for task in [&mut score.perception, &mut score.alignment].into_iter().flatten() {
             spans_in_utf16(task, text.unwrap_or_default());
         }
-        to_js(&self.run.result((views.width, views.height), prompt.as_ref(), &score))
+        to_js(&run.result((views.width, views.height), prompt.as_ref(), &score))
     }
 }
 

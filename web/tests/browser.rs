@@ -105,7 +105,7 @@ async fn load(files: Files) -> Scorer {
 }
 
 async fn score(scorer: &Scorer, image: &[u8], prompt: Option<&str>) -> Result<Value, String> {
-    let score = scorer.score(image.to_vec(), prompt.map(str::to_owned)).await.map_err(message)?;
+    let score = scorer.score(image.to_vec(), prompt.map(str::to_owned), None).await.map_err(message)?;
     Ok(serde_wasm_bindgen::from_value(score).expect("a plain object"))
 }
 
@@ -199,6 +199,24 @@ async fn the_prompt_is_read_from_the_image_and_words_count_utf_16() {
 
     let without = score(&scorer, ROCKET, Some(" ")).await.expect("a score");
     assert!(without["alignment"].is_null() && without["perception"]["score"].is_number());
+}
+
+#[wasm_bindgen_test]
+async fn a_call_has_its_own_number_of_crops() {
+    let scorer = load(bundle()).await;
+    let crops = async |crops: Option<f64>| {
+        let score = scorer.score(ROCKET.to_vec(), None, crops).await.map_err(message)?;
+        let score: Value = serde_wasm_bindgen::from_value(score).expect("a plain object");
+        assert_eq!(
+            score["perception"]["patches"].as_array().map(Vec::len),
+            score["crops"].as_u64().map(|n| n as usize)
+        );
+        Ok::<Value, String>(score["crops"].clone())
+    };
+    let default = crops(None).await.expect("a score");
+    assert_eq!(crops(Some(2.0)).await.expect("a score"), 2);
+    assert!(crops(Some(1e9)).await.expect_err("too many").contains("crops were asked for"));
+    assert_eq!(crops(None).await.expect("a score"), default);
 }
 
 #[wasm_bindgen_test]

@@ -36,22 +36,53 @@ const FILTERS_FROM_PX = 900;
 /**
  * A gallery that scores images where they are: drop, sort, filter, triage, compare, export.
  *
- * Attributes, which may change at any time: `model` (address of a model.json; the one beside the library if absent), `device` (auto, webgpu, cpu), `crops` (1, 5,
- * 15), `samples` (address of a samples.json: `[{ file, prompt }]`), `show-samples` (until other images come), `theme` (light,
- * dark; the system's if absent), `files` (folder of the library's worker and wasm).
+ * Attributes may change at any time.
  *
- * Methods: `add(files)`. The images and their results: `collection` (gallery/collection.js).
- *
- * Slots: `title`, `subtitle`, `banner`.
- *
- * Events: `tsp-ready` (detail: what runs; again when that changed), `tsp-scored` (detail: an item), `tsp-mark` (detail: `{ ids, mark }`), `tsp-error`
- * (detail: `{ message }`), `tsp-theme` (detail: `{ theme }`); they bubble and leave shadow trees.
- *
- * Custom properties: `--tsp-height`, `--tsp-font`, `--tsp-radius`, and the colours `--tsp-ground`, `--tsp-surface`, `--tsp-well`,
- * `--tsp-line`, `--tsp-edge`, `--tsp-ink`, `--tsp-soft`, `--tsp-accent`, `--tsp-on-accent`, `--tsp-perception`, `--tsp-alignment`.
- *
- * Parts: header, device, notice, warning, error, progress, toolbar, histogram, scroller, grid, tile, drop-zone, detail, compare,
- * dialog.
+ * @element tsp-gallery
+ * @attr {string} model - Address of a model.json; without it the one beside the library
+ * @attr {"auto" | "webgpu" | "cpu"} device - Where to compute
+ * @attr {number} crops - Patches that a task looks at: 1, 5 or 15
+ * @attr {string} samples - Address of a samples.json: `[{ file, prompt }]`
+ * @attr {boolean} show-samples - Shows the samples until other images come
+ * @attr {string} files - Folder of the library's worker and wasm, where a bundler has not placed them
+ * @attr {"light" | "dark"} theme - Without it the system's
+ * @slot title - The page's title
+ * @slot subtitle - What the page says below it
+ * @slot banner - What stands above the images
+ * @fires {CustomEvent<Info>} tsp-ready - What runs; again when that changed
+ * @fires {CustomEvent<Item>} tsp-scored - An image and its result
+ * @fires {CustomEvent<{ ids: number[], mark: Mark }>} tsp-mark - Images were marked
+ * @fires {CustomEvent<{ code: string, message: string }>} tsp-error - What went wrong
+ * @fires {CustomEvent<{ theme: "light" | "dark" }>} tsp-theme - A person chose light or dark
+ * @cssprop --tsp-height - Height of the element
+ * @cssprop --tsp-font - Font of all texts
+ * @cssprop --tsp-radius - Radius of corners
+ * @cssprop --tsp-ground - Colour behind everything
+ * @cssprop --tsp-surface - Colour of cards and bars
+ * @cssprop --tsp-well - Colour of fields
+ * @cssprop --tsp-line - Colour of thin lines
+ * @cssprop --tsp-edge - Colour of edges of controls
+ * @cssprop --tsp-ink - Colour of texts
+ * @cssprop --tsp-soft - Colour of lesser texts
+ * @cssprop --tsp-accent - Colour of what is chosen
+ * @cssprop --tsp-on-accent - Colour of texts on the accent
+ * @cssprop --tsp-perception - Colour of the first score
+ * @cssprop --tsp-alignment - Colour of the second score
+ * @csspart header - The upper bar
+ * @csspart device - What computes
+ * @csspart notice - A message
+ * @csspart warning - What every result must say
+ * @csspart error - What went wrong
+ * @csspart progress - How far the work is
+ * @csspart toolbar - Search, order and filters
+ * @csspart histogram - The distribution of a score
+ * @csspart scroller - What scrolls
+ * @csspart grid - The images
+ * @csspart tile - One image
+ * @csspart drop-zone - What is shown while there is no image
+ * @csspart detail - The large view
+ * @csspart compare - Two images side by side
+ * @csspart dialog - A dialog
  */
 export class TspGallery extends LitElement {
   static properties = {
@@ -67,7 +98,8 @@ export class TspGallery extends LitElement {
 
   #drawnAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #following;
-  #prefersDark = matchMedia("(prefers-color-scheme: dark)");
+  /** A server has no screen. */
+  #prefersDark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
 
   constructor() {
     super();
@@ -81,7 +113,7 @@ export class TspGallery extends LitElement {
 
     this.collection = new Collection();
     this.#listen();
-    const pixels = Math.max(innerWidth, innerHeight) * devicePixelRatio;
+    const pixels = typeof innerWidth === "number" ? Math.max(innerWidth, innerHeight) * devicePixelRatio : 0;
     this.thumbnails = new Thumbnails({ collection: this.collection, side_px: pixels > SHARP_FROM_PX ? SHARP_PX : undefined });
     this.engine = new Engine(this);
     this.intake = new Intake(this);
@@ -254,7 +286,7 @@ export class TspGallery extends LitElement {
   // Looks and words.
 
   isDark() {
-    return this.theme ? this.theme === "dark" : this.#prefersDark.matches;
+    return this.theme ? this.theme === "dark" : this.#prefersDark?.matches === true;
   }
 
   switchTheme() {

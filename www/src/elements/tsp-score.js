@@ -1,26 +1,45 @@
 // @ts-check
 // tsp-score.js — <tsp-score src prompt>: one image and its two scores.
-//
-// Attributes: src, prompt, alt; model, device, crops as for createScorer. Elements with the same three share one scorer.
-// Property: scorer, to bring one's own. result, error: what came.
-// Events (they bubble): tsp-score with the result, tsp-error with { code, message }.
-// Parts: image, scores, score, perception, alignment, label, value, status, error, warning.
 
 import { css, html, LitElement, nothing } from "lit";
-import { ScoreError } from "../engine/errors.js";
-import { createScorer } from "../engine/client.js";
+import { isAbort, megabytes, messageOf, ScoreError } from "../engine/errors.js";
+import { camelCase } from "../engine/names.js";
 import { sentence } from "../ui/format.js";
+import { SharedScorer } from "./shared.js";
 
 /**
  * @typedef {import("../engine/client.js").Scorer} Scorer
  * @typedef {import("../engine/protocol.js").Result} Result
  */
 
-/** By their settings. @type {Map<string, Promise<Scorer>>} */
-const scorers = new Map();
-
 const TASKS = /** @type {const} */ ([["perception", "Looks"], ["alignment", "Shows its prompt"]]);
 
+/**
+ * One image and its two scores. Elements with the same model, device, crops and files share one scorer.
+ *
+ * @element tsp-score
+ * @attr {string} src - Address of the image
+ * @attr {string} prompt - The text it was made from; without it the image's metadata is read
+ * @attr {string} alt - What the image shows, for those who do not see it
+ * @attr {string} model - Address of a model.json; without it the one beside the library
+ * @attr {"auto" | "webgpu" | "cpu"} device - Where to compute
+ * @attr {number} crops - Patches that a task looks at: 1, 5 or 15
+ * @attr {string} files - Folder of the library's worker and wasm, where a bundler has not placed them
+ * @attr {string} result - A line of `trainer score --format jsonl`: it is shown, and nothing is computed
+ * @fires {CustomEvent<Result>} tsp-score - The result, once it is computed
+ * @fires {CustomEvent<{ code: string, message: string }>} tsp-error - What went wrong
+ * @csspart image - The image
+ * @csspart scores - Both scores
+ * @csspart score - One score: its label and its value
+ * @csspart perception - The first score
+ * @csspart alignment - The second score
+ * @csspart label - A score's name
+ * @csspart value - A score's number
+ * @csspart status - What happens until there are scores
+ * @csspart question - The question before a large download
+ * @csspart error - What went wrong
+ * @csspart warning - What the result must say
+ */
 export class TspScore extends LitElement {
   static properties = {
     src: {},
@@ -29,9 +48,11 @@ export class TspScore extends LitElement {
     model: {},
     device: {},
     crops: { type: Number },
+    files: {},
     scorer: { attribute: false },
-    result: { state: true },
+    result: {},
     error: { state: true },
+    question: { state: true },
   };
 
   static styles = css`
@@ -43,24 +64,30 @@ export class TspScore extends LitElement {
     dt { opacity: .75; font-size: .86em; }
     dd { margin: 0; font-size: 1.4em; font-variant-numeric: tabular-nums; }
     p { margin: .5em 0 0; max-width: 60ch; }
+    button { font: inherit; }
     [part~="warning"], [part~="status"] { opacity: .75; font-size: .86em; }
   `;
 
   /** @type {AbortController | null} */ #running = null;
   /** @type {IntersectionObserver | null} */ #observer = null;
   #isVisible = false;
+  /** What the property `result` has unless somebody has given another one. @type {Result | null | undefined} */ #own = null;
+  #isGiven = false;
+  #isTakenBack = false;
 
   constructor() {
     super();
-    /** Address of the image. @type {string | null} */ this.src = null;
-    /** The text it was made from; without one the image's metadata is read. @type {string | null} */ this.prompt = null;
-    /** What the image shows, for those who do not see it. @type {string | null} */ this.alt = null;
+    /** @type {string | null} */ this.src = null;
+    /** @type {string | null} */ this.prompt = null;
+    /** @type {string | null} */ this.alt = null;
     /** @type {string | null} */ this.model = null;
     /** @type {import("../engine/protocol.js").DeviceChoice | null} */ this.device = null;
     /** @type {number | null} */ this.crops = null;
-    /** @type {Scorer | null} */ this.scorer = null;
-    /** @type {Result | null} */ this.result = null;
-    /** @type {ScoreError | null} */ this.error = null;
+    /** @type {string | null} */ this.files = null;
+    /** One's own, instead of the shared one. A closed one is not used. @type {Scorer | null} */ this.scorer = null;
+    /** Undefined: what was given is wrong. @type {Result | null | undefined} */ this.result = null;
+    /** @type {Error | null} */ this.error = null;
+    /** Bytes of a download that waits for a yes. @type {number | null} */ this.question = null;
   }
 
   connectedCallback() {
@@ -78,47 +105,82 @@ export class TspScore extends LitElement {
     this.#running?.abort();
   }
 
-  /** @param {Map<PropertyKey, unknown>} changed */
-  updated(changed) {
-    if (["src", "prompt", "model", "device", "crops", "scorer"].some((name) => changed.has(name))) this.#score();
-  }
-
-  async #score() {
+  /** On a server, too. @param {Map<PropertyKey, unknown>} changed */
+  willUpdate(changed) {
+    const given = this.result;
+    if (!changed.has("result") || given === this.#own) return;
     this.#running?.abort();
-    const running = this.#running = new AbortController();
-    this.result = this.error = null;
-    if (!this.src) return;
+    this.#isGiven = given !== null;
+    this.#isTakenBack = !this.#isGiven;
     try {
-      const scorer = this.scorer ?? (await this.#shared());
-      if (running.signal.aborted) return;
-      const result = await scorer.score(this.src, this.prompt, { signal: running.signal, priority: () => (this.#isVisible ? 1 : 0) });
-      if (running.signal.aborted) return;
-      this.result = result;
-      this.#tell("tsp-score", result);
+      this.#show(given === null ? null : resultOf(given));
     } catch (error) {
-      if (running.signal.aborted) return;
-      this.error = error instanceof ScoreError ? error : new ScoreError("image", String(error));
-      this.#tell("tsp-error", { code: this.error.code, message: this.error.message });
+      this.#show(undefined); // So that null takes it back.
+      this.error = /** @type {Error} */ (error);
     }
   }
 
-  /** The page's scorer with these settings. One that failed is forgotten, so that the next element tries again. */
-  #shared() {
-    const { model, device, crops } = this;
-    const key = JSON.stringify([model, device, crops]);
-    const known = scorers.get(key);
-    if (known) return known;
-    const made = createScorer({
-      model: model ?? undefined,
-      device: device ?? undefined,
-      crops: crops ?? undefined,
-      onEvent: (event) => {
-        if (event.type === "state" && event.state === "failed") scorers.delete(key);
-      },
-    });
-    scorers.set(key, made);
-    made.catch(() => scorers.delete(key));
-    return made;
+  /** @param {Map<PropertyKey, unknown>} changed */
+  updated(changed) {
+    const isOther = ["src", "prompt", "model", "device", "crops", "files", "scorer"].some((name) => changed.has(name));
+    if (!isOther && !this.#isTakenBack) return;
+    this.#isTakenBack = false;
+    this.#score();
+  }
+
+  /** @param {Result | null | undefined} result */
+  #show(result) {
+    this.#own = this.result = result;
+    this.error = this.question = null;
+  }
+
+  async #score() {
+    if (this.#isGiven) return;
+    this.#running?.abort();
+    const running = this.#running = new AbortController();
+    const { signal } = running;
+    this.#show(null);
+    const { src } = this;
+    if (!src) return;
+    try {
+      const result = await this.#scored(src, signal);
+      if (signal.aborted) return;
+      this.#show(result);
+      this.#tell("tsp-score", result);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.question = null;
+      this.error = error instanceof Error ? error : new Error(String(error));
+      const code = error instanceof ScoreError ? error.code : isAbort(error) ? "aborted" : "image";
+      this.#tell("tsp-error", { code, message: this.error.message });
+    }
+  }
+
+  /**
+   * @param {string} src
+   * @param {AbortSignal} signal
+   * @returns {Promise<Result>}
+   */
+  async #scored(src, signal) {
+    const { scorer, prompt, model, device, crops, files } = this;
+    const options = { signal, crops: crops ?? undefined, priority: () => (this.#isVisible ? 1 : 0) };
+    if (scorer && !scorer.isClosed) return scorer.score(src, prompt, options);
+    const shared = SharedScorer.of({ model, device, files });
+    const ask = () => {
+      this.question = shared.question;
+    };
+    shared.addEventListener("question", ask, { signal });
+    ask();
+    const loaded = await shared.loaded();
+    this.question = null;
+    signal.throwIfAborted();
+    return loaded.score(src, prompt, options);
+  }
+
+  /** Answers for all elements that wait for the same model. @param {boolean} isWanted */
+  #answer(isWanted) {
+    const { model, device, files } = this;
+    SharedScorer.of({ model, device, files }).answer(isWanted);
   }
 
   /**
@@ -135,11 +197,23 @@ export class TspScore extends LitElement {
     return html`<figure aria-busy=${!result && !error}>
       <img part="image" src=${src} alt=${alt ?? prompt ?? ""}>
       <figcaption>
-        ${result ? this.#scores(result) : error
-          ? html`<p part="error" role="alert">${sentence(error.message)}</p>`
+        ${result ? this.#scores(result) : error ? this.#failure(error) : this.question !== null ? this.#question(this.question)
           : html`<p part="status" role="status">Scoring …</p>`}
       </figcaption>
     </figure>`;
+  }
+
+  /** @param {number} bytes */
+  #question(bytes) {
+    return html`<p part="question" role="status">To score, ${megabytes(bytes)} must be downloaded once.
+      <button type="button" @click=${() => this.#answer(true)}>Download</button>
+      <button type="button" @click=${() => this.#answer(false)}>Not now</button></p>`;
+  }
+
+  /** @param {Error} error */
+  #failure(error) {
+    if (!isAbort(error)) return html`<p part="error" role="alert">${sentence(error.message)}</p>`;
+    return html`<p part="status" role="status">Not scored. <button type="button" @click=${() => this.#score()}>Score</button></p>`;
   }
 
   /** @param {Result} result */
@@ -152,3 +226,21 @@ export class TspScore extends LitElement {
   }
 }
 
+/**
+ * What `trainer score --format jsonl` writes for an image, as a line of JSON or an object; names in either case.
+ * @param {unknown} given
+ * @returns {Result}
+ */
+function resultOf(given) {
+  let row;
+  try {
+    row = camelCase(typeof given === "string" ? JSON.parse(given) : given);
+  } catch (error) {
+    throw new ScoreError("argument", `the result is no JSON: expected a line of \`trainer score --format jsonl\`; ${messageOf(error)}`);
+  }
+  if (typeof row?.error === "string") throw new ScoreError("image", row.error);
+  if (typeof row?.perception?.score !== "number" && typeof row?.alignment?.score !== "number") {
+    throw new ScoreError("argument", "the result has no score: expected a line of `trainer score --format jsonl`");
+  }
+  return { notes: [], ...row };
+}

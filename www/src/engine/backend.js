@@ -1,7 +1,7 @@
 // @ts-check
 // backend.js — chooses the wasm module at run time, checks it, and loads the model. Runs in the worker.
 
-import { messageOf, ScoreError } from "./errors.js";
+import { isAbort, messageOf, ScoreError } from "./errors.js";
 import { cpuModule, hasSimd } from "./simd.js";
 
 /**
@@ -39,7 +39,7 @@ export async function openScorer(request, bundle, tell) {
     return await open(request, "webgpu", card, null, bundle, tell);
   } catch (error) {
     // A module that crashed leaves this worker in no state to go on, and a wrong model is wrong on the CPU too.
-    if (device === "webgpu" || error instanceof Fault || error instanceof ScoreError) throw error;
+    if (device === "webgpu" || error instanceof Fault || error instanceof ScoreError || isAbort(error)) throw error;
     return open(request, "cpu", null, messageOf(error), bundle, tell);
   }
 }
@@ -94,14 +94,15 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
     /** @type {import("./protocol.js").Info} */
     info: { ...info, device, modelHash: hash ?? info.model.split("sha256:")[1] ?? "", preprocessing: preprocess, reason, fromCache },
     /** @type {ModuleScorer["score"]} */
-    score: async (image, prompt) => ({ ...(await guarded(() => scorer.score(image, prompt))), device }),
+    score: async (image, prompt, crops) => ({ ...(await guarded(() => scorer.score(image, prompt, crops))), device }),
   };
 }
 
 /** What is wrong with the bundle is wrong everywhere; anything else may work on another device. @param {unknown} error */
 function refused(error) {
   const message = messageOf(error);
-  return /^(model bundle|tensor|the checkpoint|no CLIP|not a safetensors|unsupported model|\d+ crops)/.test(message)
+  if (/^\d+ crops/.test(message)) return new ScoreError("argument", message, { cause: error });
+  return /^(model bundle|tensor|the checkpoint|no CLIP|not a safetensors|unsupported model)/.test(message)
     ? new ScoreError("model", message, { cause: error })
     : error;
 }

@@ -1,9 +1,11 @@
 // @ts-check
+/// <reference lib="esnext.disposable" preserve="true" />
 // client.js — the library's one object: images in, scores out, and events on the way.
 
+import { scoreAll } from "./all.js";
 import { WorkerHost } from "./host.js";
-import { ScoreError } from "./errors.js";
-import { filesOfLibrary, modelBesideLibrary } from "./files.js";
+import { reasonOf, ScoreError } from "./errors.js";
+import { addressOf, filesOfLibrary, modelBesideLibrary } from "./files.js";
 import { readable } from "./images.js";
 import { Pending, Queue } from "./queue.js";
 
@@ -19,13 +21,13 @@ const DEVICES = ["auto", "webgpu", "cpu"];
 /**
  * Loads a model and settles when it can score. What happens until then is heard by `onEvent`.
  * @param {ScorerOptions} [options]
- * @returns {Promise<Scorer>} rejects with a {@link ScoreError}
+ * @returns {Promise<Scorer>} rejects with a {@link ScoreError}, or with an `AbortError` when loading was aborted or its download declined
  */
 export async function createScorer(options = {}) {
   const { signal } = options;
+  signal?.throwIfAborted();
   const scorer = new Scorer(options);
-  const abort = () => scorer.close(new ScoreError("aborted", "loading was aborted", { cause: signal?.reason }));
-  if (signal?.aborted) abort();
+  const abort = () => scorer.close(reasonOf(/** @type {AbortSignal} */ (signal)));
   signal?.addEventListener("abort", abort);
   try {
     await scorer.ready;
@@ -46,20 +48,24 @@ export class Scorer extends EventTarget {
   #host;
   #queue = new Queue(() => this.#next());
   #ids = 0;
+  /** Patches a task looks at; null: as many as the model says. @type {number | null} */ #crops;
   /** @type {Info | null} */ #info = null;
-  /** Why nothing can be scored any more. @type {ScoreError | null} */ #end = null;
+  /** Why nothing can be scored any more. @type {Error | null} */ #end = null;
+  #isClosed = false;
   /** Settles when the model is loaded. @type {Promise<void>} */ ready = Promise.resolve();
   #isReady = () => {};
-  /** @type {(error: ScoreError) => void} */ #isFailed = () => {};
+  /** @type {(error: Error) => void} */ #isFailed = () => {};
 
   /** @param {ScorerOptions} options */
   constructor({ model, device = "auto", crops, confirmDownload, onEvent, files }) {
     super();
     check({ device, crops });
+    if (typeof Worker === "undefined") throw new ScoreError("device", "there are no workers here: a scorer needs a browser; on a server import it, and create it in the page");
     // As a listener, so that one that throws stops nothing.
     for (const type of onEvent ? ["progress", "state", "notice", "scored"] : []) {
       this.addEventListener(type, (event) => onEvent?.(/** @type {CustomEvent<ScorerEvent>} */ (event).detail));
     }
+    this.#crops = crops ?? null;
     this.#host = new WorkerHost({
       model: modelOf(model ?? modelBesideLibrary(files)),
       device,
@@ -68,7 +74,7 @@ export class Scorer extends EventTarget {
       files: filesOfLibrary(files),
     }, {
       onReady: (info) => {
-        this.#info = info;
+        this.#info = this.#crops === null ? info : { ...info, crops: this.#crops };
         this.#isReady();
       },
       onFree: () => this.#next(),
@@ -81,8 +87,12 @@ export class Scorer extends EventTarget {
 
   /** What was loaded, and where it runs. It changes when the device does. */
   get info() {
-    if (!this.#info) throw new ScoreError("closed", "the scorer is not ready");
+    if (!this.#info) throw new ScoreError("not-ready", "the scorer has not loaded its model yet: wait for its property ready");
     return this.#info;
+  }
+
+  get isClosed() {
+    return this.#isClosed;
   }
 
   /**
@@ -90,12 +100,14 @@ export class Scorer extends EventTarget {
    * @param {import("./protocol.js").ImageSource} image
    * @param {string | null} [prompt]  the text it was made from; null: what the image's own metadata says; blank: none
    * @param {import("./protocol.js").ScoreOptions} [options]
-   * @returns {Promise<Result>} rejects with a {@link ScoreError}
+   * @returns {Promise<Result>} rejects with a {@link ScoreError}, or with the signal's reason, an `AbortError` unless it says otherwise
    */
   async score(image, prompt = null, options = {}) {
-    const { signal } = options;
+    const { signal, crops } = options;
+    check({ prompt, crops, maxCrops: this.#info?.maxCrops });
+    signal?.throwIfAborted();
     const given = await readable(image);
-    if (signal?.aborted) throw new ScoreError("aborted", "scoring was aborted", { cause: signal.reason });
+    signal?.throwIfAborted();
     if (this.#end) throw this.#end;
     this.#ids += 1;
     const pending = new Pending(this.#ids, given, prompt, options, () => this.#queue.delete(pending));
@@ -107,22 +119,49 @@ export class Scorer extends EventTarget {
   }
 
   /**
-   * Changes the device, or how many patches a task looks at. What waits goes on with the new settings, what is in work starts anew.
+   * Scores images one after the other and gives a result, or what is wrong with the image, for each in their order. Few are asked
+   * for in advance, so the list may be endless. What leaves the loop early is aborted.
+   * @param {Iterable<import("./protocol.js").ScoreInput> | AsyncIterable<import("./protocol.js").ScoreInput>} images
+   * @param {import("./protocol.js").ScoreOptions} [options]  for each image
+   * @returns {AsyncGenerator<import("./protocol.js").ScoreOutput, void, void>} throws what ends all of them: an abort, a closed scorer
+   */
+  scoreAll(images, options = {}) {
+    return scoreAll(this, images, options);
+  }
+
+  /**
+   * Changes the device, or how many patches a task looks at. What waits goes on with the new settings. With another device, the
+   * model is loaded again and what is in work starts anew.
    * @param {{ device?: import("./protocol.js").DeviceChoice, crops?: number }} changes
    */
   async configure(changes) {
-    if (this.#end?.code === "closed") throw this.#end;
-    check(changes);
+    if (this.#isClosed) throw this.#end;
+    check({ ...changes, maxCrops: this.#info?.maxCrops });
+    const { crops } = changes;
+    if ("crops" in changes) this.#crops = crops ?? null;
+    if (crops !== undefined && changes.device === undefined && this.#info && this.#host.isReady) {
+      this.#host.setCrops(crops);
+      this.#info = { ...this.#info, crops };
+      this.#tell({ type: "state", state: "ready", message: "ready" });
+      return;
+    }
     this.#end = null;
     this.#start(changes);
     await this.ready;
   }
 
-  /** Ends the worker and frees the model's memory; what waits is rejected. @param {ScoreError} [why] */
+  /** Ends the worker and frees the model's memory; what waits is rejected. @param {Error} [why]  with this, by default a {@link ScoreError} */
   close(why = new ScoreError("closed", "the scorer was closed")) {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#end = null; // Closed is closed, even after a failure.
     this.#host.stop();
     this.#stop(why);
+  }
+
+  /** For `using`. */
+  [Symbol.dispose]() {
+    this.close();
   }
 
   /** @param {{ device?: import("./protocol.js").DeviceChoice, crops?: number }} changes */
@@ -137,7 +176,7 @@ export class Scorer extends EventTarget {
     this.#host.start(changes);
   }
 
-  /** @param {ScoreError} why */
+  /** @param {Error} why */
   #stop(why) {
     this.#end ??= why;
     this.#isFailed(why);
@@ -156,10 +195,17 @@ export class Scorer extends EventTarget {
   }
 }
 
-/** What TypeScript would refuse and an attribute in HTML may say. @param {{ device?: string, crops?: number }} settings */
-function check({ device = "auto", crops = 1 }) {
-  if (!DEVICES.includes(device)) throw new ScoreError("device", `unknown device ${JSON.stringify(device)}: expected ${DEVICES.join(", ")}`);
-  if (!Number.isInteger(crops) || crops < 1) throw new ScoreError("model", `${crops} crops: expected a whole number from 1, such as 1, 5 or 15`);
+/**
+ * What TypeScript would refuse and an attribute in HTML may say.
+ * @param {{ device?: string, crops?: number, maxCrops?: number, prompt?: unknown }} settings
+ */
+function check({ device = "auto", crops = 1, maxCrops, prompt = null }) {
+  /** @param {string} message */
+  const wrong = (message) => new ScoreError("argument", message);
+  if (!DEVICES.includes(device)) throw wrong(`unknown device ${JSON.stringify(device)}: expected ${DEVICES.join(", ")}`);
+  if (!Number.isInteger(crops) || crops < 1) throw wrong(`${crops} crops: expected a whole number from 1, such as 1, 5 or 15`);
+  if (maxCrops !== undefined && crops > maxCrops) throw wrong(`${crops} crops: expected 1 to ${maxCrops}, as many as every image has`);
+  if (prompt !== null && typeof prompt !== "string") throw wrong(`the prompt is of type ${typeof prompt}: expected a string, or null to read it from the image`);
 }
 
 /**
@@ -167,11 +213,8 @@ function check({ device = "auto", crops = 1 }) {
  * @returns {string | File[] | FileSystemDirectoryHandle}
  */
 function modelOf(model) {
-  if (typeof model === "string" || model instanceof URL) {
-    if (!URL.canParse(String(model), document.baseURI)) throw new ScoreError("model", `${JSON.stringify(model)} is no address of a model.json`);
-    return new URL(String(model), document.baseURI).href;
-  }
-  return Array.isArray(model) || (typeof FileList !== "undefined" && model instanceof FileList)
-    ? [...model]
-    : /** @type {FileSystemDirectoryHandle} */ (model);
+  if (typeof model === "string" || model instanceof URL) return addressOf(model, "a model.json");
+  if (Array.isArray(model) || (typeof FileList !== "undefined" && model instanceof FileList)) return [...model];
+  if (typeof FileSystemDirectoryHandle !== "undefined" && model instanceof FileSystemDirectoryHandle) return model;
+  throw new ScoreError("argument", `no model: expected the address of a model.json, a list of files or a folder, found ${typeof model}`);
 }

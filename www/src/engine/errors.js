@@ -17,6 +17,26 @@ export class ScoreError extends Error {
   }
 }
 
+/** What a signal's owner gave as the reason; without one the platform makes it an `AbortError`. @param {AbortSignal} signal */
+export function reasonOf(signal) {
+  return signal.reason ?? aborted("the call was aborted");
+}
+
+/** @param {string} message */
+export function aborted(message) {
+  return new DOMException(message, "AbortError");
+}
+
+/** @param {unknown} error */
+export function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/** The error that a worker reports as a code and a text. @param {import("./protocol.js").FailureCode} code @param {string} message */
+export function errorOf(code, message) {
+  return code === "aborted" ? aborted(message) : new ScoreError(code, message);
+}
+
 /** @param {unknown} error */
 export function messageOf(error) {
   return error instanceof Error ? error.message : String(error);

@@ -1,7 +1,7 @@
 // @ts-check
 // host.js — keeps a worker alive: one image in work, and another worker when one dies.
 
-import { ScoreError } from "./errors.js";
+import { errorOf, ScoreError } from "./errors.js";
 
 /**
  * @typedef {import("./protocol.js").Answer} Answer
@@ -19,7 +19,7 @@ import { ScoreError } from "./errors.js";
  * @property {(info: Info) => void} onReady
  * @property {() => void} onFree  the worker can take another image
  * @property {(pending: Pending) => void} onAgain  its worker died: it must be scored by the next
- * @property {(error: ScoreError) => void} onFailed  there is no next worker
+ * @property {(error: Error) => void} onFailed  there is no next worker
  * @property {(event: import("./protocol.js").ScorerEvent) => void} onEvent
  */
 
@@ -36,7 +36,7 @@ export class WorkerHost {
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #deadline;
   /** @type {"webgpu" | "cpu"} */ #backend = "cpu";
   /** Why the CPU took over. @type {string | null} */ #reason = null;
-  #isReady = false;
+  isReady = false;
   #wasReady = false;
   #gpuCrashes = 0;
   #idleCrashes = 0;
@@ -53,7 +53,7 @@ export class WorkerHost {
   }
 
   get isFree() {
-    return this.#isReady && this.#working === null;
+    return this.isReady && this.#working === null;
   }
 
   /** Starts the worker, or another one with other settings; what was in work is scored again. @param {Partial<Settings>} changes */
@@ -66,11 +66,16 @@ export class WorkerHost {
     this.#start("loading", "starting …");
   }
 
+  /** From the next image on; the model stays loaded. @param {number} crops */
+  setCrops(crops) {
+    this.#settings.crops = crops;
+  }
+
   /** Ends the worker. */
   stop() {
     this.#worker?.terminate();
     this.#worker = undefined;
-    this.#isReady = false;
+    this.isReady = false;
     clearTimeout(this.#deadline);
     const working = this.#working;
     this.#working = null;
@@ -82,8 +87,8 @@ export class WorkerHost {
   /** @param {Pending} pending  whose image is here; only while {@link isFree} */
   score(pending) {
     this.#working = pending;
-    const { id, image, prompt } = pending;
-    this.#post({ type: "score", id, image: /** @type {Blob} */ (image), prompt });
+    const { id, image, prompt, crops } = pending;
+    this.#post({ type: "score", id, image: /** @type {Blob} */ (image), prompt, crops: crops ?? this.#settings.crops });
     if (this.#backend === "webgpu") {
       this.#deadline = setTimeout(() => this.#crashed("device", `the graphics card did not answer for ${GPU_DEADLINE_MS / 1000} s`), GPU_DEADLINE_MS);
     }
@@ -146,7 +151,7 @@ export class WorkerHost {
         this.#kept.set(answer.hash, answer.blob);
         break;
       case "ready":
-        this.#isReady = this.#wasReady = true;
+        this.isReady = this.#wasReady = true;
         this.#listener.onReady(answer.info);
         this.#listener.onEvent({ type: "state", state: "ready", message: answer.info.reason === null ? "ready" : `ready, without WebGPU: ${answer.info.reason}` });
         this.#listener.onFree();
@@ -156,7 +161,7 @@ export class WorkerHost {
         this.#listener.onFree();
         break;
       case "error":
-        this.#done()?.reject(new ScoreError(answer.code, answer.message));
+        this.#done()?.reject(errorOf(answer.code, answer.message));
         this.#listener.onFree();
         break;
       case "fatal":
@@ -185,11 +190,11 @@ export class WorkerHost {
   /**
    * Replaces a worker that died. A graphics card gets one more worker, then the CPU takes over. The image in work goes to the
    * next worker; if it kills two on the CPU, it is at fault.
-   * @param {import("./protocol.js").ScoreErrorCode} code
+   * @param {import("./protocol.js").FailureCode} code
    * @param {string} message
    */
   #crashed(code, message) {
-    const wasReady = this.#isReady;
+    const wasReady = this.isReady;
     const onGpu = this.#backend === "webgpu" && this.#reason === null && this.#settings.device !== "cpu";
     const working = this.#working?.isSettled ? null : this.#working;
     if (working && wasReady && !onGpu && ++working.crashes > 1) {
@@ -203,7 +208,7 @@ export class WorkerHost {
     if (this.#idleCrashes > IDLE_CRASHES || (!wasReady && !mayUseCpu)) {
       const said = code === "device" ? `the scorer could not start: ${message}` : message;
       this.#listener.onEvent({ type: "state", state: "failed", message: said });
-      this.#listener.onFailed(new ScoreError(code, said));
+      this.#listener.onFailed(errorOf(code, said));
       return;
     }
     if (onGpu) this.#gpuCrashes += 1;

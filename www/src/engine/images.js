@@ -1,6 +1,7 @@
 // @ts-check
 // images.js — what a caller may hand over as an image, as bytes or an address that the worker can read.
 
+import { addressOf } from "./files.js";
 import { messageOf, ScoreError } from "./errors.js";
 
 /**
@@ -9,32 +10,68 @@ import { messageOf, ScoreError } from "./errors.js";
  */
 export async function readable(image) {
   if (image instanceof Blob) return image;
-  if (typeof ImageBitmap !== "undefined" && image instanceof ImageBitmap) return pngOf(image);
-  if (image instanceof URL || typeof image === "string") return addressOf(String(image));
-  throw new ScoreError("image", `no image: expected a Blob, an ImageBitmap or an address, found ${Object.prototype.toString.call(image).slice(8, -1)}`);
+  if (image instanceof ArrayBuffer || ArrayBuffer.isView(image)) return new Blob([/** @type {BufferSource} */ (image)]);
+  if (image instanceof URL || typeof image === "string") return addressOf(image, "an image");
+  if (isA(image, "ImageData")) return bitmapOf(/** @type {ImageData} */ (image));
+  if (isA(image, "ImageBitmap")) return pngOf(/** @type {ImageBitmap} */ (image));
+  if (isA(image, "OffscreenCanvas") || isA(image, "HTMLCanvasElement")) return pngOf(/** @type {HTMLCanvasElement} */ (image));
+  if (isA(image, "HTMLImageElement")) return sourceOf(/** @type {HTMLImageElement} */ (image));
+  throw new ScoreError("argument", `no image: expected a Blob, an address, an <img>, a canvas, an ImageData, an ImageBitmap or an ArrayBuffer, found ${
+    image === null || typeof image !== "object" ? String(image) : Object.prototype.toString.call(image).slice(8, -1)}`);
+}
+
+/** Workers and servers lack some of these classes. @param {unknown} image @param {string} name */
+function isA(image, name) {
+  const type = /** @type {any} */ (globalThis)[name];
+  return type !== undefined && image instanceof type;
+}
+
+/** The file itself, not what the page makes of it: neither its size on the page nor a canvas changes the score. @param {HTMLImageElement} image */
+function sourceOf(image) {
+  const source = image.currentSrc || image.src;
+  if (!source) throw new ScoreError("argument", "the <img> has no src: set it before the call");
+  return addressOf(source, "an image");
 }
 
 /**
- * The same pixels without loss: the canvas has the bitmap's own size, so nothing is resized.
- * @param {ImageBitmap} bitmap
+ * The same pixels without loss: the canvas has the image's own size, so nothing is resized.
+ * @param {ImageBitmap | HTMLCanvasElement | OffscreenCanvas} image
  */
-async function pngOf(bitmap) {
+async function pngOf(image) {
+  const { width, height } = image;
   try {
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d");
     if (!context) throw new Error("there is no memory for a canvas");
-    context.drawImage(bitmap, 0, 0);
+    context.drawImage(image, 0, 0);
     return await canvas.convertToBlob({ type: "image/png" });
   } catch (error) {
-    throw new ScoreError("image", `the ImageBitmap of ${bitmap.width} × ${bitmap.height} pixels could not be read: ${messageOf(error)}`);
+    const why = error instanceof DOMException && error.name === "SecurityError"
+      ? "it holds an image from another site that does not allow its pixels to be read (CORS)" : messageOf(error);
+    throw new ScoreError("image", `the ${Object.prototype.toString.call(image).slice(8, -1)} of ${width} × ${height} pixels could not be read: ${why}`);
   }
 }
 
-/** @param {string} text */
-function addressOf(text) {
-  try {
-    return new URL(text, document.baseURI).href;
-  } catch {
-    throw new ScoreError("image", `${JSON.stringify(text)} is no address of an image`);
+/** BMP's version 4 header, which knows alpha, after the header of the file. */
+const HEADER_BYTES = 14 + 108;
+
+/**
+ * The pixels as a BMP file: a canvas would round the colours of transparent ones.
+ * @param {ImageData} image
+ */
+function bitmapOf({ width, height, data, colorSpace }) {
+  if (colorSpace !== "srgb" || !(data instanceof Uint8ClampedArray)) {
+    throw new ScoreError("argument", `the ImageData is ${colorSpace} in ${data.constructor.name}: expected srgb in Uint8ClampedArray`);
   }
+  const header = new DataView(new ArrayBuffer(HEADER_BYTES));
+  /** @param {number} at @param {...number} values */
+  const put = (at, ...values) => values.forEach((value, index) => header.setInt32(at + 4 * index, value, true));
+  header.setUint16(0, 0x424d); // "BM"
+  put(2, HEADER_BYTES + data.length, 0, HEADER_BYTES);
+  put(14, HEADER_BYTES - 14, width, -height); // From the upper row down.
+  header.setUint16(26, 1, true);
+  header.setUint16(28, 32, true); // bits a pixel
+  put(30, 3, data.length); // The channels are where these masks say: red, green, blue, alpha.
+  put(54, 0x000000ff, 0x0000ff00, 0x00ff0000, 0xff000000, 0x73524742 /* sRGB */);
+  return new Blob([header, /** @type {Uint8ClampedArray<ArrayBuffer>} */ (data)], { type: "image/bmp" });
 }

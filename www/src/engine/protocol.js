@@ -14,6 +14,7 @@
  * @property {string[]} notes  what every result must say, the warning among it
  * @property {TaskName[]} tasks
  * @property {number} crops
+ * @property {number} maxCrops  what every image has
  * @property {string} dtype
  *
  * @typedef {object} RunInfo  what the library knows beside it
@@ -28,8 +29,8 @@
  * @property {string} text
  * @property {number} start  offset into the prompt, in UTF-16 code units
  * @property {number} end
- * @property {number | null} w_image  cosine similarity, in [-1, 1]; higher is closer
- * @property {number | null} w_patches
+ * @property {number | null} wImage  cosine similarity, in [-1, 1]; higher is closer
+ * @property {number | null} wPatches
  *
  * @typedef {object} Patch  a rectangle in pixels of the upright image, and its own level probabilities
  * @property {number} x
@@ -38,24 +39,24 @@
  * @property {number} height
  * @property {number[]} p
  *
- * @typedef {object} Task  `score = alpha * q_image + (1 - alpha) * q_patches + q_fine`, about 0 to 5; higher is better
+ * @typedef {object} Task  `score = alpha * qImage + (1 - alpha) * qPatches + qFine`, about 0 to 5; higher is better
  * @property {number} score
  * @property {number} alpha
- * @property {number | null} q_image  null: not part of this model
- * @property {number | null} q_patches
- * @property {number | null} q_fine
+ * @property {number | null} qImage  null: not part of this model
+ * @property {number | null} qPatches
+ * @property {number | null} qFine
  * @property {string[]} levels  from worst to best
- * @property {number[] | null} p_image  one probability a level
- * @property {number[] | null} p_patches
- * @property {number | null} w_image  mean over the words
- * @property {number | null} w_patches
+ * @property {number[] | null} pImage  one probability a level
+ * @property {number[] | null} pPatches
+ * @property {number | null} wImage  mean over the words
+ * @property {number | null} wPatches
  * @property {Word[]} words
  * @property {Patch[]} patches
  *
- * @typedef {object} ModuleResult  what the wasm module says of an image
+ * @typedef {object} ImageResult  what the model says of an image; in files the same names are in snake_case
  * @property {string | null} prompt
- * @property {string | null} prompt_source  "argument", or the image's own field that held the prompt
- * @property {boolean} prompt_truncated  the prompt, alone or within the texts around it, is longer than CLIP's 75 tokens
+ * @property {string | null} promptSource  "argument", or the image's own field that held the prompt
+ * @property {boolean} promptTruncated  the prompt, alone or within the texts around it, is longer than CLIP's 75 tokens
  * @property {number} width  of the upright image, in pixels
  * @property {number} height
  * @property {number} crops
@@ -66,7 +67,7 @@
  * @property {Task | null} perception
  * @property {Task | null} alignment  null without a prompt
  *
- * @typedef {ModuleResult & { elapsed_ms: number }} Result
+ * @typedef {ImageResult & { elapsedMs: number }} Result
  */
 
 /**
@@ -74,7 +75,8 @@
  *
  * @typedef {string | URL | FileList | File[] | FileSystemDirectoryHandle} ModelSource
  *   the address of a bundle's model.json, or the bundle's files from the visitor's disk
- * @typedef {Blob | ImageBitmap | URL | string} ImageSource  a string is an address
+ * @typedef {Blob | URL | string | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | ImageData | ImageBitmap | ArrayBuffer | ArrayBufferView<ArrayBuffer>} ImageSource
+ *   a string is an address; bytes are those of an image file; of an `<img>` the file at its address is scored
  *
  * @typedef {object} ScorerOptions
  * @property {ModelSource} [model]  default: `model/model.json` beside the library
@@ -88,6 +90,13 @@
  * @typedef {object} ScoreOptions
  * @property {AbortSignal} [signal]
  * @property {number | (() => number)} [priority]  higher first, default 0; a function is asked whenever the worker is free
+ * @property {number} [crops]  patches that a task looks at in this call; default: the scorer's
+ *
+ * @typedef {ImageSource | { image: ImageSource, prompt?: string | null }} ScoreInput  one image of `scoreAll`
+ *
+ * @typedef {{ index: number, image: ImageSource, prompt: string | null }} ScoredInput  `index`: its place in the input, from 0
+ * @typedef {ScoredInput & ({ result: Result, error: null } | { result: null, error: import("./errors.js").ScoreError })} ScoreOutput
+ *   what `scoreAll` gives for one image
  *
  * @typedef {{ type: "progress", loaded: number, total: number, fromCache: boolean, bytesPerSecond: number | null, secondsLeft: number | null }} ProgressEvent
  *   bytes of the model; null: too early to say
@@ -96,9 +105,10 @@
  * @typedef {{ type: "scored", result: Result }} ScoredEvent
  * @typedef {ProgressEvent | StateEvent | NoticeEvent | ScoredEvent} ScorerEvent
  *
- * @typedef {"image" | "model" | "device" | "network" | "aborted" | "closed"} ScoreErrorCode
- *   image: this image only; model: the bundle is wrong; device: nothing can compute here; network: model or image could not be
- *   fetched; aborted: by a signal or a declined download; closed: the scorer was closed
+ * @typedef {"argument" | "image" | "model" | "device" | "network" | "not-ready" | "closed"} ScoreErrorCode
+ *   argument: the call is wrong; image: this image only; model: the bundle is wrong; device: nothing can compute here; network:
+ *   model or image could not be fetched; not-ready: the model is not loaded yet; closed: the scorer was closed
+ * @typedef {ScoreErrorCode | "aborted"} FailureCode  what a worker reports; aborted: the download was declined
  */
 
 /**
@@ -115,8 +125,8 @@
  * @property {Map<string, Blob>} kept  shards by hash that an earlier worker could not put into the cache
  * @property {boolean} mayAsk  the page answers {@link Confirm}; if not, nothing is asked
  *
- * @typedef {{ type: "score", id: number, image: Blob, prompt: string | null }} ScoreRequest
- *   `prompt` null: the image's own metadata is read
+ * @typedef {{ type: "score", id: number, image: Blob, prompt: string | null, crops: number | null }} ScoreRequest
+ *   `prompt` null: the image's own metadata is read; `crops` null: as many as the model says
  * @typedef {{ type: "confirmed", isWanted: boolean }} Confirmed
  * @typedef {StartRequest | ScoreRequest | Confirmed} Request
  */
@@ -128,8 +138,8 @@
  * @typedef {{ type: "kept", hash: string, blob: Blob }} Kept  the cache had no room for this shard; a later worker may need it
  * @typedef {{ type: "ready", info: Info }} Ready
  * @typedef {{ type: "result", id: number, result: Result }} Scored
- * @typedef {{ type: "error", id: number, code: ScoreErrorCode, message: string }} Failed  this image only; the next one may score
- * @typedef {{ type: "fatal", code: ScoreErrorCode, message: string }} Fatal  the worker must be replaced
+ * @typedef {{ type: "error", id: number, code: FailureCode, message: string }} Failed  this image only; the next one may score
+ * @typedef {{ type: "fatal", code: FailureCode, message: string }} Fatal  the worker must be replaced
  * @typedef {Starting | ProgressEvent | NoticeEvent | Confirm | Kept | Ready | Scored | Failed | Fatal} Answer
  */
 
@@ -137,7 +147,7 @@
  * The wasm module, the same for both backends.
  * @typedef {object} ModuleScorer
  * @property {() => ModuleInfo} info
- * @property {(image: Uint8Array, prompt: string | null) => Promise<ModuleResult>} score
+ * @property {(image: Uint8Array, prompt: string | null, crops?: number) => Promise<object>} score  names in snake_case
  *
  * @typedef {object} ScorerModule
  * @property {(options: { module_or_path: string }) => Promise<unknown>} default

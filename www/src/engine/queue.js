@@ -3,7 +3,7 @@
 // Images by address are fetched meanwhile, several at once, so that one that does not come keeps no other waiting.
 
 import { downloadImage } from "../model/download.js";
-import { ScoreError } from "./errors.js";
+import { reasonOf } from "./errors.js";
 
 /** @typedef {import("./protocol.js").Result} Result */
 
@@ -19,7 +19,7 @@ export class Pending {
   isSettled = false;
   /** @type {Promise<Result>} */ promise;
   /** @type {(result: Result) => void} */ #resolve = () => {};
-  /** @type {(error: ScoreError) => void} */ #reject = () => {};
+  /** @type {(error: Error) => void} */ #reject = () => {};
   #signal;
 
   /**
@@ -29,11 +29,12 @@ export class Pending {
    * @param {import("./protocol.js").ScoreOptions} options
    * @param {(pending: Pending) => void} onAbort
    */
-  constructor(id, image, prompt, { signal, priority = 0 }, onAbort) {
+  constructor(id, image, prompt, { signal, priority = 0, crops }, onAbort) {
     this.id = id;
     this.image = image;
     this.prompt = prompt;
     this.priority = priority;
+    this.crops = crops;
     this.#signal = signal;
     this.fetching = new AbortController();
     this.promise = new Promise((resolve, reject) => {
@@ -41,7 +42,7 @@ export class Pending {
       this.#reject = reject;
     });
     this.abort = () => {
-      this.reject(new ScoreError("aborted", "scoring was aborted", { cause: signal?.reason }));
+      this.reject(reasonOf(/** @type {AbortSignal} */ (signal)));
       onAbort(this);
     };
     signal?.addEventListener("abort", this.abort);
@@ -53,7 +54,7 @@ export class Pending {
     this.#resolve(result);
   }
 
-  /** @param {ScoreError} error */
+  /** @param {Error} error */
   reject(error) {
     this.#settle();
     this.#reject(error);
@@ -129,7 +130,7 @@ export class Queue {
     return best;
   }
 
-  /** @param {ScoreError} error */
+  /** @param {Error} error */
   rejectAll(error) {
     for (const pending of this.#waiting) pending.reject(error);
     this.#waiting.clear();

@@ -3,7 +3,8 @@
 
 import { openBundle } from "../model/bundle.js";
 import { Fault, openScorer } from "./backend.js";
-import { messageOf, ScoreError } from "./errors.js";
+import { isAbort, messageOf, ScoreError } from "./errors.js";
+import { camelCase } from "./names.js";
 
 /** @type {Awaited<ReturnType<typeof openScorer>>} */
 let scorer;
@@ -53,15 +54,15 @@ function ask(bytes) {
 }
 
 /** @param {import("./protocol.js").ScoreRequest} request */
-async function score({ id, image, prompt }) {
+async function score({ id, image, prompt, crops }) {
   try {
     const bytes = await bytesOf(image);
     const begin = performance.now();
-    const result = await scorer.score(bytes, prompt);
-    answer({ type: "result", id, result: { ...result, elapsed_ms: performance.now() - begin } });
+    const result = camelCase(await scorer.score(bytes, prompt, crops ?? undefined));
+    answer({ type: "result", id, result: { ...result, elapsedMs: performance.now() - begin } });
   } catch (error) {
     if (error instanceof Fault) fatal(error);
-    else answer({ type: "error", id, code: error instanceof ScoreError ? error.code : "image", message: messageOf(error) });
+    else answer({ type: "error", id, code: codeOf(error, "image"), message: messageOf(error) });
   }
 }
 
@@ -76,7 +77,18 @@ async function bytesOf(image) {
 
 /** @param {unknown} error */
 function fatal(error) {
-  answer({ type: "fatal", code: error instanceof ScoreError ? error.code : "device", message: messageOf(error) });
+  answer({ type: "fatal", code: codeOf(error, "device"), message: messageOf(error) });
+}
+
+/**
+ * @param {unknown} error
+ * @param {"image" | "device"} otherwise
+ * @returns {import("./protocol.js").FailureCode}
+ */
+function codeOf(error, otherwise) {
+  if (error instanceof ScoreError) return error.code;
+  if (isAbort(error)) return "aborted";
+  return /^\d+ crops were asked for/.test(messageOf(error)) ? "argument" : otherwise;
 }
 
 /** @param {import("./protocol.js").Answer} message */

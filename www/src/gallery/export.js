@@ -1,6 +1,7 @@
 // @ts-check
 // export.js — the list as files: CSV for spreadsheets, JSON for programs.
 
+import { snakeCase } from "../engine/names.js";
 import { writeCsv } from "./csv.js";
 import { scoreOf } from "./view.js";
 
@@ -9,10 +10,13 @@ import { scoreOf } from "./view.js";
 const TASKS = /** @type {const} */ (["perception", "alignment"]);
 
 /** The parts of a score that are one number each. */
-const PARTS = /** @type {const} */ (["q_image", "q_patches", "q_fine", "alpha", "w_image", "w_patches"]);
+const PARTS = /** @type {const} */ (["qImage", "qPatches", "qFine", "alpha", "wImage", "wPatches"]);
 
 /** The parts that are one number a level. */
-const LEVEL_PARTS = /** @type {const} */ (["p_image", "p_patches"]);
+const LEVEL_PARTS = /** @type {const} */ (["pImage", "pPatches"]);
+
+/** In files, names are in snake_case. */
+const COLUMNS = { qImage: "q_image", qPatches: "q_patches", qFine: "q_fine", alpha: "alpha", wImage: "w_image", wPatches: "w_patches", pImage: "p_image", pPatches: "p_patches" };
 
 /**
  * One row an image, after a row of names. A text that a spreadsheet would take for a formula gets an apostrophe before it,
@@ -22,13 +26,13 @@ const LEVEL_PARTS = /** @type {const} */ (["p_image", "p_patches"]);
 export function toCsv(items) {
   const levels = Object.fromEntries(TASKS.map((name) => [name, items.map(currentOf).find((result) => result?.[name])?.[name]?.levels ?? []]));
   const names = ["name", "path", "prompt", "prompt_source", "prompt_truncated", "status", "mark", ...TASKS, "mean",
-    ...TASKS.flatMap((task) => [...PARTS.map((part) => `${task}_${part}`),
-      ...LEVEL_PARTS.flatMap((part) => levels[task].map((level) => `${task}_${part}_${level}`))]),
+    ...TASKS.flatMap((task) => [...PARTS.map((part) => `${task}_${COLUMNS[part]}`),
+      ...LEVEL_PARTS.flatMap((part) => levels[task].map((level) => `${task}_${COLUMNS[part]}_${level}`))]),
     "width", "height", "model", "model_sha256", "device", "dtype", "preprocessing", "crops", "elapsed_ms", "notes", "error"];
   const rows = items.map((item) => {
     const result = currentOf(item);
     const run = result ? item.provenance : null;
-    return [item.name, item.path, item.prompt, item.promptSource, result && String(result.prompt_truncated), item.status, item.mark,
+    return [item.name, item.path, item.prompt, item.promptSource, result && String(result.promptTruncated), item.status, item.mark,
       ...[...TASKS, /** @type {const} */ ("mean")].map((name) => (result ? scoreOf(item, name) : null)),
       ...TASKS.flatMap((name) => {
         const task = result?.[name];
@@ -36,7 +40,7 @@ export function toCsv(items) {
           ...LEVEL_PARTS.flatMap((part) => levels[name].map((_, level) => task?.[part]?.[level]))];
       }),
       item.width, item.height, result?.model, run?.modelHash, result?.device, run?.dtype, run?.preprocessing,
-      result?.crops, item.elapsed_ms, result?.notes.join("; "), item.error];
+      result?.crops, item.elapsedMs, result?.notes.join("; "), item.error];
   });
   const csv = writeCsv([names, ...rows]);
   return /^[\x00-\x7f]*$/.test(csv) ? csv : `\uFEFF${csv}`;
@@ -50,12 +54,12 @@ export function toJson(items) {
   const rows = items.map((item) => {
     const result = currentOf(item);
     const run = result ? item.provenance : null;
-    const { prompt: _, prompt_source: __, elapsed_ms: ___, ...scored } = result ?? {};
+    const { prompt: _, promptSource: __, elapsedMs: ___, ...scored } = result ?? {};
     return {
       name: item.name, path: item.path, prompt: item.prompt, prompt_source: item.promptSource, status: item.status, mark: item.mark,
-      mean: result ? scoreOf(item, "mean") : null, ...scored,
+      mean: result ? scoreOf(item, "mean") : null, ...snakeCase(scored),
       model_sha256: run?.modelHash ?? null, dtype: run?.dtype ?? null, preprocessing: run?.preprocessing ?? null,
-      elapsed_ms: item.elapsed_ms, error: item.error,
+      elapsed_ms: item.elapsedMs, error: item.error,
     };
   });
   return `${JSON.stringify(rows, null, 1)}\n`;

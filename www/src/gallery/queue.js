@@ -2,6 +2,7 @@
 // queue.js — one image after the other, the most wanted one next: looked up in the store, else scored. Images from the network
 // are fetched meanwhile, several at once, so that one that does not come keeps no other waiting.
 
+import { isAbort } from "../engine/errors.js";
 import { FETCHED } from "./reader.js";
 import { askedOf, showPrompt } from "./work.js";
 
@@ -225,8 +226,8 @@ export class Queue {
   #finish(work, result, provenance, fromStore) {
     work.isEdited = false;
     work.blob = null;
-    const { width, height, elapsed_ms } = result;
-    Object.assign(work.item, { status: "scored", error: null, result, provenance, fromStore, width, height, elapsed_ms });
+    const { width, height, elapsedMs } = result;
+    Object.assign(work.item, { status: "scored", error: null, result, provenance, fromStore, width, height, elapsedMs });
     showPrompt(work);
     this.#host.changed(work);
   }
@@ -248,10 +249,10 @@ export class Queue {
       else this.#stop(message);
       return;
     }
-    if (code === "aborted") {
+    if (isAbort(error)) {
       this.drop(work);
       work.item.isHeld = true; // Who shares the scorer stopped it; trying again would only be stopped again.
-    } else Object.assign(work.item, { status: "failed", error: message, result: null, provenance: null, fromStore: false, elapsed_ms: null });
+    } else Object.assign(work.item, { status: "failed", error: message, result: null, provenance: null, fromStore: false, elapsedMs: null });
     work.isEdited = false;
     work.blob = null;
     this.#host.changed(work);

@@ -3,6 +3,7 @@
 
 import { openDB } from "idb";
 
+import { camelCase } from "../engine/names.js";
 import { sha256 } from "../model/hash.js";
 
 /**
@@ -109,7 +110,8 @@ export class Results {
   async get(key) {
     const found = this.#memory.results.get(key) ?? await this.#read((database) => database.get("results", key));
     // A damaged row is as good as none.
-    return typeof found?.result?.width === "number" && typeof found.provenance?.dtype === "string" ? found : null;
+    if (typeof found?.result?.width !== "number" || typeof found.provenance?.dtype !== "string") return null;
+    return { ...found, result: camelCase(found.result) }; // Earlier versions wrote snake_case.
   }
 
   /**

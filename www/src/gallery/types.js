@@ -45,7 +45,7 @@
  * @property {number | null} width  of the upright image, in pixels; known once it is scored
  * @property {number | null} height
  * @property {Mark} mark
- * @property {number | null} elapsed_ms  what scoring took, on an earlier visit if `fromStore`
+ * @property {number | null} elapsedMs  what scoring took, on an earlier visit if `fromStore`
  * @property {Provenance | null} provenance  what scored it
  *
  * @typedef {object} Provenance

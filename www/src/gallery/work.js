@@ -18,7 +18,7 @@ export function workOf(id, entry) {
   /** @type {Item} */
   const item = {
     id, name: entry.name, path: entry.path, prompt: null, promptSource: null, status: "waiting", isHeld: false, error: null,
-    result: null, fromStore: false, width: null, height: null, mark: null, elapsed_ms: null, provenance: null,
+    result: null, fromStore: false, width: null, height: null, mark: null, elapsedMs: null, provenance: null,
   };
   /** @type {Work} */
   const work = {
@@ -51,7 +51,7 @@ export function showPrompt(work) {
   if (asked === null) {
     const inImage = item.status === "scored" ? item.result : null;
     item.prompt = inImage?.prompt ?? null;
-    item.promptSource = inImage?.prompt_source ?? null;
+    item.promptSource = inImage?.promptSource ?? null;
     return;
   }
   item.prompt = asked;

@@ -1,7 +1,7 @@
 // @ts-check
 // download.js — one file over an unreliable network: a cut connection goes on where it broke.
 
-import { megabytes, messageOf, ScoreError } from "../engine/errors.js";
+import { megabytes, messageOf, reasonOf, ScoreError } from "../engine/errors.js";
 
 /** Waits before the second to the last try. Enough for a router that starts anew, not for a person to give up. */
 const WAITS_MS = [500, 1000, 2000, 4000];
@@ -20,9 +20,10 @@ class Passing extends Error {}
  * @param {string} url
  * @param {number} size
  * @param {(bytes: number) => void} report  how many bytes are there; fewer than before when the server starts from the beginning
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
-export async function download(url, size, report) {
+export async function download(url, size, report, signal) {
   const bytes = new Uint8Array(size);
   let have = 0;
   let farthest = 0;
@@ -33,7 +34,7 @@ export async function download(url, size, report) {
       /** @type {number} */
       const from = mayResume ? have : 0;
       mayResume = from === 0;
-      const { response, silence } = await request(url, { from });
+      const { response, silence } = await request(url, { from, signal });
       mayResume = true;
       have = response.status === 206 ? startOf(response, from) : 0;
       report(have);
@@ -46,6 +47,7 @@ export async function download(url, size, report) {
       if (have === size) return bytes;
       throw new Passing("the connection was cut");
     } catch (error) {
+      signal?.throwIfAborted();
       if (!(error instanceof Passing)) throw error;
       // Whoever gets farther is not failing, only slow.
       if (have > farthest) tries = 0;
@@ -85,7 +87,7 @@ export async function downloadImage(url, { signal, cache = "default" }) {
   try {
     return await whole(url, { signal, cache });
   } catch (error) {
-    if (signal?.aborted) throw new ScoreError("aborted", "the download was aborted", { cause: signal.reason });
+    if (signal?.aborted) throw reasonOf(signal);
     throw lasting(url, error);
   }
 }

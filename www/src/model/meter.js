@@ -44,6 +44,11 @@ export class Meter {
     this.#report();
   }
 
+  /** Nothing is told any more. */
+  stop() {
+    clearTimeout(this.#again);
+  }
+
   #report() {
     const at = performance.now();
     this.#past.push({ at, loaded: this.#loaded });

@@ -16,9 +16,9 @@ import { TASK_NAMES, number } from "./view.js";
 /** @type {{ label: string, key: string, value: (task: Task) => number | null }[]} */
 const ROWS = [
   { label: "Score", key: "score", value: ({ score }) => score },
-  { label: "Whole image", key: "alpha*q_image", value: ({ alpha, q_image }) => (q_image === null ? null : alpha * q_image) },
-  { label: "Patches", key: "(1-alpha)*q_patches", value: ({ alpha, q_patches }) => (q_patches === null ? null : (1 - alpha) * q_patches) },
-  { label: "Words", key: "q_fine", value: ({ q_fine }) => q_fine },
+  { label: "Whole image", key: "alpha*qImage", value: ({ alpha, qImage }) => (qImage === null ? null : alpha * qImage) },
+  { label: "Patches", key: "(1-alpha)*qPatches", value: ({ alpha, qPatches }) => (qPatches === null ? null : (1 - alpha) * qPatches) },
+  { label: "Words", key: "qFine", value: ({ qFine }) => qFine },
 ];
 
 /** @param {Gallery} gallery @param {[Item, Item]} items */

@@ -58,7 +58,7 @@ export class Detail {
       <div class="right" aria-busy=${item.status === "working" || (item.status === "waiting" && item.result !== null)}>
         <div class="top">
           <div><h2>${item.name}</h2><p class="note">${place >= 0 ? html`${(place + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}` : "not in the current list"}${
-            item.width ? html` · ${item.width} × ${item.height}` : nothing}${item.fromStore ? html` · scored on an earlier visit` : item.elapsed_ms !== null ? html` · ${duration(item.elapsed_ms)}` : nothing}</p></div>
+            item.width ? html` · ${item.width} × ${item.height}` : nothing}${item.fromStore ? html` · scored on an earlier visit` : item.elapsedMs !== null ? html` · ${duration(item.elapsedMs)}` : nothing}</p></div>
           <button type="button" class="icon plain" aria-label="Close" title="Close (Esc)" @click=${() => gallery.windows.close()}>${icons.close}</button>
         </div>
         ${item.status === "failed" ? html`<p class="banner alarm" role="alert">${sentence(item.error ?? "")}
@@ -152,6 +152,6 @@ const SOURCES = { typed: "Typed here.", csv: "From the CSV table.", given: "Give
 function promptNote({ prompt, promptSource, result, status }) {
   if (!prompt) return status === "scored" ? "No prompt in the image: type the text it was made from to see alignment." : "Left empty, it is read from the image where its generator wrote it down.";
   const from = promptSource === null ? "" : (SOURCES[promptSource] ?? `Read from the image (${promptSource}).`);
-  return `${from} Change it and press Enter to score again.${result?.prompt_truncated
+  return `${from} Change it and press Enter to score again.${result?.promptTruncated
     ? " By itself or within the texts around it, it is longer than the 75 tokens that CLIP reads; what is beyond does not count." : ""}`;
 }

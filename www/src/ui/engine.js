@@ -2,6 +2,7 @@
 // engine.js — the gallery's scorer: loads it, asks before a big download, and keeps what the page says about it.
 
 import { createScorer } from "../engine/client.js";
+import { isAbort } from "../engine/errors.js";
 
 /**
  * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
@@ -50,11 +51,11 @@ export class Engine {
       this.#gallery.tell("tsp-ready", scorer.info);
     } catch (error) {
       if (loading !== this.#loading) return;
-      const { code, message } = /** @type {Error & { code?: string }} */ (error);
-      if (code === "aborted") this.#set("stopped", "The model is not loaded: images wait until it is.");
+      const { code = "device", message } = /** @type {Error & { code?: string }} */ (error);
+      if (isAbort(error)) this.#set("stopped", "The model is not loaded: images wait until it is.");
       else {
         this.#set("failed", message);
-        this.#gallery.tell("tsp-error", { message });
+        this.#gallery.tell("tsp-error", { code, message });
       }
     }
   }

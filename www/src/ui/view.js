@@ -65,11 +65,11 @@ export function parts(result) {
 }
 
 /** The addends of Q, weighted. @param {Task} task */
-function termsOf({ alpha, q_image, q_patches, q_fine }) {
+function termsOf({ alpha, qImage, qPatches, qFine }) {
   return [
-    { part: "image", label: "Whole image", key: "q_image", weightKey: "alpha", weight: alpha, q: q_image },
-    { part: "patches", label: "Patches", key: "q_patches", weightKey: "(1-alpha)", weight: 1 - alpha, q: q_patches },
-    { part: "words", label: "Words", key: "q_fine", weightKey: "", weight: null, q: q_fine },
+    { part: "image", label: "Whole image", key: "qImage", weightKey: "alpha", weight: alpha, q: qImage },
+    { part: "patches", label: "Patches", key: "qPatches", weightKey: "(1-alpha)", weight: 1 - alpha, q: qPatches },
+    { part: "words", label: "Words", key: "qFine", weightKey: "", weight: null, q: qFine },
   ].flatMap(({ q, ...term }) => (q === null ? [] : [{ ...term, q, value: (term.weight ?? 1) * q }]));
 }
 
@@ -98,8 +98,8 @@ function sum(task, name) {
  */
 function levels(task, name) {
   const columns = /** @type {const} */ ([
-    { part: "image", label: "Whole image", key: "p_image", p: task.p_image },
-    { part: "patches", label: "Patches", key: "p_patches", p: task.p_patches },
+    { part: "image", label: "Whole image", key: "pImage", p: task.pImage },
+    { part: "patches", label: "Patches", key: "pPatches", p: task.pPatches },
   ]);
   const shown = columns.flatMap(({ p, ...column }) => (p ? [{ ...column, p }] : []));
   return element("table", { className: "levels" },
@@ -127,14 +127,14 @@ function levels(task, name) {
  */
 function words(task, name, prompt) {
   if (task.words.length === 0) return "";
-  const closeness = task.words.map(({ w_image, w_patches }) => meanOf(w_image, w_patches));
+  const closeness = task.words.map(({ wImage, wPatches }) => meanOf(wImage, wPatches));
   const [low, high] = [Math.min(...closeness), Math.max(...closeness)];
 
   const text = element("p", { className: "prompt" });
   let end = 0;
   task.words.forEach((word, index) => {
     text.append(prompt.slice(end, word.start));
-    const span = element("span", { title: `image ${fixed(word.w_image)}, patches ${fixed(word.w_patches)}` }, prompt.slice(word.start, word.end));
+    const span = element("span", { title: `image ${fixed(word.wImage)}, patches ${fixed(word.wPatches)}` }, prompt.slice(word.start, word.end));
     // Relative to this prompt: CLIP's cosines lie close together, so an absolute tint would be flat.
     span.style.setProperty("--closeness", String(high > low ? (closeness[index] - low) / (high - low) : 0.5));
     text.append(span);
@@ -160,14 +160,14 @@ function words(task, name, prompt) {
 
 /**
  * @param {string} label
- * @param {{ w_image: number | null, w_patches: number | null }} similarity
+ * @param {{ wImage: number | null, wPatches: number | null }} similarity
  * @param {string} key
  */
-function similarityRow(label, { w_image, w_patches }, key) {
+function similarityRow(label, { wImage, wPatches }, key) {
   return element("tr", {},
     element("th", { scope: "row" }, label),
-    element("td", {}, w_image === null ? "–" : number(w_image, `${key}.w_image`, 3)),
-    element("td", {}, w_patches === null ? "–" : number(w_patches, `${key}.w_patches`, 3)));
+    element("td", {}, wImage === null ? "–" : number(wImage, `${key}.wImage`, 3)),
+    element("td", {}, wPatches === null ? "–" : number(wPatches, `${key}.wPatches`, 3)));
 }
 
 /**

@@ -1,0 +1,31 @@
+// @ts-check
+// names.js — the names of a result's fields: snake_case in files and in the wasm module, camelCase in JavaScript.
+
+/**
+ * The same object with names in camelCase, at every depth. Names in camelCase stay as they are.
+ * @param {any} value
+ * @returns {any}
+ */
+export function camelCase(value) {
+  return renamed(value, (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase()));
+}
+
+/**
+ * The same object with names in snake_case, at every depth.
+ * @param {any} value
+ * @returns {any}
+ */
+export function snakeCase(value) {
+  return renamed(value, (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}
+
+/**
+ * @param {any} value
+ * @param {(name: string) => string} rename
+ * @returns {any}
+ */
+function renamed(value, rename) {
+  if (Array.isArray(value)) return value.map((part) => renamed(part, rename));
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [rename(name), renamed(part, rename)]));
+}
