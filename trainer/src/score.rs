@@ -28,10 +28,9 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use burn::tensor::Tensor;
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::result::{ImageScore, Layout, Run, WITHOUT_PROMPT};
-use tsp_mgs_core::scorer::{Input, Scorer};
+use tsp_mgs_core::result::{ImageScore, Run, WITHOUT_PROMPT};
+use tsp_mgs_core::scorer::{Input, PendingScores, Scorer};
 use tsp_mgs_core::work::Counter;
 
 use crate::images::PassedOver;
@@ -184,8 +183,8 @@ pub fn score_batch(scorer: &mut Scorer, inputs: &[Input]) -> Result<Vec<ImageSco
     read_back(scorer.score_batch(inputs)?)
 }
 
-/// Waits for the numbers that a scorer has queued.
-fn read_back((numbers, layout): (Tensor<1>, Layout)) -> Result<Vec<ImageScore>> {
-    let numbers = numbers.try_into_data().context("reading the scores from the device")?;
-    Ok(layout.scores(&numbers.try_to_vec::<f32>().context("reading the scores from the device")?)?)
+/// Waits for a batch and computes its scores.
+fn read_back(pending: PendingScores) -> Result<Vec<ImageScore>> {
+    let data = pending.transaction().try_execute().context("reading the scores from the device")?;
+    Ok(pending.scores(&data)?)
 }

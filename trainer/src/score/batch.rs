@@ -145,7 +145,7 @@ fn encode(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
     for (ready, values) in new.into_iter().zip(features.chunks_exact(length)) {
         let Some(views) = ready.seen.views() else { continue };
         let (width, height) = (views.width, views.height);
-        let features = ImageFeatures { values: values.to_vec(), windows: views.windows.clone(), width, height };
+        let features = ImageFeatures { values: values.to_vec(), windows: views.crop_rects.clone(), width, height };
         let is_finite = values.iter().all(|value| value.is_finite());
         if let Some(sha256) = ready.sha256.as_ref().filter(|_| is_finite)
             && let Err(error) = store.keep(sha256, &features)
@@ -194,7 +194,7 @@ fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>>
     let encoded = ready.iter().filter_map(|ready| match &ready.seen {
         Seen::Views(_) => None,
         Seen::Features(ImageFeatures { values, windows, .. }) => {
-            Some(EncodedInput { features: values, windows, prompt: ready.prompt() })
+            Some(EncodedInput { features: values, crop_rects: windows, prompt: ready.prompt() })
         }
     });
     let encoded: Vec<EncodedInput> = encoded.collect();
