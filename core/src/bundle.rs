@@ -1,9 +1,9 @@
-//! A model bundle: `model.json` and safetensors shards, read natively and in the browser alike.
+//! Model bundles: a folder with `model.json` and safetensors shards, for native programs and browsers.
 //!
-//! A shard holds at most [`MAX_SHARD_BYTES`]. Tensors carry OpenAI's names; one that does not fit
-//! is cut between rows of its first axis into `NAME@ROW` pieces, `ROW` the first row of a piece.
-//! An int8 tensor `NAME` has a float32 companion `NAME:scale` that broadcasts against it.
-//! `prompt_features` holds a bundle's own prompts, `[levels, embed_dim]`, where it has no text tower.
+//! A shard has at most [`MAX_SHARD_BYTES`]. Tensors have OpenAI's names. A tensor that does not fit into a shard is split along its
+//! first axis into pieces `NAME@ROW`, where `ROW` is the first row of the piece. An int8 tensor `NAME` has scales in a float32
+//! tensor `NAME:scale`, which broadcasts against it. In a bundle without text tower, `prompt_features`, `[levels, embed_dim]`, has
+//! the features of its prompts.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,32 +20,31 @@ use crate::error::{Error, Result};
 use crate::layout::parameter_shapes;
 use crate::options::Options;
 use crate::preprocess::PREPROCESS_ID;
-use crate::prompts::Task;
+use crate::prompts::{PromptFeatures, Task};
 use crate::quantise::{dequantise, quantise, scale_name};
-use crate::scorer::PromptFeatures;
 use crate::weights::{RawTensor, Tensors, read_safetensors};
 
-/// Name of the file that describes a bundle.
+/// The name of the file that describes a bundle.
 pub const MANIFEST: &str = "model.json";
-/// Longest shard: small enough to fetch again after a broken connection.
+/// The largest size of a shard. A shard is downloaded again as a whole after a broken connection.
 pub const MAX_SHARD_BYTES: usize = 16 << 20;
 
-/// Left free in a shard for its header.
+/// Space for the header of a shard.
 const HEADER_BYTES: usize = 64 << 10;
 const FORMAT: &str = "tsp-mgs";
 const VERSION: u32 = 1;
 const PROMPT_FEATURES: &str = "prompt_features";
 
-/// Element type of a bundle's weights.
+/// The element type of a bundle's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WeightType {
-    /// 32-bit floats: exact.
+    /// Float32: exact.
     F32,
-    /// 16-bit floats: half the size.
+    /// Float16: half of the size.
     F16,
-    /// Linear and embedding weights as 8-bit integers with a scale for each output, the rest as
-    /// 32-bit floats: a quarter of the size.
+    /// 8-bit integers with a scale for each output for the weights of layers and embeddings, float32 for all others: a quarter of
+    /// the size.
     Q8,
 }
 
@@ -55,23 +54,23 @@ pub enum WeightType {
 pub struct Manifest {
     /// Always "tsp-mgs".
     pub format: String,
-    /// Version of the format.
+    /// The version of the format.
     pub version: u32,
-    /// The model's name for people.
+    /// The display name of the model.
     pub name: String,
-    /// What every result made with this model must say, such as "demo weights, trained on synthetic images".
+    /// A note for each result of this model, such as "demo weights, trained on synthetic images".
     pub warning: Option<String>,
     /// The options of each task that the model scores.
     pub tasks: BTreeMap<Task, Options>,
-    /// The model's sizes and activation.
+    /// The sizes and the activation of the model.
     pub clip: ClipConfig,
-    /// The preprocessing that it was made for: [`PREPROCESS_ID`].
+    /// The preprocessing of the model: [`PREPROCESS_ID`].
     pub preprocess: String,
-    /// Element type of the weights.
+    /// The element type of the weights.
     pub dtype: WeightType,
-    /// How far scores moved from those of the source, by task; measured at export.
+    /// The differences of scores between the bundle and its source, by task, measured at export.
     pub score_difference: BTreeMap<Task, ScoreDifference>,
-    /// Where the weights come from.
+    /// The origin of the weights.
     pub provenance: Provenance,
     /// The weight files.
     pub shards: Vec<Shard>,
@@ -81,40 +80,40 @@ pub struct Manifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shard {
-    /// File name beside `model.json`.
+    /// The file name, in the folder of `model.json`.
     pub name: String,
-    /// Length in bytes.
+    /// The length in bytes.
     pub size: usize,
-    /// SHA-256 of the file in hexadecimal.
+    /// The SHA-256 of the file in hexadecimal.
     pub sha256: String,
 }
 
-/// How far the scores of a bundle are from those of its source, in points of the 0 to 5 scale.
+/// The differences of scores between a bundle and its source, on the scale of 0 to 5.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScoreDifference {
-    /// Images that were scored both ways.
+    /// The number of images that were scored with both.
     pub images: usize,
-    /// Mean of the absolute differences.
+    /// The mean absolute difference.
     pub mean: f64,
-    /// Largest absolute difference.
+    /// The largest absolute difference.
     pub max: f64,
 }
 
-/// Where weights come from.
+/// The origin of weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
-    /// Name of the source file or bundle.
+    /// The name of the source file or bundle.
     pub source: String,
-    /// SHA-256 of the source in hexadecimal.
+    /// The SHA-256 of the source in hexadecimal.
     pub sha256: String,
-    /// Program and version that wrote the bundle.
+    /// The program that wrote the bundle, and its version.
     pub exporter: String,
 }
 
 impl Manifest {
-    /// The format that this program writes: for [`Manifest::format`] and [`Manifest::version`].
+    /// [`Manifest::format`] and [`Manifest::version`] of bundles that this program writes.
     pub fn current_format() -> (String, u32) {
         (FORMAT.to_owned(), VERSION)
     }
@@ -122,10 +121,18 @@ impl Manifest {
     /// Parses and checks `model.json`.
     ///
     /// # Errors
-    /// [`Error::Bundle`] with the line for text that is no manifest, and for versions, preprocessing
-    /// or file names that this program cannot follow.
+    /// [`Error::Bundle`] with the line of a syntax error, and for an unsupported version, preprocessing, task or file name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_core::bundle::Manifest;
+    ///
+    /// let error = Manifest::parse(br#"{"format": "tsp-mgs", "version": 2}"#).unwrap_err();
+    /// assert!(error.to_string().contains("version 2"));
+    /// ```
     pub fn parse(json: &[u8]) -> Result<Self> {
-        // The version first: a newer format may have fields that this one does not know.
+        // The version is checked first, since a newer format can have unknown fields.
         #[derive(Deserialize)]
         struct Head {
             format: String,
@@ -150,7 +157,7 @@ impl Manifest {
             }
         }
         for shard in &manifest.shards {
-            // A name leads to a file beside the manifest, never elsewhere.
+            // A shard must be a file in the folder of the manifest.
             let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
             if shard.name.is_empty() || shard.name.starts_with('.') || !shard.name.chars().all(is_plain) {
                 return Err(Error::Bundle(format!("{:?} is no file name for a shard", shard.name)));
@@ -159,64 +166,64 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What `model.json` holds.
+    /// The contents of `model.json`.
     pub fn to_json(&self) -> String {
         let mut json = serde_json::to_string_pretty(self).expect("a manifest is plain data");
         json.push('\n');
         json
     }
 
-    /// Bytes of all shards together.
+    /// The size of all shards in bytes.
     pub fn total_bytes(&self) -> usize {
         self.shards.iter().map(|shard| shard.size).sum()
     }
 }
 
-/// SHA-256 in hexadecimal.
+/// The SHA-256 of some bytes in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Puts a bundle's tensors together, one shard at a time, so that no two shards are held at once.
+/// Reads a bundle shard by shard. Only one shard has to be in memory at a time.
 pub struct BundleReader {
     manifest: Manifest,
     next: usize,
     pieces: BTreeMap<String, BTreeMap<usize, RawTensor<'static>>>,
 }
 
-/// A bundle's model.
+/// The model of a bundle.
 pub struct LoadedBundle {
-    /// What `model.json` says.
+    /// The contents of `model.json`.
     pub manifest: Manifest,
     /// The weights.
     pub checkpoint: Checkpoint<'static>,
-    /// Features of the prompts of a model without text tower.
+    /// The features of the prompts, if the model has no text tower.
     pub prompt_features: Option<PromptFeatures>,
 }
 
 impl BundleReader {
-    /// A reader that expects the shards of `manifest` in order.
+    /// Makes a reader for the shards of `manifest`, which must be added in order.
     pub fn new(manifest: Manifest) -> Self {
         Self { manifest, next: 0, pieces: BTreeMap::new() }
     }
 
-    /// What `model.json` says.
+    /// The contents of `model.json`.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// The shard that [`BundleReader::add`] expects next.
+    /// The next shard to [add](BundleReader::add); `None` after the last one.
     pub fn next_shard(&self) -> Option<&Shard> {
         self.manifest.shards.get(self.next)
     }
 
-    /// Checks the next shard and takes its tensors.
+    /// Checks the next shard and adds its tensors.
     ///
     /// # Errors
-    /// [`Error::Bundle`] when the bytes are not the ones that the manifest names.
+    /// [`Error::Bundle`] if length or SHA-256 differ from the manifest, or a tensor is not valid.
     ///
     /// # Panics
-    /// If no shard is expected.
+    /// If there is no next shard.
     pub fn add(&mut self, bytes: &[u8]) -> Result<()> {
         let shard = self.next_shard().expect("there is a next shard");
         if bytes.len() == shard.size {
@@ -228,13 +235,13 @@ impl BundleReader {
         self.add_hashed(bytes)
     }
 
-    /// As [`BundleReader::add`], of a shard whose SHA-256 the caller has compared with the manifest's.
+    /// As [`BundleReader::add`], without a check of the SHA-256. The caller must have checked it.
     ///
     /// # Errors
-    /// As [`BundleReader::add`], but for the hash.
+    /// As [`BundleReader::add`].
     ///
     /// # Panics
-    /// If no shard is expected.
+    /// As [`BundleReader::add`].
     pub fn add_hashed(&mut self, bytes: &[u8]) -> Result<()> {
         let shard = self.next_shard().expect("there is a next shard");
         if bytes.len() != shard.size {
@@ -258,10 +265,10 @@ impl BundleReader {
         Ok(())
     }
 
-    /// The model, once every shard is there.
+    /// Assembles the model after all shards were added.
     ///
     /// # Errors
-    /// [`Error::Bundle`] for missing shards or pieces, and as [`Checkpoint::read_as`].
+    /// [`Error::Bundle`] for missing shards or pieces, and the errors of [`Checkpoint::read_as`].
     pub fn finish(self) -> Result<LoadedBundle> {
         if let Some(shard) = self.next_shard() {
             return Err(Error::Bundle(format!("{} is missing", shard.name)));
@@ -287,7 +294,7 @@ impl BundleReader {
     }
 }
 
-/// A model without text tower scores perception with the prompts whose features it brings along.
+/// The prompt features of a model without text tower. Such a model scores only perception.
 fn prompt_features(manifest: &Manifest, tensor: Option<RawTensor>) -> Result<PromptFeatures> {
     let tasks: Vec<&Options> = manifest.tasks.values().collect();
     let prompts = match tasks.as_slice() {
@@ -303,8 +310,8 @@ fn prompt_features(manifest: &Manifest, tensor: Option<RawTensor>) -> Result<Pro
     Ok(PromptFeatures { prompts, values: tensor.to_f32() })
 }
 
-/// The parameters of `clip`, which may leave out the checkpoint's text tower, as shards of at most
-/// [`MAX_SHARD_BYTES`].
+/// Writes the parameters of a model as shards of at most [`MAX_SHARD_BYTES`]. `clip` has the sizes of the checkpoint, with or
+/// without its text tower.
 pub fn write_shards(
     checkpoint: &Checkpoint,
     clip: &ClipConfig,
@@ -339,7 +346,7 @@ pub fn write_shards(
             let bytes = tensor.bytes[start * row_bytes..(start + count) * row_bytes].to_vec();
             room -= bytes.len();
             let piece = RawTensor { dtype: tensor.dtype, shape, bytes: Cow::Owned(bytes) };
-            shards.last_mut().expect("there is one from the start").push((piece_name, piece));
+            shards.last_mut().expect("there is a shard from the start").push((piece_name, piece));
             start += count;
         }
     }
@@ -354,7 +361,7 @@ fn serialize(pieces: &[(String, RawTensor)]) -> Vec<u8> {
     safetensors::serialize(views, None).expect("the tensors are well formed")
 }
 
-/// One parameter as it is stored: itself, or 8-bit integers and their scales.
+/// Converts a parameter to the tensors that are stored: one tensor, or 8-bit integers and their scales.
 fn encode(name: &str, shape: &[usize], values: &[f32], dtype: WeightType) -> Vec<(String, RawTensor<'static>)> {
     let is_matrix = shape.len() >= 2 && !name.contains("positional_embedding");
     match dtype {
@@ -367,9 +374,10 @@ fn encode(name: &str, shape: &[usize], values: &[f32], dtype: WeightType) -> Vec
     }
 }
 
+/// Joins the pieces of a tensor.
 fn join(name: &str, pieces: BTreeMap<usize, RawTensor<'static>>) -> Result<RawTensor<'static>> {
     let mut pieces = pieces.into_iter();
-    let (first_row, mut whole) = pieces.next().expect("a name has a piece");
+    let (first_row, mut whole) = pieces.next().expect("each name has a piece");
     let broken = || Error::Bundle(format!("the pieces of tensor `{name}` do not follow each other"));
     if first_row != 0 {
         return Err(broken());

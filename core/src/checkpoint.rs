@@ -1,7 +1,7 @@
-//! A CLIP checkpoint: every parameter found, every tensor used, every size known (SPEC §8).
+//! Finds a CLIP model in the tensors of a file (SPEC §8). Each parameter must be present, and each tensor must be used.
 //!
-//! Parameters carry OpenAI's names (`visual.transformer.resblocks.0.attn.in_proj_weight`); the one
-//! table of names below says how Hugging Face's `transformers` calls and lays out the same tensors.
+//! Parameters have OpenAI's names (`visual.transformer.resblocks.0.attn.in_proj_weight`). A table maps them to the names of
+//! Hugging Face's `transformers`.
 
 use std::collections::BTreeMap;
 #[cfg(feature = "cpu")]
@@ -19,7 +19,7 @@ use crate::layout::{is_layer_weight, parameter_shapes};
 use crate::preprocess::SHORT_SIDE;
 use crate::weights::{RawTensor, Tensors};
 
-/// Buffers and settings that published files hold beside the parameters.
+/// Tensors of published files that are not parameters.
 const NOT_PARAMETERS: [&str; 5] = [
     "text_model.embeddings.position_ids",
     "vision_model.embeddings.position_ids",
@@ -28,11 +28,11 @@ const NOT_PARAMETERS: [&str; 5] = [
     "vocab_size",
 ];
 
-/// Beyond these no CLIP was ever published; a hostile file shall not make us count to 10¹⁸.
+/// Limits above all published CLIP models. They keep a malicious file from causing very long loops.
 const MAX_LAYERS: usize = 1000;
 const MAX_WIDTH: usize = 1 << 20;
 
-/// Who named the tensors of a file.
+/// The naming scheme of a file's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// OpenAI's CLIP and open_clip.
@@ -41,7 +41,7 @@ pub enum Naming {
     HuggingFace,
 }
 
-/// A CLIP model's sizes and parameters in host memory.
+/// The sizes of a CLIP model, and its parameters in host memory.
 #[derive(Clone, Debug)]
 pub struct Checkpoint<'a> {
     config: ClipConfig,
@@ -51,24 +51,41 @@ pub struct Checkpoint<'a> {
 #[derive(Clone, Debug)]
 struct Parameter<'a> {
     shape: Vec<usize>,
-    /// More than one where the file holds query, key and value apart.
+    /// Three tensors if the file has separate tensors for query, key and value, else one.
     parts: Vec<RawTensor<'a>>,
-    /// The file holds the transpose.
+    /// Whether the file has the transpose.
     is_transposed: bool,
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Finds a CLIP model in a file's tensors; its sizes are read from their shapes.
+    /// Finds a CLIP model in the tensors of a file. Its sizes are read from their shapes.
     ///
     /// # Errors
-    /// Names the tensor that is missing, left over, of the wrong shape or element type.
+    /// - [`Error::NotClip`] if no tensor has a known name
+    /// - [`Error::MissingTensor`], [`Error::UnusedTensors`], [`Error::Shape`], [`Error::ElementType`] and
+    ///   [`Error::NotFiniteWeight`] with the name of a wrong tensor
+    /// - [`Error::Config`] for unsupported sizes
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_core::Error;
+    /// use tsp_mgs_core::checkpoint::Checkpoint;
+    /// use tsp_mgs_core::config::Activation;
+    /// use tsp_mgs_core::weights::{RawTensor, Tensors};
+    ///
+    /// let mut tensors = Tensors::new();
+    /// tensors.insert("bias".into(), RawTensor::from_f32(vec![1], &[1.5]));
+    /// let error = Checkpoint::read(tensors, Activation::QuickGelu).unwrap_err();
+    /// assert!(matches!(error, Error::NotClip { found: 1, .. }));
+    /// ```
     pub fn read(tensors: Tensors<'a>, activation: Activation) -> Result<Self> {
         let naming = Naming::of(&tensors)?;
         let config = Shapes { tensors: &tensors, naming }.config(activation)?;
         Self::read_as(tensors, naming, config)
     }
 
-    /// Takes the parameters of a model of known sizes from `tensors`.
+    /// As [`Checkpoint::read`], for known sizes.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
@@ -91,7 +108,7 @@ impl<'a> Checkpoint<'a> {
                 if !tensor.is_float() {
                     return Err(Error::ElementType { name: file_name, found: tensor.dtype });
                 }
-                // 8-bit layers would make a finite score of them.
+                // Layers in 8-bit integers would give a finite but wrong score.
                 if !tensor.is_finite() {
                     return Err(Error::NotFiniteWeight(file_name));
                 }
@@ -106,30 +123,30 @@ impl<'a> Checkpoint<'a> {
         Ok(Self { config, parameters })
     }
 
-    /// The model's sizes.
+    /// The sizes of the model.
     pub fn config(&self) -> &ClipConfig {
         &self.config
     }
 
-    /// A parameter's elements, row-major, in OpenAI's layout.
+    /// The elements of a parameter, row-major, in OpenAI's layout.
     ///
     /// # Panics
-    /// If the model has no parameter of that name.
+    /// If the model has no parameter with this name.
     pub fn values(&self, name: &str) -> Vec<f32> {
         self.parameters[name].values()
     }
 
-    /// As [`Checkpoint::tensor`], in float16 where the file has that; for what is no layer's weight.
+    /// As [`Checkpoint::tensor`], but in float16 if the file has float16. Only for parameters that are not weights of layers.
     #[cfg(feature = "cpu")]
     pub(crate) fn stored_tensor<const D: usize>(&mut self, name: &str, device: &Device) -> Tensor<D> {
         let parameter = self.parameters.get_mut(name).expect("each parameter is taken once");
-        let Some(bytes) = parameter.halves() else { return self.tensor(name, device) };
+        let Some(bytes) = parameter.take_float16() else { return self.tensor(name, device) };
         let shape = parameter.shape.clone();
         self.parameters.remove(name);
         Tensor::from_data(TensorData::from_bytes_vec(bytes, shape, DType::F16), (device, DType::F16))
     }
 
-    /// Moves a parameter to `device` in burn's layout; see [`Checkpoint::parameter`].
+    /// Moves a parameter to `device`. A single number becomes `[1]`, and the weight of a layer `[in, out]`.
     pub(crate) fn tensor<const D: usize>(&mut self, name: &str, device: &Device) -> Tensor<D> {
         let parameter = self.parameters.remove(name).expect("each parameter is taken once");
         let (values, shape) = (parameter.values(), &parameter.shape);
@@ -146,9 +163,9 @@ impl<'a> Checkpoint<'a> {
 }
 
 impl Parameter<'_> {
-    /// What the file has, if that is float16 in this order.
+    /// Moves the bytes out if the file has float16 in OpenAI's layout.
     #[cfg(feature = "cpu")]
-    fn halves(&mut self) -> Option<Vec<u8>> {
+    fn take_float16(&mut self) -> Option<Vec<u8>> {
         match self.parts.as_mut_slice() {
             [whole] if whole.dtype == Dtype::F16 && !self.is_transposed => {
                 Some(mem::take(&mut whole.bytes).into_owned())
@@ -180,7 +197,7 @@ impl Naming {
             })
     }
 
-    /// The tensors of a file that make up one parameter, in order, with their shapes.
+    /// The names and shapes of the tensors of a file that form a parameter, in order.
     pub(crate) fn parts(self, name: &str, shape: &[usize]) -> Vec<(String, Vec<usize>)> {
         let file_name = self.file_name(name);
         let Some((prefix, kind)) = file_name.split_once("attn.in_proj_").filter(|_| self == Self::HuggingFace) else {
@@ -195,7 +212,7 @@ impl Naming {
         ["q", "k", "v"].map(|role| (format!("{prefix}self_attn.{role}_proj.{kind}"), part.clone())).into()
     }
 
-    /// The one table of names.
+    /// The name in a file. For query, key and value of Hugging Face's files, [`Naming::parts`] derives the names from it.
     fn file_name(self, name: &str) -> String {
         if self == Self::OpenAi {
             return name.to_owned();
@@ -211,7 +228,7 @@ impl Naming {
         ];
         const PARTS: [(&str, &str); 10] = [
             ("visual.transformer.resblocks.", "vision_model.encoder.layers."),
-            ("visual.ln_pre.", "vision_model.pre_layrnorm."), // spelt so in every published file
+            ("visual.ln_pre.", "vision_model.pre_layrnorm."), // the spelling of all published files
             ("visual.ln_post.", "vision_model.post_layernorm."),
             ("transformer.resblocks.", "text_model.encoder.layers."),
             ("ln_final.", "text_model.final_layer_norm."),
@@ -227,13 +244,13 @@ impl Naming {
         PARTS.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(ours, theirs))
     }
 
-    /// OpenAI multiplies by its projections from the right, Hugging Face keeps them as linear layers.
+    /// OpenAI's projections are `[width, embed_dim]`. Hugging Face's are weights of linear layers, `[embed_dim, width]`.
     fn is_transposed(self, name: &str) -> bool {
         self == Self::HuggingFace && matches!(name, "visual.proj" | "text_projection")
     }
 }
 
-/// Reads sizes from shapes.
+/// Reads the sizes of a model from the shapes of its tensors.
 struct Shapes<'t, 'a> {
     tensors: &'t Tensors<'a>,
     naming: Naming,
@@ -276,7 +293,7 @@ impl Shapes<'_, '_> {
         shape.try_into().map_err(|_| Error::Shape { name, expected: expected.into(), found: shape.into() })
     }
 
-    /// A shape in OpenAI's layout.
+    /// The shape of a matrix in OpenAI's layout.
     fn matrix(&self, name: &str, expected: &str) -> Result<[usize; 2]> {
         let [rows, columns] = self.shape(name, expected)?;
         Ok(if self.naming.is_transposed(name) { [columns, rows] } else { [rows, columns] })
@@ -290,11 +307,13 @@ impl Shapes<'_, '_> {
     }
 }
 
-/// Rejects sizes that the towers or the preprocessing cannot have.
+/// Checks that the towers and the preprocessing support the sizes.
 fn check_sizes(config: &ClipConfig) -> Result<()> {
     let VisionConfig { image_size, patch_size, .. } = config.vision;
     if patch_size == 0 || image_size == 0 || image_size % patch_size != 0 {
-        return Err(Error::Config(format!("an image of {image_size} pixels in patches of {patch_size}")));
+        return Err(Error::Config(format!(
+            "images of {image_size} pixels cannot be split into tokens of {patch_size}"
+        )));
     }
     if image_size > SHORT_SIDE as usize {
         return Err(Error::Config(format!("views of {image_size} pixels, expected at most {SHORT_SIDE}")));
@@ -310,7 +329,9 @@ fn check_sizes(config: &ClipConfig) -> Result<()> {
             && (1..=MAX_LAYERS).contains(&layers)
             && width.is_multiple_of(heads(width));
         if !is_possible {
-            return Err(Error::Config(format!("a {tower} tower of {layers} layers, width {width} and {mlp_width}")));
+            return Err(Error::Config(format!(
+                "a {tower} tower of {layers} layers, width {width} and MLP width {mlp_width}"
+            )));
         }
     }
     match &config.text {
@@ -322,7 +343,7 @@ fn check_sizes(config: &ClipConfig) -> Result<()> {
     }
 }
 
-/// Rows become columns; in tiles, since a plain loop misses the cache once an element.
+/// Transposes a matrix in tiles. A plain loop would cause a cache miss for each element.
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     const TILE: usize = 32;
     let mut out = vec![0.0; values.len()];

@@ -1,29 +1,28 @@
-//! A text as CLIP's tokenizer wants it, each character knowing where it came from (SPEC §2).
+//! Cleans text for CLIP's tokenizer, and keeps the origin of each character (SPEC §2).
 //!
-//! Reference: open_clip `tokenizer.py`, `_clean_lower`: HTML entities unescaped twice as Python's
-//! `html.unescape` does, white space collapsed and trimmed, lower case. Where we differ: `ftfy` is
-//! not applied (SPEC D5).
+//! Reference: open_clip `tokenizer.py`, `_clean_lower`. HTML entities are unescaped twice as by Python's `html.unescape`, white
+//! space is collapsed and trimmed, and letters are converted to lower case. Difference: `ftfy` is not applied (SPEC D5).
 
 use std::ops::Range;
 
-/// Characters, each with the bytes of the original text that it stands for.
+/// Characters, each with its byte range in the original text.
 type Characters = Vec<(char, Range<usize>)>;
 
-/// Longest entity name that Python looks for, in characters.
+/// The longest entity name that Python recognises, in characters.
 const MAX_ENTITY: usize = 32;
 
-/// A cleaned text and its origin.
+/// A cleaned text, and the origin of its bytes.
 pub(crate) struct Cleaned {
     pub text: String,
-    /// Byte range in the original text of each byte of `text`.
+    /// For each byte of `text`: a byte range of the original text.
     origins: Vec<Range<usize>>,
 }
 
 impl Cleaned {
     pub fn new(original: &str) -> Self {
         let characters = collapse_white_space(&unescape(&unescape(&characters_of(original))));
-        // Lower case depends on the neighbours (a final Σ becomes ς), so the text is lowered as a
-        // whole; each character still becomes as many as it would alone.
+        // Lower case can depend on adjacent characters (a final Σ becomes ς), so the whole text is converted at once. The number
+        // of characters that a character becomes does not depend on them.
         let mixed_case: String = characters.iter().map(|(c, _)| c).collect();
         let text = mixed_case.to_lowercase();
         let mut lower = text.chars();
@@ -36,7 +35,7 @@ impl Cleaned {
         Self { text, origins }
     }
 
-    /// The bytes of the original text behind a byte range of the cleaned one.
+    /// The byte range of the original text for a byte range of the cleaned text.
     pub fn origin(&self, range: Range<usize>) -> Range<usize> {
         match self.origins.get(range).unwrap_or_default() {
             [] => 0..0,
@@ -46,7 +45,7 @@ impl Cleaned {
     }
 }
 
-/// A text whose character references stand for themselves, such as `&quot;` for a quotation mark.
+/// Replaces character references, such as `&quot;`, by the characters that they stand for.
 pub(crate) fn unescaped(text: &str) -> String {
     unescape(&characters_of(text)).into_iter().map(|(c, _)| c).collect()
 }
@@ -55,7 +54,7 @@ fn characters_of(text: &str) -> Characters {
     text.char_indices().map(|(i, c)| (c, i..i + c.len_utf8())).collect()
 }
 
-/// Python counts four control characters as white space that Unicode does not.
+/// White space as in Python, which includes four control characters that Unicode does not.
 fn is_white_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -96,7 +95,7 @@ fn unescape(characters: &Characters) -> Characters {
     out
 }
 
-/// The character reference after an `&`: how many characters it takes, and what it stands for.
+/// The character reference after an `&`: its length in characters, and the text that it stands for.
 fn reference(tail: &[(char, Range<usize>)]) -> Option<(usize, String)> {
     let run = |from: usize, matches: &dyn Fn(char) -> bool| {
         tail.iter().skip(from).take_while(|(c, _)| matches(*c)).map(|(c, _)| *c).collect::<String>()
@@ -115,7 +114,7 @@ fn reference(tail: &[(char, Range<usize>)]) -> Option<(usize, String)> {
         .collect();
     let characters = name.chars().count();
     let name = if semicolon(characters) == 1 { name + ";" } else { name };
-    // The whole name first, then its longest prefix that is an entity without semicolon.
+    // The whole name is tried first, then its prefixes, the longest first: some entities need no semicolon.
     let mut ends: Vec<usize> = name.char_indices().map(|(i, c)| i + c.len_utf8()).collect();
     let whole = ends.pop()?;
     std::iter::once(whole).chain(ends.into_iter().rev()).filter(|&end| end == whole || end > 1).find_map(|end| {
@@ -126,13 +125,13 @@ fn reference(tail: &[(char, Range<usize>)]) -> Option<(usize, String)> {
     })
 }
 
-/// What a numeric reference stands for, by the HTML standard's table of exceptions.
+/// The character of a numeric reference, with the exceptions of the HTML standard.
 fn numeric(digits: &str, radix: u32) -> String {
     const WINDOWS_1252: [char; 32] = [
         '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘',
         '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
     ];
-    let number = u32::from_str_radix(digits, radix).unwrap_or(u32::MAX); // only digits, so too many of them
+    let number = u32::from_str_radix(digits, radix).unwrap_or(u32::MAX); // digits only, so the number is too large
     match number {
         0x80..=0x9f => WINDOWS_1252[number as usize - 0x80].into(),
         0x1..=0x8 | 0xb | 0xe..=0x1f | 0x7f | 0xfdd0..=0xfdef => String::new(),
@@ -147,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_leads_back_to_the_original_text() {
+    fn spans_refer_to_the_original_text() {
         let original = "  A &amp;amp; B\t\tÉclair ";
         let cleaned = Cleaned::new(original);
         assert_eq!(cleaned.text, "a & b éclair");

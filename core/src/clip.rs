@@ -1,4 +1,4 @@
-//! CLIP: an image tower and a text tower that meet in one space, and the scale of their similarity.
+//! CLIP: an image tower and a text tower with a joint feature space, and the scale of similarities.
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -8,7 +8,7 @@ use crate::config::{Activation, ClipConfig};
 use crate::text::{self, TextTransformer};
 use crate::vision::VisionTransformer;
 
-/// Both towers of CLIP and `logit_scale`, to be trained; [`crate::encoder::ClipEncoder`] scores.
+/// Both towers of CLIP and `logit_scale`, for training. [`crate::encoder::ClipEncoder`] is the model for scoring.
 #[derive(Module, Debug)]
 pub struct Clip {
     pub(crate) visual: VisionTransformer,
@@ -18,30 +18,44 @@ pub struct Clip {
     pub(crate) activation: Activation,
 }
 
-/// How a processor keeps the weights of blocks that score; on other devices burn keeps them.
+/// How a processor stores the weights of blocks for scoring. Other devices always have float32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// In float16 where the file had that, else in float32: half of the memory, a little slower.
+pub enum WeightFormat {
+    /// Float16 if the file has float16, else float32. Float16 takes half of the memory and is slightly slower.
     Stored,
-    /// In float32.
+    /// Float32.
     Float32,
-    /// In bfloat16, to which inputs are rounded, too: faster where the processor has instructions for it, and less exact.
+    /// Bfloat16; inputs are rounded to bfloat16, too. Less exact, and faster on processors with instructions for it.
     BFloat16,
-    /// In 8-bit integers: faster, and less exact.
+    /// 8-bit integers; inputs are quantised, too. Faster and less exact.
     #[cfg(not(target_arch = "wasm32"))]
     Int8,
 }
 
-impl Form {
-    /// That of the text tower beside such an image tower.
+impl WeightFormat {
+    /// The format of the text tower if `self` is that of the image tower.
     #[cfg(feature = "cpu")]
-    pub(crate) fn of_texts(self) -> Self {
+    pub(crate) fn of_text_tower(self) -> Self {
         if self == Self::Stored { self } else { Self::Float32 }
     }
 }
 
 impl Clip {
-    /// Moves a checkpoint's tensors to `device`, one after the other, as float32.
+    /// Moves a checkpoint's tensors to `device` as float32, one after the other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "cpu")] {
+    /// use burn::tensor::{Device, Tensor};
+    /// use tsp_mgs_core::{clip::Clip, seeded, selfcheck};
+    ///
+    /// let device = Device::flex();
+    /// let clip = Clip::load(seeded::checkpoint(selfcheck::config(), 1), &device);
+    /// let features = clip.image_features(Tensor::zeros([2, 3, 96, 96], &device));
+    /// assert_eq!(features.dims(), [2, 32]); // [batch, embed_dim]
+    /// # }
+    /// ```
     pub fn load(mut checkpoint: Checkpoint, device: &Device) -> Self {
         let ClipConfig { activation, vision, text, .. } = checkpoint.config().clone();
         Self {
@@ -52,78 +66,87 @@ impl Clip {
         }
     }
 
-    /// Image features `F_I`, Eq. 1; not unit length.
+    /// Image features `F_I` (Eq. 1), not of unit length.
     ///
     /// # Shapes
-    /// - `pixels`: `[batch, 3, image_size, image_size]`, from [`crate::preprocess`]
+    /// - `pixels`: `[batch, 3, image_size, image_size]`, normalised as in [`crate::preprocess`]
     /// - returns: `[batch, embed_dim]`
     pub fn image_features(&self, pixels: Tensor<4>) -> Tensor<2> {
         self.visual.forward(pixels, self.activation)
     }
 
-    /// The feature of every token of every text, `[texts, longest, embed_dim]`, not unit length; a text's sentence feature
-    /// is that of its end token. `None` when the model was exported without its text tower.
+    /// Features of all tokens of all texts, not of unit length; `[texts, longest, embed_dim]`. The feature of a text's end token is
+    /// the feature of the whole text.
+    ///
+    /// Returns `None` if the model has no text tower.
     pub fn token_features(&self, texts: &[&[u32]], device: &Device) -> Option<Tensor<3>> {
         Some(self.text.as_ref()?.forward(text::pad(texts, device), self.activation))
     }
 
-    /// Stops training the scale of similarities, as IPCE does (SPEC §6).
+    /// The size of the vocabulary; `None` without a text tower.
+    pub(crate) fn vocab_size(&self) -> Option<usize> {
+        let [vocab_size, _] = self.text.as_ref()?.stem.token_embedding.weight.dims();
+        Some(vocab_size)
+    }
+
+    /// Excludes the scale of similarities from training, as IPCE does (SPEC §6).
     pub fn freeze_logit_scale(mut self) -> Self {
         self.logit_scale = self.logit_scale.no_grad();
         self
     }
 
-    /// Stops training the image tower.
+    /// Excludes the image tower from training.
     pub fn freeze_image_tower(mut self) -> Self {
         self.visual = self.visual.no_grad();
         self
     }
 
-    /// Stops training the text tower.
+    /// Excludes the text tower from training.
     pub fn freeze_text_tower(mut self) -> Self {
         self.text = self.text.map(Module::no_grad);
         self
     }
 
-    /// The same model that multiplies its matrices in `dtype`: layers' weights and biases, and both
-    /// projections.
+    /// A copy of the model whose matrix products are computed in `dtype`: the weights and biases of layers, and both projections,
+    /// are cast.
     ///
-    /// Residual streams, layer norms and embeddings stay as they are, as under PyTorch's automatic
-    /// mixed precision. Gradients flow back to the parameters of `self`.
+    /// Residual streams, layer norms and embeddings are unchanged, as in PyTorch's automatic mixed precision. Gradients flow back
+    /// to the parameters of `self`.
     pub fn multiplying_in(&self, dtype: FloatDType) -> Self {
-        self.clone().map(&mut Matrices { dtype, change: Change::Cast, path: Vec::new() })
+        self.clone().map(&mut MatrixCast { dtype, cast: Cast::Differentiable, path: Vec::new() })
     }
 
-    /// Rounds the parameters that [`Clip::multiplying_in`] names to `dtype` and keeps them in float32:
-    /// what OpenAI's `clip.model.convert_weights` leaves of them.
+    /// Rounds the parameters of matrix products to `dtype` and keeps them in float32. The values are those that OpenAI's
+    /// `clip.model.convert_weights` gives.
     pub fn rounded_to(self, dtype: FloatDType) -> Self {
-        self.map(&mut Matrices { dtype, change: Change::Round, path: Vec::new() })
+        self.map(&mut MatrixCast { dtype, cast: Cast::RoundTrip, path: Vec::new() })
     }
 
-    /// The learned logarithm; `logit_scale().exp()` multiplies similarities. `[1]`
+    /// The learned logarithm, `[1]`. Similarities are multiplied by `logit_scale().exp()`.
     pub fn logit_scale(&self) -> Tensor<1> {
         self.logit_scale.val()
     }
 }
 
-/// Fields, OpenAI's names, whose parameters take part in matrix products.
+/// The fields whose parameters are used in matrix products.
 const MATRICES: [&str; 7] = ["conv1", "proj", "text_projection", "in_proj", "out_proj", "c_fc", "c_proj"];
 
-/// Changes the element type of every parameter that takes part in a matrix product.
-struct Matrices {
+/// Casts the parameters of matrix products.
+struct MatrixCast {
     dtype: FloatDType,
-    change: Change,
+    cast: Cast,
+    /// The names of the modules that are being visited, from the outermost to the innermost.
     path: Vec<String>,
 }
 
-enum Change {
-    /// Into another type, differentiably.
-    Cast,
-    /// Into another type and back, as new values.
-    Round,
+enum Cast {
+    /// To the new type. Gradients flow back.
+    Differentiable,
+    /// To the new type and back to float32. The result is a new parameter without history.
+    RoundTrip,
 }
 
-impl ModuleMapper for Matrices {
+impl ModuleMapper for MatrixCast {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.path.push(name.to_owned());
     }
@@ -137,9 +160,9 @@ impl ModuleMapper for Matrices {
             return parameter;
         }
         let (id, tensor, mapper) = parameter.consume();
-        let tensor = match self.change {
-            Change::Cast => tensor.cast(self.dtype),
-            Change::Round => {
+        let tensor = match self.cast {
+            Cast::Differentiable => tensor.cast(self.dtype),
+            Cast::RoundTrip => {
                 let is_trained = tensor.is_require_grad();
                 let rounded = tensor.detach().set_require_grad(false).cast(self.dtype).cast(FloatDType::F32);
                 rounded.detach().set_require_grad(is_trained)

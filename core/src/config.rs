@@ -1,37 +1,37 @@
-//! The sizes of a CLIP model, all of them read from a checkpoint's tensor shapes (SPEC §8).
+//! The sizes of a CLIP model. They are read from the tensor shapes of a checkpoint (SPEC §8).
 
 use serde::{Deserialize, Serialize};
 
 use crate::tokenizer::VOCAB_SIZE;
 
-/// OpenAI's models have this width of an attention head, whatever their size, and so do all text towers.
+/// The width of an attention head in OpenAI's models and in all text towers.
 const HEAD_WIDTH: usize = 64;
 
 /// The activation between the two linear layers of each block.
 ///
-/// No tensor tells it: OpenAI's weights need [`Activation::QuickGelu`], LAION's open_clip weights
-/// name theirs in their configuration file.
+/// A checkpoint's tensors do not determine it. OpenAI's weights need [`Activation::QuickGelu`]. The configuration files of
+/// open_clip's weights name theirs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
-    /// `x · σ(1.702 x)`: OpenAI's weights.
+    /// `x · σ(1.702 x)`, for OpenAI's weights.
     #[default]
     QuickGelu,
-    /// The exact Gaussian error linear unit: most of LAION's weights.
+    /// The exact Gaussian error linear unit, for most of LAION's weights.
     Gelu,
 }
 
-/// Every size of a CLIP model with a vision transformer.
+/// The sizes and the activation of a CLIP model with a vision transformer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClipConfig {
     /// Width of the joint space of images and texts.
     pub embed_dim: usize,
-    /// Activation of both towers.
+    /// The activation of both towers.
     pub activation: Activation,
     /// The image tower.
     pub vision: VisionConfig,
-    /// The text tower; `None` in a bundle that was exported without it.
+    /// The text tower; `None` for a bundle that was exported without one.
     pub text: Option<TextConfig>,
 }
 
@@ -41,7 +41,7 @@ pub struct ClipConfig {
 pub struct VisionConfig {
     /// Side of the square input in pixels.
     pub image_size: usize,
-    /// Side of a square patch in pixels.
+    /// Side of a square token in pixels. The ViT paper calls an image's tokens patches.
     pub patch_size: usize,
     /// Width of the residual stream.
     pub width: usize,
@@ -55,7 +55,7 @@ pub struct VisionConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextConfig {
-    /// Longest text in tokens, start and end included.
+    /// The longest text in tokens, with start and end.
     pub context_length: usize,
     /// Number of token embeddings.
     pub vocab_size: usize,
@@ -68,7 +68,7 @@ pub struct TextConfig {
 }
 
 impl ClipConfig {
-    /// OpenAI's ViT-B/32, the model of the paper (151,277,313 parameters).
+    /// OpenAI's ViT-B/32, the model of the paper, with 151,277,313 parameters.
     pub fn vit_b_32() -> Self {
         Self {
             embed_dim: 512,
@@ -86,20 +86,20 @@ impl ClipConfig {
 }
 
 impl VisionConfig {
-    /// Patches along one side.
+    /// The number of tokens along one side of an image.
     pub fn grid(&self) -> usize {
         self.image_size / self.patch_size
     }
 }
 
-/// Number of attention heads of a text tower of this width: `width / 64`, at least 1.
+/// The number of attention heads of a text tower of this width: `width / 64`, at least 1.
 pub fn heads(width: usize) -> usize {
     (width / HEAD_WIDTH).max(1)
 }
 
-/// Number of attention heads of an image tower of this width.
+/// The number of attention heads of an image tower of this width.
 ///
-/// As of a text tower, but for LAION's largest (open_clip, `model_configs`, `head_width`); PickScore and HPS v2
+/// It is that of a text tower, except for LAION's largest models (open_clip, `model_configs`, `head_width`). PickScore and HPS v2
 /// are ViT-H/14.
 pub fn image_heads(width: usize) -> usize {
     match width {
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn published_towers_have_their_heads() {
+    fn heads_equal_those_of_published_models() {
         // OpenAI: B/32, L/14; LAION: H/14, g/14, bigG/14.
         assert_eq!([768, 1024, 1280, 1408, 1664].map(image_heads), [12, 16, 16, 16, 16]);
         // B/32, L/14, H/14 and g/14, bigG/14.

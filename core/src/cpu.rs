@@ -1,10 +1,10 @@
-//! The blocks of both towers on a processor, for scoring: the arithmetic of [`crate::transformer`] in fewer passes over
-//! memory.
+//! The residual attention blocks of both towers on a processor, for scoring. They compute the same as [`crate::transformer`] with
+//! fewer passes over memory.
 //!
-//! burn's CPU backend makes each operation's result anew, zeroed; it copies queries, keys and values before attention, and
-//! takes exponentials one by one. Here three buffers serve all blocks, heads are read where they lie, and biases,
-//! activations and sums happen in place; the arithmetic is that of [`tsp_mgs_kernels`]. There are no gradients: training
-//! takes burn's operations.
+//! Burn's CPU backend allocates and zeroes the result of each operation, copies queries, keys and values before attention, and
+//! computes exponentials one at a time. Here, three buffers are shared by all blocks, attention reads heads in place, and biases,
+//! activations and residual sums are computed in place. The kernels are those of [`tsp_mgs_kernels`]. There are no gradients:
+//! training uses burn's operations.
 
 use std::fmt;
 
@@ -12,20 +12,20 @@ use burn::nn;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::current_num_threads;
 use rayon::prelude::*;
-use tsp_mgs_kernels::{self as kernels, Store, Threads, WeightFormat, gelu, quick_gelu};
+use tsp_mgs_kernels::{self as kernels, Store, Threads, gelu, quick_gelu};
 
-use crate::clip::Form;
+use crate::clip::WeightFormat;
 use crate::config::Activation;
 use crate::transformer::{Attention, LAYER_NORM_EPSILON, QUICK_GELU_SLOPE};
 
-/// Rows with which a thread goes through all blocks alone, rather than sharing each product and waiting for the others: a
-/// view of ViT-B/32.
-const ROWS_ALONE: usize = 50;
-/// Rows that go through all blocks together. With more, what blocks write leaves the processor's caches before it is read;
-/// with fewer, weights are read more often.
-const ROWS_TOGETHER: usize = 200;
+/// With at least this many rows for each thread, each thread runs all blocks on its own rows. With fewer, all threads share each
+/// product. One view of ViT-B/32 has 50 rows.
+const ROWS_OF_A_THREAD: usize = 50;
+/// The number of rows that pass through all blocks before the next rows. With more rows, intermediate results leave the
+/// processor's caches; with fewer, weights are read more often.
+const ROWS_OF_A_PASS: usize = 200;
 
-/// Whether this is the processor, without gradients.
+/// Whether `device` is the processor, without gradients.
 pub fn is_cpu(device: &Device) -> bool {
     *device == Device::flex()
 }
@@ -47,11 +47,11 @@ pub(crate) struct LayerNorm(kernels::LayerNorm);
 
 pub(crate) struct Linear(kernels::Linear);
 
-/// What is written anew in each block, row by row of the residual stream.
+/// Intermediate results of a block, one row for each row of the residual stream.
 struct Buffers {
     /// `[rows, width]`
     normed: Vec<f32>,
-    /// `[rows, 3 · width]`: queries, keys and values, or `[rows, mlp_width]`.
+    /// `[rows, 3 · width]` with queries, keys and values, or `[rows, mlp_width]`.
     wide: Vec<f32>,
     /// `[rows, width]`
     heads_out: Vec<f32>,
@@ -70,26 +70,26 @@ impl Blocks {
         let stream = data.as_mut_slice::<f32>().expect("the residual stream is float32");
         let each = batch.div_ceil(current_num_threads()).max(1);
         let parts = batch.div_ceil(each);
-        // Not where most threads would have nothing to do.
-        let is_alone = parts > 1 && 2 * parts > current_num_threads() && each * tokens >= ROWS_ALONE;
-        let threads = if is_alone { Threads::One } else { Threads::All };
+        // If most threads would be idle, they share each product instead.
+        let is_parallel = parts > 1 && 2 * parts > current_num_threads() && each * tokens >= ROWS_OF_A_THREAD;
+        let threads = if is_parallel { Threads::One } else { Threads::All };
         let heads = attention.heads(width);
         let attention = kernels::Attention { tokens, width, heads, is_causal: attention == Attention::Causal };
-        let pass = Pass { width, attention, activation, threads };
-        let is_shared = !is_alone && current_num_threads() > 1;
-        let together = if is_shared { batch } else { (ROWS_TOGETHER / tokens).max(1) } * tokens;
+        let settings = BlockSettings { width, attention, activation, threads };
+        let is_shared = !is_parallel && current_num_threads() > 1;
+        let pass_rows = if is_shared { batch } else { (ROWS_OF_A_PASS / tokens).max(1) } * tokens;
         let forward = |stream: &mut [f32]| {
-            let rows = together.min(stream.len() / width);
+            let rows = pass_rows.min(stream.len() / width);
             let mut buffers = Buffers {
                 normed: vec![0.0; rows * width],
                 wide: vec![0.0; rows * widest],
                 heads_out: vec![0.0; rows * width],
             };
-            for stream in stream.chunks_mut(together * width) {
-                self.0.iter().for_each(|block| block.forward(stream, &mut buffers, pass));
+            for stream in stream.chunks_mut(pass_rows * width) {
+                self.0.iter().for_each(|block| block.forward(stream, &mut buffers, settings));
             }
         };
-        if is_alone {
+        if is_parallel {
             stream.par_chunks_mut(each * tokens * width).for_each(forward);
         } else {
             forward(stream);
@@ -98,13 +98,13 @@ impl Blocks {
     }
 }
 
-/// What blocks have to know beside the rows.
+/// The settings of all blocks of a tower.
 #[derive(Clone, Copy)]
-struct Pass {
+struct BlockSettings {
     width: usize,
     attention: kernels::Attention,
     activation: Activation,
-    /// Of the larger products.
+    /// The threads of each product.
     threads: Threads,
 }
 
@@ -115,25 +115,25 @@ impl fmt::Debug for Blocks {
 }
 
 impl Block {
-    fn forward(&self, stream: &mut [f32], buffers: &mut Buffers, pass: Pass) {
+    fn forward(&self, stream: &mut [f32], buffers: &mut Buffers, settings: BlockSettings) {
         let Buffers { normed, wide, heads_out } = buffers;
-        let rows = stream.len() / pass.width;
+        let rows = stream.len() / settings.width;
 
         let [normed, heads_out] = [normed, heads_out].map(|buffer| &mut buffer[..stream.len()]);
         let product = |layer: &Linear, input: &[f32], out: &mut [f32], store| {
-            layer.0.product(input, out, store, pass.threads);
+            layer.0.product(input, out, store, settings.threads);
         };
 
         self.ln_1.0.forward(stream, normed);
         let qkv = &mut wide[..3 * stream.len()];
         product(&self.in_proj, normed, qkv, Store::Overwrite);
-        pass.attention.forward(qkv, normed, heads_out);
+        settings.attention.forward(qkv, normed, heads_out);
         product(&self.out_proj, heads_out, stream, Store::Add);
 
         self.ln_2.0.forward(stream, normed);
         let hidden = &mut wide[..rows * self.c_fc.0.outputs()];
         product(&self.c_fc, normed, hidden, Store::Overwrite);
-        match pass.activation {
+        match settings.activation {
             Activation::QuickGelu => quick_gelu(hidden, QUICK_GELU_SLOPE as f32),
             Activation::Gelu => gelu(hidden),
         }
@@ -149,20 +149,20 @@ impl LayerNorm {
 }
 
 impl Linear {
-    pub(crate) fn new(layer: nn::Linear, form: Form) -> Self {
+    pub(crate) fn new(layer: nn::Linear, format: WeightFormat) -> Self {
         let bias = values(layer.bias.expect("CLIP's linear layers have a bias").val());
-        let format = match form {
-            Form::Stored => WeightFormat::Stored,
-            Form::Float32 => WeightFormat::Float32,
-            Form::BFloat16 => WeightFormat::BFloat16,
+        let format = match format {
+            WeightFormat::Stored => kernels::WeightFormat::Stored,
+            WeightFormat::Float32 => kernels::WeightFormat::Float32,
+            WeightFormat::BFloat16 => kernels::WeightFormat::BFloat16,
             #[cfg(not(target_arch = "wasm32"))]
-            Form::Int8 => WeightFormat::Int8,
+            WeightFormat::Int8 => kernels::WeightFormat::Int8,
         };
         Self(kernels::Linear::new(&values(layer.weight.val()), bias, format))
     }
 }
 
-/// A parameter's elements; moved, where nobody else has the tensor.
+/// The elements of a parameter. They are moved if nothing else refers to the tensor.
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let data: TensorData = tensor.into_data();
     data.try_into_vec().expect("parameters are float32")

@@ -1,110 +1,111 @@
-//! Everything that can be wrong with what a caller hands to this crate.
+//! The errors of this crate.
 
-/// What went wrong, with the place and what was expected; lower case, no full stop.
+/// An error in an input. Its text names the place, what was expected and what was found; it is lower case, without a full stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The bytes are no image of a format that we decode.
+    /// The bytes are not an image of a supported format.
     #[error("not an image that can be decoded: {0} (PNG, JPEG, WebP, GIF, BMP and TIFF are read)")]
     Image(image::ImageError),
-    /// There is no byte.
+    /// There are no bytes.
     #[error("the file is empty, expected an image")]
     Empty,
-    /// A TIFF file whose pixels are of a kind that is not decoded.
-    #[error("a TIFF file of a kind that is not read ({0}); grey, RGB and CMYK in 8 or 16 bits are: save it as PNG")]
+    /// A TIFF file with an unsupported kind of pixels.
+    #[error(
+        "this kind of TIFF file is not supported ({0}), expected grey, RGB or CMYK in 8 or 16 bits; save it as PNG"
+    )]
     Tiff(image::error::UnsupportedError),
-    /// The file ends before the picture does.
+    /// The file ends before the image does.
     #[error("the image is damaged: its file ends too early")]
     Truncated,
-    /// A JPEG file of a kind that would be decoded to wrong colours.
+    /// A JPEG file with separate scans, which would be decoded to wrong colours.
     #[error(
-        "a JPEG file of a kind that is not read: its colour components have scans of their own, and it is not progressive and of \
-         three components; save it anew, or as PNG"
+        "this kind of JPEG file is not supported: it has separate scans for its colour components; save it again, or as PNG"
     )]
     Scans,
     /// The image is larger than [`crate::preprocess::MAX_SIDE`].
     #[error("the image is {width} × {height} pixels, expected 1 to {max} a side")]
     ImageSize {
-        /// Pixels across.
+        /// Width in pixels.
         width: u32,
-        /// Pixels down.
+        /// Height in pixels.
         height: u32,
-        /// The longest side that is decoded.
+        /// The longest side that is supported.
         max: u32,
     },
-    /// More patches than the image has windows, or none.
+    /// More crops than the smallest image has positions, or none.
     #[error("{found} crops were asked for, expected 1 to {max}")]
     Crops {
-        /// Windows asked for.
+        /// The number of crops that was asked for.
         found: usize,
-        /// Windows that every image has.
+        /// The number of positions in the smallest image.
         max: usize,
     },
-    /// The file is no safetensors file, or a broken one.
+    /// The file is not a safetensors file, or it is damaged.
     #[error("not a safetensors file, or a truncated one: {0}")]
     Safetensors(safetensors::SafeTensorError),
-    /// No known CLIP tensor name.
+    /// No tensor has a known name.
     #[error(
         "no CLIP weights: none of the {found} tensors is `visual.conv1.weight` (OpenAI, open_clip) or \
          `vision_model.embeddings.patch_embedding.weight` (Hugging Face); the first is `{first}`"
     )]
     NotClip {
-        /// How many tensors the file holds.
+        /// The number of tensors in the file.
         found: usize,
         /// The first name in alphabetical order.
         first: String,
     },
-    /// The model needs a tensor that the checkpoint does not hold.
+    /// The checkpoint lacks a tensor of the model.
     #[error("the checkpoint has no tensor `{0}`")]
     MissingTensor(String),
-    /// The checkpoint holds tensors that no parameter takes.
+    /// The checkpoint has tensors that are not part of the model.
     #[error("the checkpoint has {} tensors that the model has no place for, the first is `{}`", .0.len(), .0[0])]
     UnusedTensors(Vec<String>),
-    /// A tensor has another shape than its neighbours demand.
+    /// The shape of a tensor does not fit the other tensors.
     #[error("tensor `{name}` has shape {found:?}, expected {expected}")]
     Shape {
-        /// Name in the file.
+        /// The name in the file.
         name: String,
-        /// What fits, in words or as a shape.
+        /// The expected shape, as numbers or in words.
         expected: String,
-        /// Shape in the file.
+        /// The shape in the file.
         found: Vec<usize>,
     },
-    /// A weight that is no floating-point tensor.
+    /// A weight is not a floating-point tensor.
     #[error("tensor `{name}` has element type {found:?}, expected F32, F16 or BF16")]
     ElementType {
-        /// Name in the file.
+        /// The name in the file.
         name: String,
-        /// Element type in the file.
+        /// The element type in the file.
         found: safetensors::Dtype,
     },
-    /// A weight that is no number, or infinite.
+    /// A weight has an infinite value, or NaN.
     #[error(
         "tensor `{0}` has values that are not numbers or are infinite: the file is damaged, or training went wrong"
     )]
     NotFiniteWeight(String),
-    /// Sizes that make no model.
+    /// Sizes that are not supported.
     #[error("unsupported model size: {0}")]
     Config(String),
     /// Options that contradict each other or the model.
     #[error("{0}")]
     Options(String),
-    /// Weights cannot be multiplied in this number type here.
+    /// The device or the build does not support the precision.
     #[error("{precision}: {reason}")]
     Precision {
-        /// As the command line calls the type.
+        /// The name of the precision on the command line.
         precision: &'static str,
-        /// What stands against it.
+        /// Why it is not supported.
         reason: &'static str,
     },
-    /// `model.json` or a shard of a bundle is not as it should be.
+    /// `model.json` or a shard of a bundle is not valid.
     #[error("model bundle: {0}")]
     Bundle(String),
-    /// The model computed a score that is no number.
+    /// The model computed a feature that is infinite or NaN.
     #[error("the model gave a score that is not a number: its weights are damaged, or the device overflowed")]
     NotFinite,
 }
 
-// Both texts hold their cause, so it is no `source`: a chain of causes would say it twice.
+// The texts of these variants contain their cause, so they have no `source`: a chain of causes would show it twice.
 impl From<image::ImageError> for Error {
     fn from(error: image::ImageError) -> Self {
         Self::Image(error)
@@ -117,5 +118,5 @@ impl From<safetensors::SafeTensorError> for Error {
     }
 }
 
-/// This crate's result.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

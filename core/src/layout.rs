@@ -1,8 +1,8 @@
-//! The parameters of a CLIP model: their names and shapes, as OpenAI's files have them.
+//! Names, shapes and memory layout of the parameters of a CLIP model, as in OpenAI's files.
 
 use crate::config::{ClipConfig, TextConfig, VisionConfig};
 
-/// Every parameter of a model of these sizes, with OpenAI's names and shapes.
+/// Names and shapes of all parameters of a model, as in OpenAI's files.
 pub fn parameter_shapes(config: &ClipConfig) -> Vec<(String, Vec<usize>)> {
     let VisionConfig { patch_size, width, mlp_width, layers, .. } = config.vision;
     let tokens = config.vision.grid().pow(2) + 1;
@@ -45,8 +45,8 @@ pub fn parameter_shapes(config: &ClipConfig) -> Vec<(String, Vec<usize>)> {
     shapes
 }
 
-/// Whether burn keeps this parameter as `[in, out]`, the transpose of a file's `[out, …in]`: the
-/// weights of linear layers, and of the convolution, which is one over flattened patches.
+/// Whether a parameter is `[in, out]` in the model, but `[out, …in]` in a file. This holds for the weights of linear layers, and
+/// for that of the convolution, which is a linear layer over flattened tokens.
 pub fn is_layer_weight(name: &str, shape: &[usize]) -> bool {
     shape.len() >= 2 && name.ends_with("weight") && name != "token_embedding.weight"
 }

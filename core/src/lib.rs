@@ -1,13 +1,15 @@
-//! TSP-MGS: the perception and alignment quality of AI-generated images.
+//! TSP-MGS: perception and alignment quality of AI-generated images.
 //!
-//! Xia et al., "AI-Generated Image Quality Assessment Based on Task-Specific Prompt and
-//! Multi-Granularity Similarity". Bytes and tensors in, tensors out: no files, no network, no clock,
-//! no printing. The modules below stand in the order in which a score comes about.
+//! The method is that of Xia et al., "AI-Generated Image Quality Assessment Based on Task-Specific Prompt and Multi-Granularity
+//! Similarity". This crate uses no files, network, clock or printing. [`scorer::Scorer`] is its main entry point.
+//!
+//! The modules are listed in the order in which a score is computed.
 
 #![recursion_limit = "256"]
 
 pub mod error;
 
+mod limits;
 pub mod preprocess;
 
 mod clean;
@@ -24,6 +26,7 @@ pub mod encoder;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod text;
+mod towers;
 pub mod transformer;
 pub mod vision;
 

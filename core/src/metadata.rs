@@ -1,107 +1,61 @@
-//! The prompt that an image generator left in the bytes of its image: what the picture is
-//! compared with when nobody types a prompt.
+//! Finds the prompt that an image generator stored in an image file.
 //!
-//! There is no standard; each generator has its own key and its own grammar:
+//! There is no standard for this. Each generator has its own key and its own format:
 //!
-//! | where | written by |
+//! | place | written by |
 //! | --- | --- |
-//! | PNG text `parameters` | Stable Diffusion WebUI, Forge, SD.Next; as JSON SwarmUI, Fooocus |
-//! | PNG text `prompt` | ComfyUI: the graph of nodes that made the image; as plain text Easy Diffusion |
-//! | PNG text `invokeai_metadata`, `sd-metadata`, `Dream` | InvokeAI, newest first |
+//! | PNG text `parameters` | Stable Diffusion WebUI, Forge, SD.Next; as JSON by SwarmUI and Fooocus |
+//! | PNG text `prompt` | ComfyUI, as a graph of nodes; Easy Diffusion, as plain text |
+//! | PNG text `invokeai_metadata`, `sd-metadata`, `Dream` | InvokeAI, the newest version first |
 //! | PNG text `Comment`, `Description` | NovelAI |
-//! | EXIF of JPEG, WebP, PNG and TIFF | the first two, where the format has no text chunks |
-//! | XMP of the same | Draw Things, Midjourney |
+//! | EXIF of JPEG, WebP, PNG and TIFF | the generators of the first two rows, in formats without text chunks |
+//! | XMP of the same formats | Draw Things, Midjourney |
 //! | comment of JPEG and GIF | WebUI |
-//! | lowest bits of a PNG's alpha | NovelAI, and WebUI with an extension; not read in browsers |
+//! | lowest bits of a PNG's alpha channel | NovelAI, and WebUI with an extension; not read in browsers |
 //!
-//! The bytes are a stranger's: no input panics, and memory stays within a few times the input and
-//! sixteen times `TEXT_LIMIT`. Pixels are decoded for the last row alone.
+//! The bytes are untrusted. No input causes a panic, and memory use is at most a few times the input plus sixteen times
+//! the longest text that is read (8 MiB). Pixels are decoded only for the last row of the table.
 
 mod comfyui;
 pub(crate) mod container;
 mod exif;
 mod grammar;
-// Left out of the browser's download, for its size.
+mod prompt;
+// Browsers do not read it: it would enlarge the module that they download.
 #[cfg(not(target_arch = "wasm32"))]
 mod stealth;
+pub(crate) mod tiff;
 mod xmp;
 
 use std::borrow::Cow;
 
 use png::Info;
 
-use container::Parts;
-pub(crate) use exif::tiff_number;
+use container::FileMetadata;
 pub use grammar::parse_json;
-
-/// A prompt as its generator stored it, neither empty nor padded; weights and LoRA tags remain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EmbeddedPrompt {
-    /// The text.
-    pub text: String,
-    /// Where it stood.
-    pub source: PromptSource,
-}
-
-/// The place in the file that held the prompt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PromptSource {
-    /// PNG text `parameters`.
-    WebUiParameters,
-    /// PNG text `prompt` that is a graph of nodes or other JSON.
-    ComfyUi,
-    /// PNG text `prompt` that is no graph.
-    PngPrompt,
-    /// PNG text `invokeai_metadata`, `sd-metadata` or `Dream`.
-    InvokeAi,
-    /// PNG text `Comment` or `Description`, beside `Software: NovelAI`.
-    NovelAi,
-    /// EXIF tag 0x9286, where WebUI and most others write.
-    ExifUserComment,
-    /// EXIF tag 0x010e.
-    ExifImageDescription,
-    /// EXIF tag 0x010f.
-    ExifMake,
-    /// EXIF tag 0x0110, where ComfyUI itself writes.
-    ExifModel,
-    /// EXIF tag 0x9c9c.
-    ExifXpComment,
-    /// XMP: `exif:UserComment` or `dc:description`.
-    Xmp,
-    /// Comment of a JPEG or GIF file.
-    Comment,
-    /// Lowest bits of the alpha channel.
-    Stealth,
-}
-
-impl PromptSource {
-    /// The stable name that results give.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WebUiParameters => "parameters",
-            Self::ComfyUi => "comfyui",
-            Self::PngPrompt => "prompt",
-            Self::InvokeAi => "invokeai",
-            Self::NovelAi => "novelai",
-            Self::ExifUserComment => "exif_user_comment",
-            Self::ExifImageDescription => "exif_image_description",
-            Self::ExifMake => "exif_make",
-            Self::ExifModel => "exif_model",
-            Self::ExifXpComment => "exif_xp_comment",
-            Self::Xmp => "xmp",
-            Self::Comment => "comment",
-            Self::Stealth => "stealth",
-        }
-    }
-}
+use prompt::TEXT_LIMIT;
+pub use prompt::{EmbeddedPrompt, PromptSource};
 
 /// Finds the positive prompt in the bytes of an image file.
 ///
-/// `None` when there is none, or when it is blank.
+/// Returns `None` if the file has no prompt, or a blank one.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_core::metadata::{PromptSource, embedded_prompt};
+///
+/// // A JPEG file with a comment, as WebUI writes it.
+/// let comment = b"a cat\nSteps: 20, Sampler: Euler a";
+/// let length = (comment.len() as u16 + 2).to_be_bytes();
+/// let file = [b"\xff\xd8\xff\xfe", &length[..], comment, b"\xff\xd9"].concat();
+/// let prompt = embedded_prompt(&file).expect("a prompt");
+/// assert_eq!((prompt.text.as_str(), prompt.source), ("a cat", PromptSource::Comment));
+/// ```
 pub fn embedded_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
     let prompt = png_prompt(bytes).or_else(|| {
-        let Parts { exif, xmp, comment } = Parts::of(bytes);
-        let comment = || EmbeddedPrompt::new(&grammar::marked(&utf8_or_latin1(&comment?))?, PromptSource::Comment);
+        let FileMetadata { exif, xmp, comment } = FileMetadata::read(bytes);
+        let comment = || EmbeddedPrompt::new(&grammar::recognised(&utf8_or_latin1(&comment?))?, PromptSource::Comment);
         exif.and_then(exif::prompt).or_else(|| xmp.and_then(xmp::prompt)).or_else(comment)
     });
     #[cfg(not(target_arch = "wasm32"))]
@@ -109,21 +63,9 @@ pub fn embedded_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
     prompt
 }
 
-/// Longest text that is read, in bytes and after decompression: a zTXt chunk can grow a
-/// thousandfold. A node of a ComfyUI graph takes some 200 bytes, and may hold an image.
-const TEXT_LIMIT: usize = 8 << 20;
-
-impl EmbeddedPrompt {
-    fn new(text: &str, source: PromptSource) -> Option<Self> {
-        let text = text.trim().to_owned();
-        (!text.is_empty()).then_some(Self { text, source })
-    }
-}
-
 fn png_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
-    // `png::Decoder` would stop at its limits and keep nothing of a truncated file. The streaming
-    // decoder drops pixel data unread and holds no more than the chunks, once iCCP, the only
-    // chunk that it decompresses, is off.
+    // `png::Decoder` returns an error at its limits and keeps nothing of a truncated file. The streaming decoder skips pixel
+    // data and keeps only the chunks. iCCP is the only chunk that it decompresses, so iCCP is ignored.
     let mut decoder = png::StreamingDecoder::new();
     decoder.set_ignore_iccp_chunk(true);
     let mut rest = bytes;
@@ -134,8 +76,8 @@ fn png_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
     }
     let info = decoder.info()?;
 
-    // WebUI's text comes first: ComfyUI savers that add it write there what they encoded, which
-    // is surer than our walk through their graph.
+    // WebUI's text comes first. Some nodes of ComfyUI that save images write the encoded prompt there, which is more
+    // reliable than a search through their graph.
     use PromptSource::{ComfyUi, InvokeAi, NovelAi, PngPrompt, WebUiParameters};
     let text = |key| png_text(info, key);
     let found = |prompt: Option<String>, source| EmbeddedPrompt::new(&prompt?, source);
@@ -147,7 +89,7 @@ fn png_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
         .or_else(|| found(read("sd-metadata", grammar::sd_metadata), InvokeAi))
         .or_else(|| found(read("Dream", grammar::dream), InvokeAi))
         .or_else(|| {
-            // Other software uses these two keys too. Early images lack the first one's prompt.
+            // Other software uses these two keys, too. The comment of early images has no prompt.
             text("Software").filter(|software| software == "NovelAI")?;
             let comment = found(read("Comment", grammar::json), NovelAi);
             comment.or_else(|| found(text("Description"), NovelAi))
@@ -156,7 +98,7 @@ fn png_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
         .or_else(|| xmp::prompt(text("XML:com.adobe.xmp")?.as_bytes()))
 }
 
-/// The first text under `key`; the later ones stay compressed, as a file can hold thousands.
+/// The first text with this key. Later ones are not decompressed, since a file can contain thousands.
 fn png_text(info: &Info, key: &str) -> Option<String> {
     let chunk = &mut info.uncompressed_latin1_text.iter();
     let text = chunk.find(|chunk| chunk.keyword == key);
@@ -166,7 +108,7 @@ fn png_text(info: &Info, key: &str) -> Option<String> {
         chunk.decompress_text_with_limit(TEXT_LIMIT).ok()?;
         chunk.get_text().ok()
     });
-    // The standard says Latin-1, and many writers put UTF-8 there.
+    // The standard requires Latin-1, but many programs write UTF-8.
     let text = text.map(|text| {
         let bytes: Vec<u8> = text.chars().map(|c| c as u8).collect();
         String::from_utf8(bytes).unwrap_or(text)
@@ -177,11 +119,11 @@ fn png_text(info: &Info, key: &str) -> Option<String> {
         chunk.decompress_text_with_limit(TEXT_LIMIT).ok()?;
         chunk.get_text().ok()
     });
-    // Latin-1 takes up to two bytes per character in a `String`.
+    // A Latin-1 character takes up to two bytes in a `String`.
     text.filter(|text| text.len() <= 2 * TEXT_LIMIT)
 }
 
-/// Bytes that may be either: what is valid UTF-8 was hardly meant as Latin-1.
+/// Decodes bytes as UTF-8 if they are valid UTF-8, else as Latin-1.
 fn utf8_or_latin1(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| bytes.iter().copied().map(char::from).collect(), Cow::from)
 }
@@ -193,7 +135,7 @@ mod tests {
 
     type Write<'a> = &'a dyn Fn(&mut png::Writer<&mut Vec<u8>>);
 
-    /// A PNG of one pixel, with chunks before and after it.
+    /// A PNG file of one pixel, with chunks before and after it.
     pub(super) fn png_with(before: Write, after: Write) -> Vec<u8> {
         let mut bytes = Vec::new();
         let writer = png::Encoder::new(&mut bytes, 1, 1).write_header();
@@ -254,7 +196,7 @@ mod tests {
 
     #[test]
     fn utf8_in_latin1_chunks_is_read_as_utf8() {
-        // The bytes of the UTF-8 text, which the writer of the chunk takes for Latin-1.
+        // The bytes of the UTF-8 text, each as a Latin-1 character.
         let bytes: String = "猫, a café\nSteps: 9".bytes().map(char::from).collect();
         let writes: [Write; 2] =
             [&|w| w.write_text_chunk(&TEXtChunk::new("parameters", bytes.clone())).unwrap(), &|w| {
@@ -272,7 +214,7 @@ mod tests {
             let length = u16::try_from(2 + text.len()).expect("short").to_be_bytes();
             let jpeg = [b"\xff\xd8\xff\xfe", &length[..], text, b"\xff\xda"].concat();
             let blocks: Vec<u8> = text.chunks(7).flat_map(|block| [&[block.len() as u8], block].concat()).collect();
-            // A colour table of two, an image with one of four, and the comment.
+            // A colour table of two entries, an image with a table of four entries, and the comment.
             let gif = [b"GIF89a\x01\0\x01\0\x80\0\0", &[0; 6][..], b"\x2c\0\0\0\0\x01\0\x01\0\x81", &[0; 12]].concat();
             let gif = [&gif[..], b"\x02\x02\x44\x01\0\x21\xfe", &blocks, b"\0;"].concat();
             [jpeg, gif]
@@ -345,7 +287,7 @@ mod tests {
                 embedded_prompt(&damaged);
             }
         }
-        let mut state = 1_u32; // the generator of Numerical Recipes
+        let mut state = 1_u32; // the linear congruential generator of Numerical Recipes
         for n_bytes in 0..1000 {
             let mut noise = png[..8].to_vec();
             noise.resize_with(8 + n_bytes, || {

@@ -1,4 +1,6 @@
-//! What SPEC leaves to choose: every option of §2 to §5, with the paper's best model as default.
+//! The options of a score (SPEC §2 to §5). The defaults are those of the paper's best model.
+//!
+//! In options, results and flags, `patches` are the crops of an image, as in the paper.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,53 +8,53 @@ use crate::error::{Error, Result};
 use crate::preprocess::ViewPlan;
 use crate::prompts::{PromptSet, Task};
 
-/// Windows of an image that are scored (IPCE; SPEC §1, D4).
+/// The default number of crops in scoring (IPCE; SPEC §1, D4).
 pub const DEFAULT_CROPS: usize = 15;
 
-/// How one task's quality is computed.
+/// How the quality of a task is computed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
-    /// The task-specific prompts, which decide the task too.
+    /// The task-specific prompts. They determine the task.
     pub prompts: PromptSet,
-    /// Weight of the whole image against its patches, Eq. 7.
+    /// The weight of the resized image (Eq. 7).
     pub alpha: Alpha,
-    /// What is looked at (paper, Table 5).
+    /// The views that are scored (paper, Table 5).
     pub inputs: Inputs,
-    /// Whether the words of the initial prompt count, Eq. 6 (paper, Fig. 5).
+    /// Whether fine quality, from the words of the initial prompt, is added (Eq. 6; paper, Fig. 5).
     pub fine: bool,
-    /// What multiplies similarities before the softmax of Eq. 3.
+    /// The factor of similarities before the softmax of Eq. 3.
     pub temperature: Temperature,
-    /// What is compared with the image as a word.
+    /// What counts as a word in Eq. 4.
     pub words: Words,
-    /// How patch features are averaged.
+    /// How the features of crops are averaged.
     pub patch_mean: PatchMean,
-    /// Number of patches `N`.
+    /// The number of crops, `N`.
     pub crops: usize,
 }
 
-/// The weight α of Eq. 7: 1 for the whole image alone, 0 for its patches alone.
+/// The weight α of Eq. 7: 1 for the resized image only, 0 for the crops only.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Alpha {
-    /// A number in [0, 1].
+    /// A constant in [0, 1].
     Fixed(f64),
     /// `sigmoid(learned)`.
     Learned {
-        /// The trained parameter, any number.
+        /// The trained parameter; any finite number.
         learned: f64,
     },
 }
 
-/// Which views of an image count.
+/// The views of an image that are scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inputs {
     /// The resized image.
     Image,
-    /// The patches.
+    /// The crops.
     Patches,
-    /// Both, weighted by α.
+    /// The resized image and the crops, weighted by α.
     Both,
 }
 
@@ -60,9 +62,9 @@ pub enum Inputs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Temperature {
-    /// `logit_scale.exp()`, as CLIP and IPCE.
+    /// `logit_scale.exp()`, as in CLIP and IPCE.
     Clip,
-    /// 1: Eq. 3 as printed.
+    /// 1, as in Eq. 3.
     None,
 }
 
@@ -70,24 +72,24 @@ pub enum Temperature {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Words {
-    /// Byte-pair tokens.
+    /// Each byte-pair token is a word.
     Tokens,
-    /// The mean over the tokens of each word.
+    /// The feature of a word is the mean over its tokens.
     Merged,
 }
 
-/// How `F̄_P` is averaged.
+/// How the mean feature of crops, `F̄_P`, is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PatchMean {
-    /// Over the features as they are.
+    /// The mean of the features.
     Raw,
-    /// Over the features at unit length.
+    /// The mean of the features at unit length.
     Normalised,
 }
 
 impl Options {
-    /// The paper's best model of a task (Tables 2 to 5, Fig. 7).
+    /// The options of the paper's best model for a task (Tables 2 to 5, Fig. 7).
     pub fn default_for(task: Task) -> Self {
         let alpha = match task {
             Task::Perception => 0.0,
@@ -110,7 +112,7 @@ impl Options {
         self.prompts.task()
     }
 
-    /// Whether the resized image is looked at at all.
+    /// Whether the resized image affects the score.
     pub fn needs_image(&self) -> bool {
         match self.inputs {
             Inputs::Image => true,
@@ -119,8 +121,8 @@ impl Options {
         }
     }
 
-    /// Whether patches are looked at at all.
-    pub fn needs_patches(&self) -> bool {
+    /// Whether crops affect the score.
+    pub fn needs_crops(&self) -> bool {
         match self.inputs {
             Inputs::Image => false,
             Inputs::Patches => true,
@@ -128,11 +130,23 @@ impl Options {
         }
     }
 
-    /// The views that several tasks need together.
+    /// The views that some tasks need together. `side` is the model's `image_size`.
     ///
     /// # Errors
-    /// [`Error::Options`] when there is no task or their crops differ, [`Error::Crops`] when there
-    /// are more than every image has, [`Error::Options`] for an α outside [0, 1].
+    /// - [`Error::Options`] if there is no task, tasks have different numbers of crops, or an α is outside [0, 1]
+    /// - [`Error::Crops`] if there are no crops, or more than the smallest image has positions
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_core::options::{Inputs, Options};
+    /// use tsp_mgs_core::prompts::Task;
+    ///
+    /// let options = Options { inputs: Inputs::Image, ..Options::default_for(Task::Alignment) };
+    /// let plan = Options::view_plan(&[options], 224)?;
+    /// assert_eq!((plan.has_image, plan.crops), (true, 0));
+    /// # Ok::<(), tsp_mgs_core::Error>(())
+    /// ```
     pub fn view_plan(tasks: &[Self], side: u32) -> Result<ViewPlan> {
         let first = tasks.first().ok_or_else(|| Error::Options("no task to score".into()))?;
         for options in tasks {
@@ -149,17 +163,17 @@ impl Options {
                 return Err(Error::Crops { found: options.crops, max });
             }
         }
-        let needs_patches = tasks.iter().any(Self::needs_patches);
+        let needs_crops = tasks.iter().any(Self::needs_crops);
         Ok(ViewPlan {
             side,
             has_image: tasks.iter().any(Self::needs_image),
-            crops: if needs_patches { first.crops } else { 0 },
+            crops: if needs_crops { first.crops } else { 0 },
         })
     }
 }
 
 impl Alpha {
-    /// The weight itself, in [0, 1].
+    /// The weight, in [0, 1].
     pub fn value(self) -> f64 {
         match self {
             Self::Fixed(alpha) => alpha,

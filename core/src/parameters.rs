@@ -1,7 +1,6 @@
-//! Parameters on a device and the names that they have in files.
+//! Parameters on a device, and their names in files.
 //!
-//! A parameter's id follows from its name, so that an optimiser's saved state finds it again in a
-//! model that was loaded anew.
+//! The id of a parameter is a hash of its name, so the saved state of an optimiser fits a model that is loaded again.
 
 use std::collections::HashMap;
 
@@ -13,31 +12,31 @@ use crate::config::ClipConfig;
 use crate::layout::{is_layer_weight, parameter_shapes};
 use crate::seeded::fnv1a;
 
-/// One parameter as files hold it: OpenAI's name and layout.
+/// A parameter with OpenAI's name and layout.
 pub struct NamedTensor {
     /// For example `visual.transformer.resblocks.0.attn.in_proj_weight`.
     pub name: String,
-    /// Length of each axis; empty for a single number.
+    /// The length of each axis; empty for a single number.
     pub shape: Vec<usize>,
-    /// The elements on the device, row-major; `[elements]`.
+    /// The elements on the device, row-major, `[elements]`.
     pub values: Tensor<1>,
 }
 
-/// The id of the parameter of that name, in every model.
+/// The id of the parameter with this name, in all models.
 pub fn parameter_id(name: &str) -> ParamId {
     ParamId::from(fnv1a(name))
 }
 
 impl Checkpoint<'_> {
-    /// Moves a parameter to `device`, trainable where the device tracks gradients. Its bytes here are freed: the
+    /// Moves a parameter to `device`. It is trainable if the device tracks gradients. Its bytes in the checkpoint are freed, so the
     /// model is never in memory twice.
     ///
-    /// A single number becomes `[1]`, a layer's weight `[in, out]`.
+    /// A single number becomes `[1]`, and the weight of a layer `[in, out]`.
     pub(crate) fn parameter<const D: usize>(&mut self, name: &str, device: &Device) -> Param<Tensor<D>> {
         named(name, self.tensor(name, device))
     }
 
-    /// The same, in float16 where the file has that.
+    /// As [`Checkpoint::parameter`], but in float16 if the file has float16.
     #[cfg(feature = "cpu")]
     pub(crate) fn stored_parameter<const D: usize>(&mut self, name: &str, device: &Device) -> Param<Tensor<D>> {
         named(name, self.stored_tensor(name, device))
@@ -50,10 +49,8 @@ fn named<const D: usize>(name: &str, tensor: Tensor<D>) -> Param<Tensor<D>> {
     parameter
 }
 
-/// The parameters of `module`, a CLIP model of these sizes or a part of one.
-///
-/// Queues the work on the device and reads nothing back. A module that mirrors a model's
-/// parameters, its gradients for example, is named like the model.
+/// The parameters of `module`, which is a CLIP model of these sizes or a part of one. The work is queued on the device, and nothing
+/// is read back.
 pub fn named_tensors<M: Module>(module: &M, config: &ClipConfig) -> Vec<NamedTensor> {
     let known = parameter_shapes(config).into_iter().map(|(name, shape)| (parameter_id(&name), (name, shape)));
     let mut collector = Collector { known: known.collect(), found: Vec::new() };
@@ -74,7 +71,7 @@ impl ModuleVisitor for Collector {
     }
 }
 
-/// The elements of a parameter, or of its gradient, in a file's order; `[elements]`.
+/// The elements of a parameter, or of its gradient, in the order of a file; `[elements]`.
 pub fn in_file_layout<const D: usize>(tensor: Tensor<D>, name: &str, shape: &[usize]) -> Tensor<1> {
     let tensor = if is_layer_weight(name, shape) { tensor.swap_dims(0, 1) } else { tensor };
     let elements: usize = shape.iter().product();

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is asked of an image.
+/// The quality that is scored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
-    /// How good it looks.
+    /// How good the image looks.
     Perception,
-    /// How well it shows what its prompt asked for.
+    /// How well the image matches its prompt.
     Alignment,
 }
 
@@ -34,8 +34,17 @@ impl Task {
     }
 }
 
+/// The sentence features of a prompt set, for a model without text tower.
+#[derive(Clone, Debug)]
+pub struct PromptFeatures {
+    /// The prompts. Their texts do not contain the prompt of an image.
+    pub prompts: PromptSet,
+    /// Row-major `[levels, embed_dim]`, not of unit length.
+    pub values: Vec<f32>,
+}
+
 impl PromptSet {
-    /// The set that the paper's best model of a task uses.
+    /// The prompts of the paper's best model for a task.
     pub fn default_for(task: Task) -> Self {
         match task {
             Task::Perception => Self::Adj,
@@ -43,7 +52,7 @@ impl PromptSet {
         }
     }
 
-    /// The task that the set's texts describe.
+    /// The task that the texts describe.
     pub fn task(self) -> Task {
         match self {
             Self::Adj | Self::Ant => Task::Perception,
@@ -51,7 +60,7 @@ impl PromptSet {
         }
     }
 
-    /// The words that tell the levels apart, worst first.
+    /// The word for each level, worst first.
     pub fn levels(self) -> &'static [&'static str] {
         match self {
             Self::Adj => &["bad", "poor", "fair", "good", "perfect"],
@@ -60,11 +69,20 @@ impl PromptSet {
         }
     }
 
-    /// The level texts, worst first; `initial_prompt` is the image's own and stands only in [`PromptSet::Adv`].
+    /// The text of each level, worst first. Only [`PromptSet::Adv`] contains `initial_prompt`, the prompt of the image.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_core::prompts::PromptSet;
+    ///
+    /// assert_eq!(PromptSet::Adv.texts("a cat")[4], "A photo that perfectly matches a cat.");
+    /// assert_eq!(PromptSet::Adj.texts("a cat")[0], "A photo of bad quality.");
+    /// ```
     pub fn texts(self, initial_prompt: &str) -> Vec<String> {
         let text = |level: &&str| match self {
             Self::Adj => format!("A photo of {level} quality."),
-            Self::Ant => format!("{level} photo."), // the tokenizer lowers case
+            Self::Ant => format!("{level} photo."), // the tokenizer converts to lower case
             Self::Adv => format!("A photo that {level} matches {initial_prompt}."),
         };
         self.levels().iter().map(text).collect()

@@ -1,4 +1,4 @@
-//! Weights as 8-bit integers, symmetric, with one scale for each output channel.
+//! Symmetric quantisation of weights to 8-bit integers, with one scale for each output channel.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,17 @@ use safetensors::Dtype;
 use crate::error::{Error, Result};
 use crate::weights::RawTensor;
 
-/// The code of the largest value of a channel.
+/// The integer for the largest value of a channel.
 pub(crate) const LARGEST: f32 = 127.0;
 
-/// Name of the scales of a quantised tensor.
+/// The name of the scales of a quantised tensor.
 pub(crate) fn scale_name(name: &str) -> String {
     format!("{name}:scale")
 }
 
-/// The integers and their scales, each with its name.
+/// Quantises a tensor. Returns the integers and their scales, each with its name.
 pub(crate) fn quantise(name: &str, shape: &[usize], values: &[f32]) -> [(String, RawTensor<'static>); 2] {
-    // Projections multiply from the right: their outputs are columns, everything else's are rows.
+    // The output channels of projections are columns, those of all other tensors are rows.
     let is_column = matches!(name, "visual.proj" | "text_projection");
     let axis = if is_column { shape.len() - 1 } else { 0 };
     let channel = channel_of(shape, axis);
@@ -38,14 +38,14 @@ pub(crate) fn quantise(name: &str, shape: &[usize], values: &[f32]) -> [(String,
     ]
 }
 
-/// The numbers again: integer times scale.
+/// Multiplies integers with their scales.
 ///
 /// # Errors
-/// [`Error::Shape`] when the scales do not belong to the integers.
+/// [`Error::Shape`] if the shape of the scales does not fit the integers.
 pub(crate) fn dequantise(name: &str, quantised: &RawTensor, scale: &RawTensor) -> Result<RawTensor<'static>> {
     let axis = scale.shape.iter().position(|&length| length > 1).unwrap_or(0);
     let channels = quantised.shape.get(axis).copied().unwrap_or(0);
-    // A single number has no channel.
+    // A tensor without axes has no channels.
     if quantised.shape.is_empty()
         || quantised.dtype != Dtype::I8
         || scale.dtype != Dtype::F32
@@ -64,7 +64,7 @@ pub(crate) fn dequantise(name: &str, quantised: &RawTensor, scale: &RawTensor) -
     Ok(RawTensor::from_f32(quantised.shape.clone(), &values))
 }
 
-/// The place along `axis` of an element in row-major order.
+/// The channel, along `axis`, of an element in row-major order.
 fn channel_of(shape: &[usize], axis: usize) -> impl Fn(usize) -> usize + use<> {
     let inner: usize = shape[axis + 1..].iter().product();
     let length = shape[axis];

@@ -1,37 +1,31 @@
-//! Results: what the numbers of a batch mean, and what one image's result says.
-
-use std::sync::Arc;
+//! The result of an image: its scores, and what JSON and JavaScript show of them.
+//!
+//! In results, options and flags, `patches` are the crops of an image, as in the paper.
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
-use crate::options::Options;
-use crate::preprocess::Window;
-use crate::prompts::Task;
-use crate::quality::{PlainFeatures, PlainQuality, PlainView, plain_quality};
-use crate::scorer::Scorer;
-use crate::words::{Prompt, token_groups};
+use crate::preprocess::Rect;
 
-/// What every result of a model without text tower must say.
+/// The note in each result of a model without text tower.
 pub const WITHOUT_TEXT: &str = "no text tower: scored without the words of the prompt";
-/// What a result says when alignment was to be scored and there was no prompt.
+/// The note in the result of an image without prompt, if alignment is among the tasks.
 pub const WITHOUT_PROMPT: &str = "no prompt: alignment is not scored";
 
-/// What all results of one scorer share.
+/// What all results of a scorer have in common. [`Scorer::run`](crate::scorer::Scorer::run) makes it.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Where it is computed: kind and adapter.
+    /// The kind of device, and its adapter.
     pub device: String,
     /// Name and hash of the weights.
     pub model: String,
-    /// What every result must say, such as "demo weights, trained on synthetic images".
+    /// A note for each result, such as "demo weights, trained on synthetic images".
     pub warning: Option<String>,
-    crops: usize,
-    has_text_tower: bool,
-    wants_alignment: bool,
+    pub(crate) crops: usize,
+    pub(crate) has_text_tower: bool,
+    pub(crate) wants_alignment: bool,
 }
 
-/// One image's result, as JSON and JavaScript have it.
+/// The result of an image, in the form of JSON and JavaScript.
 #[derive(Serialize)]
 pub struct ImageResult<'a> {
     prompt: Option<&'a str>,
@@ -48,45 +42,33 @@ pub struct ImageResult<'a> {
     alignment: Option<&'a TaskScore>,
 }
 
-/// An image's prompt and where it was found.
+/// The prompt of an image, and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundPrompt {
-    /// The text.
+    /// The text of the prompt.
     pub text: String,
     /// "argument", "sidecar", or the kind of metadata.
     pub source: &'static str,
 }
 
 impl Run {
-    /// Describes a scorer.
-    pub fn new(scorer: &Scorer, device: String, model: String, warning: Option<String>) -> Self {
-        Self {
-            device,
-            model,
-            warning,
-            crops: scorer.view_plan().crops,
-            has_text_tower: scorer.has_text_tower(),
-            wants_alignment: scorer.tasks().iter().any(|options| options.task() == Task::Alignment),
-        }
-    }
-
-    /// Number of patches of each image.
+    /// The number of crops of each image.
     pub fn crops(&self) -> usize {
         self.crops
     }
 
-    /// The same run with the scorer's present number of patches ([`Scorer::set_crops`]).
-    pub fn with_crops_of(&self, scorer: &Scorer) -> Self {
-        Self { crops: scorer.view_plan().crops, ..self.clone() }
+    /// The same run with another number of crops ([`Scorer::set_crops`](crate::scorer::Scorer::set_crops)).
+    pub fn with_crops(&self, crops: usize) -> Self {
+        Self { crops, ..self.clone() }
     }
 
-    /// What every result of this run must say.
+    /// The notes in each result of this run.
     pub fn notes(&self) -> Vec<&str> {
         let without_text = (!self.has_text_tower).then_some(WITHOUT_TEXT);
         self.warning.as_deref().into_iter().chain(without_text).collect()
     }
 
-    /// The result of an image of this size (width, height).
+    /// Assembles the result of an image. `size` is its width and height.
     pub fn result<'a>(
         &'a self,
         size: (u32, u32),
@@ -112,189 +94,73 @@ impl Run {
 }
 
 impl ImageResult<'_> {
-    /// What this result must say beside its numbers.
+    /// The notes in this result.
     pub fn notes(&self) -> &[&str] {
         &self.notes
     }
 }
 
-/// The scores of one image.
+/// The scores of an image.
 #[derive(Clone, Debug)]
 pub struct ImageScore {
-    /// How good it looks; `None` when the model does not score that.
+    /// Perception quality; `None` if the model does not score it.
     pub perception: Option<TaskScore>,
-    /// How well it shows its prompt; `None` without a prompt or when the model does not score that.
+    /// Alignment quality; `None` if the image has no prompt, or the model does not score it.
     pub alignment: Option<TaskScore>,
-    /// Whether the prompt, or a text with the prompt in it, was longer than CLIP reads and lost its end.
+    /// Whether the prompt, or a level text with the prompt, exceeded the model's context and was truncated.
     pub prompt_truncated: bool,
 }
 
-/// A quality and its parts; SPEC §4 and §5.
+/// The score of a task and its parts (SPEC §4 and §5).
 #[derive(Clone, Debug, Serialize)]
 pub struct TaskScore {
-    /// `Q`, on the opinion scale of 0 to 5, not clipped; higher is better.
+    /// The score `Q` (Eq. 7), on the opinion scale of 0 to 5, not clipped; higher is better.
     pub score: f32,
-    /// `α`, in [0, 1].
+    /// The weight `α` of the resized image, in [0, 1].
     pub alpha: f32,
-    /// `Q_cg` of the resized image, in [0, 5].
+    /// Coarse quality `Q_cg` of the resized image (Eq. 5), in [0, 5].
     pub q_image: Option<f32>,
-    /// `Q_cg` of the patches, in [0, 5].
+    /// Coarse quality `Q_cg` of the mean crop (Eq. 5), in [0, 5].
     pub q_patches: Option<f32>,
-    /// `Q_fg`; `None` when switched off.
+    /// Fine quality `Q_fg` (Eq. 6); `None` if it is switched off.
     pub q_fine: Option<f32>,
     /// Names of the levels, worst first.
     pub levels: &'static [&'static str],
-    /// Probability of each level, seen in the resized image.
+    /// Level probabilities of the resized image (Eq. 3).
     pub p_image: Option<Vec<f32>>,
-    /// Probability of each level, seen in the mean patch.
+    /// Level probabilities of the mean crop (Eq. 3).
     pub p_patches: Option<Vec<f32>>,
-    /// Mean similarity of the prompt's words with the resized image, in [−1, 1].
+    /// Mean similarity of the prompt's words and the resized image (Eq. 4), in [−1, 1].
     pub w_image: Option<f32>,
-    /// Mean similarity of the prompt's words with the mean patch, in [−1, 1].
+    /// Mean similarity of the prompt's words and the mean crop (Eq. 4), in [−1, 1].
     pub w_patches: Option<f32>,
-    /// Each word of the prompt.
+    /// The words of the prompt.
     pub words: Vec<WordScore>,
-    /// Each patch by itself.
-    pub patches: Vec<PatchScore>,
+    /// The crops.
+    pub patches: Vec<CropScore>,
 }
 
-/// How similar a word of the prompt is to what is seen.
+/// A word of the prompt and its similarities.
 #[derive(Clone, Debug, Serialize)]
 pub struct WordScore {
-    /// The word, or the part of one, as the prompt has it.
+    /// The word, or a part of a word, as in the prompt.
     pub text: String,
-    /// Where it starts in the prompt, in characters.
+    /// Its start in the prompt, in characters.
     pub start: usize,
-    /// Where it ends in the prompt, in characters.
+    /// Its end in the prompt, in characters.
     pub end: usize,
-    /// Cosine with the resized image.
+    /// Cosine similarity with the resized image, in [−1, 1].
     pub w_image: Option<f32>,
-    /// Cosine with the mean patch.
+    /// Cosine similarity with the mean crop, in [−1, 1].
     pub w_patches: Option<f32>,
 }
 
-/// A patch and its own level probabilities.
+/// A crop and its level probabilities.
 #[derive(Clone, Debug, Serialize)]
-pub struct PatchScore {
-    /// Where it stands in the upright image.
+pub struct CropScore {
+    /// Its area in the upright image.
     #[serde(flatten)]
-    pub window: Window,
-    /// Probability of each level.
+    pub rect: Rect,
+    /// Level probabilities (Eq. 3).
     pub p: Vec<f32>,
-}
-
-/// What the numbers of a batch mean: features, row by row. First comes the scale of similarities, then the views of each image;
-/// then, task by task and image by image, the levels' sentences and the prompt's tokens.
-pub struct Layout {
-    /// The windows of each image.
-    pub(crate) images: Vec<Vec<Window>>,
-    /// Whether an image's first view is the resized one.
-    pub(crate) has_image: bool,
-    pub(crate) embed_dim: usize,
-    pub(crate) tasks: Vec<TaskLayout>,
-}
-
-/// The features of an image's resized view and of its patches.
-type Seen<'a> = (Option<&'a [f32]>, Vec<&'a [f32]>);
-
-pub(crate) struct TaskLayout {
-    pub options: Options,
-    /// Which images of the batch.
-    pub scored: Vec<usize>,
-    /// Whether a text of each lost its end.
-    pub truncated: Vec<bool>,
-    pub prompts: Vec<Option<Arc<Prompt>>>,
-}
-
-impl Layout {
-    /// Sorts the numbers that [`Scorer::score_batch`] computed into one result an image.
-    ///
-    /// # Errors
-    /// [`Error::NotFinite`] when a number is none.
-    pub fn scores(&self, numbers: &[f32]) -> Result<Vec<ImageScore>> {
-        if numbers.iter().any(|number| !number.is_finite()) {
-            return Err(Error::NotFinite);
-        }
-        let none = ImageScore { perception: None, alignment: None, prompt_truncated: false };
-        let mut scores = vec![none; self.images.len()];
-        let mut rows = numbers.chunks_exact(self.embed_dim);
-        let logit_scale = f64::from(rows.next().expect("a row for the scale")[0]);
-        let views: Vec<Seen> = self
-            .images
-            .iter()
-            .map(|windows| {
-                (rows.by_ref().take(usize::from(self.has_image)).next(), rows.by_ref().take(windows.len()).collect())
-            })
-            .collect();
-        for task in &self.tasks {
-            for (row, &image) in task.scored.iter().enumerate() {
-                let prompt = task.prompts[row].as_deref();
-                let tokens = prompt.map_or(0, |prompt| prompt.tokens.spans.len());
-                let levels = rows.by_ref().take(task.options.prompts.levels().len()).collect();
-                let tokens = rows.by_ref().take(tokens).collect();
-                let (resized, patches) = &views[image];
-                let features = PlainFeatures {
-                    image: resized.filter(|_| task.options.needs_image()),
-                    patches: if task.options.needs_patches() { patches.clone() } else { Vec::new() },
-                    levels,
-                    tokens,
-                    words: task.groups(prompt),
-                    logit_scale,
-                };
-                let score = task.score(plain_quality(&features, &task.options), prompt, &self.images[image]);
-                scores[image].prompt_truncated |= task.truncated[row];
-                match task.options.task() {
-                    Task::Perception => scores[image].perception = Some(score),
-                    Task::Alignment => scores[image].alignment = Some(score),
-                }
-            }
-        }
-        Ok(scores)
-    }
-}
-
-impl TaskLayout {
-    fn groups(&self, prompt: Option<&Prompt>) -> Vec<std::ops::Range<usize>> {
-        let prompt = prompt.filter(|_| self.options.fine);
-        prompt.map(|prompt| token_groups(&prompt.tokens, self.options.words)).unwrap_or_default()
-    }
-
-    fn score(&self, quality: PlainQuality, prompt: Option<&Prompt>, windows: &[Window]) -> TaskScore {
-        let PlainQuality { score, q_fine, image, patches, each_patch } = quality;
-        let view = |view: Option<PlainView>| match view {
-            Some(PlainView { p, q, words, w }) => (Some(q), Some(p), w, words),
-            None => (None, None, None, Vec::new()),
-        };
-        let (q_image, p_image, w_image, words_image) = view(image);
-        let (q_patches, p_patches, w_patches, words_patches) = view(patches);
-        let patches = windows.iter().zip(each_patch).map(|(&window, p)| PatchScore { window, p }).collect();
-        let words = self.groups(prompt).into_iter().enumerate().filter_map(|(i, group)| {
-            let prompt = prompt?;
-            let bytes = prompt.tokens.spans[group.start].start..prompt.tokens.spans[group.end - 1].end;
-            let start = prompt.text[..bytes.start].chars().count();
-            let text = prompt.text[bytes].to_owned();
-            let end = start + text.chars().count();
-            Some(WordScore {
-                text,
-                start,
-                end,
-                w_image: words_image.get(i).copied(),
-                w_patches: words_patches.get(i).copied(),
-            })
-        });
-        TaskScore {
-            score,
-            alpha: self.options.alpha.value() as f32,
-            q_image,
-            q_patches,
-            q_fine,
-            levels: self.options.prompts.levels(),
-            p_image,
-            p_patches,
-            w_image,
-            w_patches,
-            words: words.collect(),
-            patches,
-        }
-    }
 }

@@ -1,11 +1,11 @@
-//! Rows of matrices on a device: what was computed together stays together, and is collected when it is asked for.
+//! References to rows of matrices on a device. Features that were computed together stay in one matrix until they are gathered.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-/// Rows of a matrix that others have rows of too.
+/// Adjacent rows of a shared matrix.
 #[derive(Clone)]
 pub(crate) struct Rows {
     pub(crate) matrix: Arc<Tensor<2>>,
@@ -16,15 +16,10 @@ impl Rows {
     pub(crate) fn new(matrix: &Arc<Tensor<2>>, range: Range<usize>) -> Self {
         Self { matrix: matrix.clone(), range }
     }
-
-    pub(crate) fn all(matrix: Tensor<2>) -> Self {
-        let range = 0..matrix.dims()[0];
-        Self { matrix: Arc::new(matrix), range }
-    }
 }
 
-/// The same rows in one matrix, each part's below those of the part before.
-pub(crate) fn collect(parts: &[Rows]) -> Tensor<2> {
+/// Copies rows into one matrix, in order, by burn's operations.
+pub(crate) fn gather(parts: &[Rows]) -> Tensor<2> {
     let rows = |part: &Rows| Tensor::clone(&part.matrix).narrow(0, part.range.start, part.range.len());
     Tensor::cat(parts.iter().map(rows).collect(), 0)
 }

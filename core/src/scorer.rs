@@ -1,11 +1,12 @@
-//! From views and prompts to scores: encodes what is new, reuses what is known.
+//! Scores images: encodes their views and texts, and computes quality from the features.
 //!
-//! Nothing is read back from the device here. [`Scorer::score_batch`] queues the work and gives a
-//! tensor of numbers and a [`Layout`] that tells what they are; the caller reads the one, blocking
-//! or asynchronously, and hands it to the other.
+//! Nothing is read back from the device here. [`Scorer::score_batch`] queues all work of a batch and returns
+//! [`PendingScores`]. The caller reads its transaction, blocking or asynchronously, and gets the scores.
 
+mod batch;
 mod encoded;
 mod image_tower;
+mod input;
 #[cfg(feature = "gpu")]
 mod prepare;
 mod prompt_similarity;
@@ -16,23 +17,52 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 
 use crate::checkpoint::Checkpoint;
-use crate::clip::Form;
+use crate::clip::WeightFormat;
 use crate::config::ClipConfig;
 use crate::encoder::ClipEncoder;
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::preprocess::{ViewPlan, Views, Window};
-use crate::prompts::{PromptSet, Task};
-use crate::result::{Layout, TaskLayout};
+use crate::preprocess::{Rect, ViewPlan, Views};
+use crate::prompts::Task;
+use crate::result::Run;
 use crate::rows::Rows;
 use crate::tokenizer::VOCAB_SIZE;
 use crate::words::Prompt;
+use batch::{TaskBatch, TaskImage, TextRows};
 use texts::Texts;
 
-pub use encoded::EncodedInput;
+pub use crate::prompts::PromptFeatures;
+pub use batch::PendingScores;
 pub use image_tower::{ImageTower, Precision, TOWER_BATCH};
+pub use input::{EncodedInput, Input};
 
-/// A model ready to score.
+/// A model with the options of the tasks that it scores.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "cpu")] {
+/// use burn::tensor::Device;
+/// use tsp_mgs_core::options::Options;
+/// use tsp_mgs_core::preprocess::views;
+/// use tsp_mgs_core::prompts::Task;
+/// use tsp_mgs_core::scorer::{ImageTower, Input, Scorer};
+/// use tsp_mgs_core::{seeded, selfcheck};
+///
+/// // A tiny model with random weights. Checkpoint::read and BundleReader load real ones.
+/// let checkpoint = seeded::checkpoint(selfcheck::config(), 1);
+/// let tasks = vec![Options { crops: 2, ..Options::default_for(Task::Alignment) }];
+/// let mut scorer = Scorer::load(checkpoint, None, tasks, ImageTower::default(), Device::flex()).unwrap();
+///
+/// let views = views(&image::RgbImage::new(512, 512), scorer.view_plan()).unwrap();
+/// let pending = scorer.score_batch(&[Input { views: &views, prompt: Some("a cat") }]).unwrap();
+/// let data = pending.transaction().try_execute().unwrap();
+/// let alignment = pending.scores(&data).unwrap().remove(0).alignment.unwrap();
+/// let words: Vec<&str> = alignment.words.iter().map(|word| word.text.as_str()).collect();
+/// assert_eq!(words, ["a", "cat"]);
+/// assert!(alignment.score.is_finite());
+/// # }
+/// ```
 pub struct Scorer {
     clip: ClipEncoder,
     device: Device,
@@ -43,32 +73,15 @@ pub struct Scorer {
     texts: Texts,
 }
 
-/// Sentence features of a set of prompts, for a model that cannot compute them.
-#[derive(Clone, Debug)]
-pub struct PromptFeatures {
-    /// The prompts; they do not depend on the image.
-    pub prompts: PromptSet,
-    /// Row-major `[levels, embed_dim]`, not unit length.
-    pub values: Vec<f32>,
-}
-
-/// One image to score.
-#[derive(Clone, Copy)]
-pub struct Input<'a> {
-    /// Its views, made by the scorer's [`Scorer::view_plan`].
-    pub views: &'a Views,
-    /// Its initial prompt; `None` or blank when it has none.
-    pub prompt: Option<&'a str>,
-}
-
 impl Scorer {
-    /// Uploads a model to `device`, to score one or both tasks with it.
+    /// Moves a model to `device`, to score the given tasks with it.
     ///
-    /// A model without text tower brings the features of its prompts along.
+    /// A model without text tower needs `prompt_features`.
     ///
     /// # Errors
-    /// [`Error::Options`] and [`Error::Crops`] for options that the model cannot follow; [`Error::Precision`] for another
-    /// precision than float32 where the device is no processor.
+    /// - [`Error::Options`] and [`Error::Crops`] for options that contradict each other or the model
+    /// - [`Error::Config`] for a vocabulary that differs from CLIP's
+    /// - [`Error::Precision`] for a precision that the device does not support
     pub fn load(
         checkpoint: Checkpoint,
         prompt_features: Option<&PromptFeatures>,
@@ -77,17 +90,17 @@ impl Scorer {
         device: Device,
     ) -> Result<Self> {
         let config = checkpoint.config().clone();
-        let clip = |form| ClipEncoder::load(checkpoint, &device, form);
+        let clip = |format| ClipEncoder::load(checkpoint, &device, format);
         Self::new(clip, &config, prompt_features, tasks, tower, device.clone())
     }
 
-    /// As [`Scorer::load`], with a model of these sizes that is on the device already; it is asked for
-    /// once the options were found to fit, and told how its image tower's weights are best kept.
+    /// As [`Scorer::load`], with a function that makes the model. It is called after all options are checked, with the weight
+    /// format for the image tower.
     ///
     /// # Errors
     /// As [`Scorer::load`].
     pub fn new(
-        clip: impl FnOnce(Form) -> ClipEncoder,
+        clip: impl FnOnce(WeightFormat) -> ClipEncoder,
         config: &ClipConfig,
         prompt_features: Option<&PromptFeatures>,
         tasks: Vec<Options>,
@@ -111,7 +124,7 @@ impl Scorer {
                 ));
             }
         }
-        let clip = clip(tower.form());
+        let clip = clip(tower.weight_format());
         Ok(Self {
             clip,
             tasks,
@@ -123,12 +136,12 @@ impl Scorer {
         })
     }
 
-    /// The views that every input must have.
+    /// The views that each input must have.
     pub fn view_plan(&self) -> ViewPlan {
         self.plan
     }
 
-    /// Numbers of a feature.
+    /// The number of values of a feature.
     pub fn embed_dim(&self) -> usize {
         self.embed_dim
     }
@@ -138,10 +151,10 @@ impl Scorer {
         &self.tasks
     }
 
-    /// Sets how many patches each task looks at, from the next batch on. On an error nothing changes.
+    /// Sets the number of crops of each task, for the next batches. On an error nothing changes.
     ///
     /// # Errors
-    /// [`Error::Crops`] when there are more than every image has, or none.
+    /// [`Error::Crops`] if the number is 0 or greater than the number that every image has.
     pub fn set_crops(&mut self, crops: usize) -> Result<()> {
         let tasks: Vec<Options> = self.tasks.iter().map(|options| Options { crops, ..options.clone() }).collect();
         self.plan = Options::view_plan(&tasks, self.plan.side)?;
@@ -149,23 +162,34 @@ impl Scorer {
         Ok(())
     }
 
-    /// Whether prompts can be read: without, no words and no alignment are scored.
+    /// Whether the model can encode prompts. Without a text tower it scores neither words nor alignment.
     pub fn has_text_tower(&self) -> bool {
         self.clip.has_text_tower()
     }
 
-    /// How many images at least fill the image tower: what a caller should hand over together.
+    /// The number of images that fill a batch of the image tower. Callers should pass at least this many images together.
     pub fn images_at_once(&self) -> usize {
         (self.tower_batch / self.plan.len()).max(1)
     }
 
-    /// How many texts the text tower has encoded so far; known ones are not encoded again.
+    /// The number of texts that were encoded. Cached texts do not count.
     pub fn texts_encoded(&self) -> usize {
         self.texts.encoded()
     }
 
-    /// The sentence features of one task's prompts, `[levels, embed_dim]`, to be kept with a model
-    /// that goes without its text tower.
+    /// What all results of this scorer have in common. `device`, `model` and `warning` are those of [`Run`].
+    pub fn run(&self, device: String, model: String, warning: Option<String>) -> Run {
+        Run {
+            device,
+            model,
+            warning,
+            crops: self.plan.crops,
+            has_text_tower: self.has_text_tower(),
+            wants_alignment: self.tasks.iter().any(|options| options.task() == Task::Alignment),
+        }
+    }
+
+    /// The sentence features of the prompts of one task, `[levels, embed_dim]`, for an export without text tower.
     ///
     /// # Errors
     /// As [`Scorer::score_batch`].
@@ -173,13 +197,12 @@ impl Scorer {
         let texts = options.prompts.texts("");
         let encoded = self.texts.encode(&self.clip, &texts, &[], &self.device)?;
         let features: Vec<Rows> = texts.iter().map(|text| encoded.sentence(text).feature.clone()).collect();
-        Ok(self.clip.collect(&features))
+        Ok(self.clip.gather(&features))
     }
 
-    /// Compiles the kernels of a GPU before the first score, and computes nothing. Later batches and prompts need no others. On
-    /// a processor it does nothing.
+    /// Compiles all kernels of a GPU before the first score, without computing anything. On a processor it does nothing.
     ///
-    /// Nothing else may use a GPU in this process meanwhile: it would not be computed either.
+    /// No other thread may use a GPU during this call: its kernels would not be run either.
     ///
     /// # Errors
     /// As [`Scorer::score_batch`].
@@ -189,67 +212,61 @@ impl Scorer {
         Ok(())
     }
 
-    /// Queues the scoring of a batch; an image scores in it as it does alone.
-    ///
-    /// Gives `[numbers]` on the device and what they mean.
+    /// Queues the scoring of a batch. The score of an image does not depend on the other images of its batch.
     ///
     /// # Errors
-    /// [`Error::Options`] when the model has neither a text tower nor features of a text it needs.
+    /// [`Error::Options`] if the model has no text tower and a text is not among its prompt features.
     ///
     /// # Panics
-    /// If an input's views were made by another plan, or there is none.
-    pub fn score_batch(&mut self, inputs: &[Input]) -> Result<(Tensor<1>, Layout)> {
+    /// If the views of an input were made by another plan, or `inputs` is empty.
+    pub fn score_batch(&mut self, inputs: &[Input]) -> Result<PendingScores> {
         let views: Vec<&Views> = inputs.iter().map(|input| input.views).collect();
         let features = self.view_features(&views);
-        let windows = views.into_iter().map(|views| views.windows.clone()).collect();
+        let crop_rects = views.into_iter().map(|views| views.crop_rects.clone()).collect();
         let prompts: Vec<Option<&str>> = inputs.iter().map(|input| input.prompt).collect();
-        self.score_encoded(features, windows, &prompts)
+        self.score_encoded(features, crop_rects, &prompts)
     }
 
-    /// From features of views, `[inputs, views, embed_dim]`, to numbers.
+    /// Encodes the texts of a batch whose views are encoded, `[images, views, embed_dim]`.
     fn score_encoded(
         &mut self,
-        features: Tensor<3>,
-        windows: Vec<Vec<Window>>,
+        views: Tensor<3>,
+        crop_rects: Vec<Vec<Rect>>,
         prompts: &[Option<&str>],
-    ) -> Result<(Tensor<1>, Layout)> {
+    ) -> Result<PendingScores> {
         let prompts: Vec<Option<&str>> =
             prompts.iter().map(|prompt| prompt.filter(|prompt| !prompt.trim().is_empty())).collect();
-        let mut scored_tasks = Vec::new();
-        for options in &self.tasks {
+        // The level texts of each image that a task scores.
+        let levels_of = |options: &Options| -> Vec<(usize, Vec<String>)> {
             let is_scored = |&image: &usize| options.task() == Task::Perception || prompts[image].is_some();
-            let scored: Vec<usize> = (0..prompts.len()).filter(is_scored).collect();
-            if !scored.is_empty() {
-                let texts = |&image: &usize| options.prompts.texts(prompts[image].unwrap_or_default());
-                let levels: Vec<Vec<String>> = scored.iter().map(texts).collect();
-                scored_tasks.push((options.clone(), scored, levels));
-            }
-        }
+            let levels = |image: usize| (image, options.prompts.texts(prompts[image].unwrap_or_default()));
+            (0..prompts.len()).filter(is_scored).map(levels).collect()
+        };
+        let levels: Vec<Vec<(usize, Vec<String>)>> = self.tasks.iter().map(levels_of).collect();
+        let sentences: Vec<String> = levels.iter().flatten().flat_map(|(_, texts)| texts).cloned().collect();
         let has_words = self.has_text_tower() && self.tasks.iter().any(|options| options.fine);
-        let sentences: Vec<String> = scored_tasks.iter().flat_map(|(_, _, levels)| levels.concat()).collect();
-        let readable: Vec<&str> = prompts.iter().copied().flatten().filter(|_| has_words).collect();
-        let encoded = self.texts.encode(&self.clip, &sentences, &readable, &self.device)?;
-        let words: Vec<Option<Arc<Prompt>>> =
-            prompts.iter().map(|prompt| prompt.filter(|_| has_words).map(|prompt| encoded.prompt(prompt))).collect();
+        let with_words: Vec<&str> = prompts.iter().copied().flatten().filter(|_| has_words).collect();
+        let encoded = self.texts.encode(&self.clip, &sentences, &with_words, &self.device)?;
 
-        let [images, views, embed_dim] = features.dims();
-        let mut layout = Layout { images: windows, has_image: self.plan.has_image, embed_dim, tasks: Vec::new() };
-        // In the order in which the layout reads them.
-        let mut rows = vec![self.clip.scale_row(), Rows::all(features.reshape([images * views, embed_dim]))];
-        for (options, scored, texts) in scored_tasks {
-            let prompts: Vec<Option<Arc<Prompt>>> =
-                scored.iter().map(|&image| words[image].clone().filter(|_| options.fine)).collect();
-            for (levels, prompt) in texts.iter().zip(&prompts) {
-                rows.extend(levels.iter().map(|text| encoded.sentence(text).feature.clone()));
-                rows.extend(prompt.iter().filter_map(|prompt| prompt.features.clone()));
+        let mut rows = TextRows::default();
+        let mut tasks = Vec::new();
+        for (options, levels) in self.tasks.iter().zip(levels) {
+            let mut images = Vec::with_capacity(levels.len());
+            for (image, levels) in levels {
+                let sentences: Vec<_> = levels.iter().map(|text| encoded.sentence(text)).collect();
+                let prompt: Option<Arc<Prompt>> = prompts[image].filter(|_| has_words).map(|text| encoded.prompt(text));
+                let is_truncated = sentences.iter().any(|sentence| sentence.is_truncated)
+                    || prompt.as_ref().is_some_and(|prompt| prompt.tokens.is_truncated);
+                let levels = sentences.iter().map(|sentence| rows.add(&sentence.feature).start).collect();
+                let prompt = prompt.filter(|_| options.fine).map(|prompt| {
+                    let tokens = prompt.features.as_ref().map_or(0..0, |features| rows.add(features));
+                    (prompt, tokens)
+                });
+                images.push(TaskImage { image, levels, prompt, is_truncated });
             }
-            let is_cut = |levels: &Vec<String>| levels.iter().any(|text| encoded.sentence(text).is_truncated);
-            let truncated = scored.iter().zip(&texts).map(|(&image, levels)| {
-                is_cut(levels) || words[image].as_ref().is_some_and(|prompt| prompt.tokens.is_truncated)
-            });
-            let truncated = truncated.collect();
-            layout.tasks.push(TaskLayout { options, scored, truncated, prompts });
+            tasks.push(TaskBatch { options: options.clone(), images });
         }
-        Ok((self.clip.collect(&rows).flatten(0, 1), layout))
+        let texts = (!rows.parts().is_empty()).then(|| self.clip.gather(rows.parts()));
+        Ok(PendingScores { logit_scale: self.clip.logit_scale(), views, texts, plan: self.plan, crop_rects, tasks })
     }
 }

@@ -1,17 +1,16 @@
-//! Weights and pixels drawn from a seed, the same in Rust and in `tests/fixtures/seeded.py`.
+//! Pseudorandom weights and pixels, equal to those of `tests/fixtures/seeded.py`.
 //!
-//! For parity at real sizes without committing a checkpoint, for benchmarks, and for the check that
-//! a browser's GPU computes what it should.
+//! They serve parity tests at real sizes without a committed checkpoint, benchmarks, and the self-check of devices.
 
 use crate::checkpoint::{Checkpoint, Naming};
 use crate::config::ClipConfig;
 use crate::layout::parameter_shapes;
 use crate::weights::{RawTensor, Tensors};
 
-/// CLIP's similarity scale after training is 100, ln 100 ≈ 4.6052.
+/// The logarithm of CLIP's scale of similarities after training, ln 100 ≈ 4.6052.
 const LOGIT_SCALE: f32 = 4.6052;
 
-/// A model of these sizes with seeded weights.
+/// A model of these sizes with pseudorandom weights.
 pub fn checkpoint(config: ClipConfig, seed: u64) -> Checkpoint<'static> {
     let mut tensors = Tensors::new();
     for (name, shape) in parameter_shapes(&config) {
@@ -20,13 +19,20 @@ pub fn checkpoint(config: ClipConfig, seed: u64) -> Checkpoint<'static> {
             tensors.insert(name, RawTensor::from_f32(shape, &values));
         }
     }
-    Checkpoint::read_as(tensors, Naming::HuggingFace, config).expect("every parameter was just made")
+    Checkpoint::read_as(tensors, Naming::HuggingFace, config).expect("all parameters were just made")
 }
 
-/// `count` numbers in [-1, 1), different for each name and seed.
+/// `count` pseudorandom numbers in [−1, 1), different for each name and seed.
 ///
-/// SplitMix64, whose top 24 bits are exact in float32; its state starts at the name's FNV-1a hash
-/// xor the seed.
+/// The generator is SplitMix64. Its initial state is the FNV-1a hash of the name xor the seed. Only the upper 24 bits are used,
+/// which float32 represents exactly.
+///
+/// # Examples
+///
+/// ```
+/// let numbers = tsp_mgs_core::seeded::uniform("pixels", 7, 1000);
+/// assert!(numbers.iter().all(|number| (-1.0..1.0).contains(number)));
+/// ```
 pub fn uniform(name: &str, seed: u64, count: usize) -> Vec<f32> {
     const GAMMA: u64 = 0x9E37_79B9_7F4A_7C15;
     let start = fnv1a(name) ^ seed;
@@ -47,7 +53,7 @@ pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, step)
 }
 
-/// Scales that keep activations of order one through every block.
+/// Pseudorandom values of a parameter, scaled so that activations stay of order one in all blocks.
 fn weight(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
     if name == "logit_scale" {
         return vec![LOGIT_SCALE];

@@ -1,24 +1,24 @@
-//! A tiny known model, to see whether a device computes what it should.
+//! A tiny model with known features, to check that a device computes correctly.
 //!
-//! Browsers' GPUs need it: a shader that the browser rejects leaves plausible numbers behind. The
-//! expected values are transformers' (`tests/fixtures/clip_tiny.safetensors`, rows 0).
+//! On GPUs in browsers, a shader that the browser rejects does not raise an error, and buffers keep plausible old numbers. The
+//! expected features were computed by transformers (`tests/fixtures/clip_tiny.safetensors`, rows 0).
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::clip::Form;
+use crate::clip::WeightFormat;
 use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig};
 use crate::encoder::ClipEncoder;
 use crate::seeded;
 use crate::tokenizer::{END, START, VOCAB_SIZE};
 
-/// Largest difference from [`expected`] that a sound device shows, float16 included.
+/// The largest [`difference`] of a correct device, with float16 as well as float32.
 pub const TOLERANCE: f32 = 1e-2;
 
 const SEED: u64 = 7;
 /// "A photo of a cat."
 const TOKENS: [u32; 8] = [START, 320, 1125, 539, 320, 2368, 269, END];
 
-/// Sizes of the known model.
+/// The sizes of the known model.
 pub fn config() -> ClipConfig {
     ClipConfig {
         embed_dim: 32,
@@ -28,12 +28,25 @@ pub fn config() -> ClipConfig {
     }
 }
 
-/// The known model on `device`, as a model that scores.
+/// The known model on `device`.
 pub fn model(device: &Device) -> ClipEncoder {
-    ClipEncoder::load(seeded::checkpoint(config(), SEED), device, Form::Float32)
+    ClipEncoder::load(seeded::checkpoint(config(), SEED), device, WeightFormat::Float32)
 }
 
-/// Queues one run of the known model: features of a known image, then of a known text, `[64]`.
+/// Queues a run of the known model. Returns the features of a known image and of a known text, `[64]`.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "cpu")] {
+/// use burn::tensor::Device;
+/// use tsp_mgs_core::selfcheck;
+///
+/// let device = Device::flex();
+/// let found = selfcheck::run(&selfcheck::model(&device), &device).into_data();
+/// assert!(selfcheck::difference(found.as_slice().unwrap()) < selfcheck::TOLERANCE);
+/// # }
+/// ```
 pub fn run(model: &ClipEncoder, device: &Device) -> Tensor<1> {
     let pixels = TensorData::new(seeded::uniform("pixels", SEED, 3 * 96 * 96), [1, 3, 96, 96]);
     let image = model.image_features(Tensor::from_data(pixels, device));
@@ -42,11 +55,11 @@ pub fn run(model: &ClipEncoder, device: &Device) -> Tensor<1> {
     Tensor::cat(vec![image.flatten(0, 1), sentence.flatten(0, 2)], 0)
 }
 
-/// Largest difference of a run's numbers from the right ones; infinite for numbers that are none.
+/// The largest absolute difference from the expected features. It is infinite if a value is not finite, or the length is wrong.
 pub fn difference(found: &[f32]) -> f32 {
     let difference = |(found, expected): (&f32, &f32)| (found - expected).abs();
     let largest = found.iter().zip(&EXPECTED).map(difference).fold(0.0, f32::max);
-    // `f32::max` passes over NaN.
+    // `f32::max` ignores NaN.
     let is_sound = found.len() == EXPECTED.len() && found.iter().all(|number| number.is_finite());
     if is_sound { largest } else { f32::INFINITY }
 }

@@ -1,7 +1,7 @@
-//! Text to CLIP's token ids, with the place in the text that each id came from (SPEC §2).
+//! CLIP's tokenizer: from text to token ids, each with its place in the text (SPEC §2).
 //!
-//! Reference: open_clip `tokenizer.py`, `SimpleTokenizer`. The byte-pair merges are OpenAI's; see
-//! `core/assets/README.md`. The regular expressions run on fancy-regex natively and in wasm alike.
+//! Reference: open_clip `tokenizer.py`, `SimpleTokenizer`. The byte-pair merges are OpenAI's; see `core/assets/README.md`. The
+//! regular expressions run on fancy-regex, natively and in wasm.
 
 use std::io::Read;
 use std::ops::Range;
@@ -13,17 +13,17 @@ use tokenizers::{Encoding, Model, OffsetType, PreTokenizedString, PreTokenizer, 
 
 use crate::clean::Cleaned;
 
-/// Size of CLIP's vocabulary: 2 × 256 bytes, 48,894 merges, 2 special tokens.
+/// The size of CLIP's vocabulary: 2 × 256 bytes, 48,894 merges, 2 special tokens.
 pub const VOCAB_SIZE: usize = 49_408;
-/// First token of every text.
+/// The id of the first token of each text.
 pub const START: u32 = 49_406;
-/// Last token of every text; its feature is the sentence's.
+/// The id of the last token of each text. The feature of this token is the feature of the whole text.
 pub const END: u32 = 49_407;
 
 const MERGES: &[u8] = include_bytes!("../assets/clip_merges.txt.gz");
-/// The special tokens as text, in the order of their ids.
+/// The special tokens, in the order of their ids.
 const SPECIAL: [(&str, u32); 2] = [("<start_of_text>", START), ("<end_of_text>", END)];
-/// Special tokens, contractions, runs of letters, single digits, runs of anything else.
+/// Matches special tokens, contractions, runs of letters, single digits, and runs of other characters.
 const PATTERN: &str = r"(?i)<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 const END_OF_WORD: &str = "</w>";
 
@@ -39,16 +39,16 @@ pub struct Tokenizer {
 pub struct Tokens {
     /// Token ids from [`START`] to [`END`], without padding.
     pub ids: Vec<u32>,
-    /// For each id between start and end: the bytes of the text that it stands for.
+    /// For each id between start and end: its byte range in the text.
     pub spans: Vec<Range<usize>>,
-    /// For each id between start and end: the number, from 0, of the word that it belongs to.
+    /// For each id between start and end: the number of its word, from 0.
     pub words: Vec<usize>,
-    /// Whether tokens were cut off to fit the context.
+    /// Whether tokens were dropped to fit the context.
     pub is_truncated: bool,
 }
 
 impl Tokens {
-    /// Where the sentence feature stands: the first end token, as in CLIP.
+    /// The position of the first end token, whose feature is the sentence feature, as in CLIP.
     pub fn sentence_position(&self) -> usize {
         self.ids.iter().position(|&id| id == END).expect("every text ends with the end token")
     }
@@ -61,7 +61,7 @@ impl Default for Tokenizer {
 }
 
 impl Tokenizer {
-    /// Unpacks the built-in vocabulary, which takes tens of milliseconds: make one and keep it.
+    /// Unpacks the built-in vocabulary. This takes tens of milliseconds, so a tokenizer should be reused.
     pub fn new() -> Self {
         let mut text = String::new();
         flate2::read::GzDecoder::new(MERGES).read_to_string(&mut text).expect("the built-in merges are valid");
@@ -91,7 +91,21 @@ impl Tokenizer {
         Self { split, byte_level: ByteLevel::new(false, false, false), model }
     }
 
-    /// Tokenizes `text` into at most `context_length` ids; a longer text is cut and keeps its end token.
+    /// Tokenizes `text` into at most `context_length` ids. A longer text is truncated; its last id is still [`END`].
+    ///
+    /// # Panics
+    /// If `context_length` is below 2.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_core::tokenizer::{END, START, Tokenizer};
+    ///
+    /// let text = "A photo of a cat.";
+    /// let tokens = Tokenizer::new().encode(text, 77);
+    /// assert_eq!(tokens.ids, [START, 320, 1125, 539, 320, 2368, 269, END]);
+    /// assert_eq!(&text[tokens.spans[4].clone()], "cat");
+    /// ```
     pub fn encode(&self, text: &str, context_length: usize) -> Tokens {
         let cleaned = Cleaned::new(text);
         let encoding = self.pieces(&cleaned.text).expect("byte-level tokens cover every text");
@@ -119,7 +133,7 @@ impl Tokenizer {
         let mut pieces = PreTokenizedString::from(cleaned);
         self.split.pre_tokenize(&mut pieces)?;
         self.byte_level.pre_tokenize(&mut pieces)?;
-        // A text that spells out a special token gets its id, as in open_clip.
+        // The text of a special token gets the id of the special token, as in open_clip.
         pieces.tokenize(|piece| match SPECIAL.iter().find(|(text, _)| *text == piece.get()) {
             Some((text, id)) => Ok(vec![Token::new(*id, (*text).to_owned(), (0, text.len()))]),
             None => self.model.tokenize(piece.get()),
@@ -128,8 +142,8 @@ impl Tokenizer {
     }
 }
 
-/// The character that stands for each byte, in the order of the vocabulary's first 256 entries:
-/// printable bytes as themselves, then the others from U+0100 on.
+/// The character for each byte, in the order of the first 256 entries of the vocabulary: printable bytes are their own
+/// characters, the others get characters from U+0100.
 fn byte_characters() -> Vec<char> {
     let is_printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     let printable = (0..=u8::MAX).filter(is_printable).map(char::from);

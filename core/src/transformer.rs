@@ -1,7 +1,7 @@
-//! The residual attention block that both towers of CLIP are made of.
+//! The residual attention block, which both towers of CLIP consist of.
 //!
-//! Reference: OpenAI CLIP, `model.py`, `ResidualAttentionBlock` (Radford et al. 2021,
-//! arXiv 2103.00020). Fields carry the checkpoint's names.
+//! Reference: OpenAI CLIP, `model.py`, `ResidualAttentionBlock` (Radford et al. 2021, arXiv 2103.00020). Fields have the names of
+//! the checkpoint.
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, LayerNormConfig, Linear};
@@ -13,22 +13,22 @@ use burn::tensor::{Device, Tensor};
 use crate::checkpoint::Checkpoint;
 use crate::config::{Activation, heads, image_heads};
 
-/// CLIP was trained with this sigmoid approximation; exact GELU shifts the output of every block.
+/// The slope of the sigmoid in QuickGELU, an approximation of GELU. OpenAI's weights were trained with it.
 pub(crate) const QUICK_GELU_SLOPE: f64 = 1.702;
-/// CLIP's, which is burn's default too.
+/// CLIP's epsilon, which is also burn's default.
 pub(crate) const LAYER_NORM_EPSILON: f64 = 1e-5;
 
-/// Which tokens a token may attend to.
+/// The tokens that a token attends to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Attention {
-    /// Every token: images.
+    /// All tokens. Used for images.
     Full,
-    /// Itself and the tokens before it: texts.
+    /// The token itself and the tokens before it. Used for texts.
     Causal,
 }
 
 impl Attention {
-    /// Number of heads of a tower of this width.
+    /// The number of attention heads of a tower of this width.
     pub(crate) fn heads(self, width: usize) -> usize {
         match self {
             Self::Full => image_heads(width),
@@ -44,12 +44,12 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// The blocks below `prefix`, for example `visual.transformer`.
+    /// Loads the blocks with this prefix, for example `visual.transformer`.
     pub(crate) fn load(checkpoint: &mut Checkpoint, prefix: &str, layers: usize, device: &Device) -> Self {
         Self { resblocks: Self::load_blocks(checkpoint, prefix, layers, device).collect() }
     }
 
-    /// The same one after the other, for who makes something else of each.
+    /// Loads the blocks one at a time, as the iterator advances.
     pub(crate) fn load_blocks(
         checkpoint: &mut Checkpoint,
         prefix: &str,
@@ -89,7 +89,7 @@ impl ResidualAttentionBlock {
         Self { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
     }
 
-    /// The stream keeps its element type; the products take that of the weights, which may be another
+    /// The residual stream keeps its element type. Products are computed in the element type of the weights, which can differ
     /// ([`crate::clip::Clip::multiplying_in`]).
     fn forward(&self, x: Tensor<3>, attention: Attention, activation: Activation) -> Tensor<3> {
         let dtype = self.c_fc.weight.dtype();
@@ -112,26 +112,26 @@ impl ResidualAttentionBlock {
         let heads = order.heads(width);
         let split = |x: Tensor<3>| x.reshape([batch, tokens, heads, width / heads]).swap_dims(1, 2); // [batch, heads, tokens, width / heads]
         let [query, key, value] = self.in_proj.forward(x).chunk(3, 2).try_into().expect("three chunks were asked for");
-        // The scale stays unset: 1/√head_width is its default, and naming it forces burn's slow path.
+        // The default scale is 1/√head_width. A scale that is set explicitly disables burn's flash attention.
         let options = AttentionModuleOptions { is_causal: order == Attention::Causal, ..Default::default() };
         let heads_out = attention(split(query), split(key), split(value), None, None, options);
         self.out_proj.forward(heads_out.swap_dims(1, 2).reshape([batch, tokens, width]))
     }
 }
 
-/// A product in the matrix's element type, given back in that of `x`.
+/// `x · matrix`, computed in the element type of `matrix` and returned in that of `x`.
 pub(crate) fn project<const D: usize>(x: Tensor<D>, matrix: Tensor<D>) -> Tensor<D> {
     let dtype = x.dtype();
     x.cast(matrix.dtype()).matmul(matrix).cast(dtype)
 }
 
-/// `stream + branch`, in the stream's element type.
+/// `stream + branch`, in the element type of `stream`.
 fn add(stream: Tensor<3>, branch: Tensor<3>) -> Tensor<3> {
     let dtype = stream.dtype();
     stream + branch.cast(dtype)
 }
 
-/// A layer norm with CLIP's epsilon.
+/// Loads a layer norm.
 pub(crate) fn layer_norm(checkpoint: &mut Checkpoint, prefix: &str, device: &Device) -> LayerNorm {
     let gamma: Param<Tensor<1>> = checkpoint.parameter(&format!("{prefix}.weight"), device);
     let [width] = gamma.dims();
@@ -141,7 +141,7 @@ pub(crate) fn layer_norm(checkpoint: &mut Checkpoint, prefix: &str, device: &Dev
     norm
 }
 
-/// The layer whose two parameters are called `name` and `weight` or `bias`.
+/// Loads the layer with the parameters `{name}weight` and `{name}bias`.
 fn load_linear(checkpoint: &mut Checkpoint, name: &str, device: &Device) -> Linear {
     let part = |part: &str| format!("{name}{part}");
     Linear {

@@ -1,4 +1,4 @@
-//! The words of initial prompts: their tokens, and where their features are.
+//! The words of initial prompts: their tokens and features.
 
 use std::ops::Range;
 
@@ -6,15 +6,27 @@ use crate::options::Words;
 use crate::rows::Rows;
 use crate::tokenizer::Tokens;
 
-/// The words of an initial prompt.
+/// An initial prompt and the features of its tokens.
 pub(crate) struct Prompt {
     pub text: String,
     pub tokens: Tokens,
-    /// Those of the tokens between start and end; `None` when there are none.
+    /// One row for each token between start and end; `None` if there are no such tokens.
     pub features: Option<Rows>,
 }
 
-/// The tokens, counted from the start token, that make up each word.
+/// The tokens of each word. Token 0 is the first one after the start token.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_core::options::Words;
+/// use tsp_mgs_core::tokenizer::Tokenizer;
+/// use tsp_mgs_core::words::token_groups;
+///
+/// let tokens = Tokenizer::new().encode("a photorealistic cat", 77); // "photo" and "realistic" are tokens
+/// assert_eq!(token_groups(&tokens, Words::Tokens), [0..1, 1..2, 2..3, 3..4]);
+/// assert_eq!(token_groups(&tokens, Words::Merged), [0..1, 1..3, 3..4]);
+/// ```
 pub fn token_groups(tokens: &Tokens, words: Words) -> Vec<Range<usize>> {
     match words {
         Words::Tokens => (0..tokens.words.len()).map(|i| i..i + 1).collect(),

@@ -1,15 +1,15 @@
-//! What GPUs were given to do.
+//! Counts kernels and dispatches of GPUs.
 
 use std::fmt;
 
-/// Kernels and dispatches, ours and burn's, on all GPUs of the process.
+/// Kernels and dispatches on all GPUs of the process, both of this crate and of burn.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Kernels that ran.
+    /// The number of different kernels that were queued.
     pub kernels: usize,
-    /// Those of them that had to be compiled, as none of them ran before in this count.
+    /// The number of those that were not queued before in this count, so they had to be compiled.
     pub new_kernels: usize,
-    /// How often one was queued.
+    /// The number of dispatches.
     pub dispatches: usize,
 }
 
@@ -20,7 +20,17 @@ impl fmt::Display for Work {
     }
 }
 
-/// Counts from its start on. A process has one at a time. A build without GPUs has nothing to count.
+/// Counts dispatches from its start. A process can have only one counter at a time. In a build without GPU support, all counts are
+/// zero.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_core::work::{Counter, Work};
+///
+/// let mut counter = Counter::start();
+/// assert_eq!(counter.take(), Work::default());
+/// ```
 #[derive(Default)]
 pub struct Counter {
     #[cfg(feature = "gpu")]
@@ -28,12 +38,12 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Starts to count.
+    /// Starts a count.
     pub fn start() -> Self {
         Self::default()
     }
 
-    /// What was queued since this was last asked.
+    /// The kernels and dispatches since the last call, or since the start.
     pub fn take(&mut self) -> Work {
         #[cfg(feature = "gpu")]
         return self.launches.take();
@@ -53,7 +63,7 @@ mod launches {
 
     use super::Work;
 
-    /// What cubecl tells of launches.
+    /// The launches that cubecl reports.
     pub(super) struct Launches {
         dispatches: Arc<Dispatches>,
         launched: LaunchedKernels,

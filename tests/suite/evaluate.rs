@@ -175,7 +175,7 @@ impl ZeroShot {
 
     fn cosine(&self, image: &Path, prompt: &str) -> f64 {
         let side = self.plan.side as usize;
-        let pixels = views(&decode(&read(image)).expect("an image"), self.plan).expect("views").pixels();
+        let pixels = views(&decode(&read(image)).expect("an image"), self.plan).expect("views").pixels(self.plan.side);
         let pixels = Tensor::from_data(TensorData::new(pixels, [1, 3, side, side]), &Device::flex());
         let tokens = self.tokenizer.encode(prompt, self.context_length);
         let features = self.clip.token_features(&[&tokens.ids], &Device::flex()).expect("a text tower");

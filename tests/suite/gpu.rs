@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use image::RgbImage;
 use tsp_mgs_core::config::ClipConfig;
-use tsp_mgs_core::gpu::{Adapter, Queue, Then};
+use tsp_mgs_core::gpu::{Adapter, Epilogue, Queue};
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::views;
 use tsp_mgs_core::prompts::Task;
@@ -60,7 +60,7 @@ fn erf(x: f64) -> f64 {
     x.signum() * (1.0 - (-x * x).exp() / (std::f64::consts::PI.sqrt() * fraction))
 }
 
-fn assert_product(device: &Device, adapter: Adapter, [rows, inputs, outputs]: [usize; 3], then: Then) {
+fn assert_product(device: &Device, adapter: Adapter, [rows, inputs, outputs]: [usize; 3], epilogue: Epilogue) {
     let (input, weight) = (Numbers::new("input", rows * inputs), Numbers::new("weight", inputs * outputs));
     let (bias, stream) = (Numbers::new("bias", outputs), Numbers::new("stream", rows * outputs));
     let mut expected = Vec::with_capacity(rows * outputs);
@@ -70,11 +70,11 @@ fn assert_product(device: &Device, adapter: Adapter, [rows, inputs, outputs]: [u
             let factor = input.at(row * inputs + i);
             sums.iter_mut().enumerate().for_each(|(output, sum)| *sum += factor * weight.at(i * outputs + output));
         }
-        expected.extend(sums.into_iter().enumerate().map(|(output, sum)| match then {
-            Then::Nothing => sum,
-            Then::QuickGelu => sum / (1.0 + (-1.702 * sum).exp()),
-            Then::Gelu => 0.5 * sum * (1.0 + erf(sum / 2f64.sqrt())),
-            Then::Add => stream.at(row * outputs + output) + sum,
+        expected.extend(sums.into_iter().enumerate().map(|(output, sum)| match epilogue {
+            Epilogue::Store => sum,
+            Epilogue::QuickGelu => sum / (1.0 + (-1.702 * sum).exp()),
+            Epilogue::Gelu => 0.5 * sum * (1.0 + erf(sum / 2f64.sqrt())),
+            Epilogue::Accumulate => stream.at(row * outputs + output) + sum,
         }));
     }
     let found = queue(device, adapter).linear(
@@ -82,24 +82,24 @@ fn assert_product(device: &Device, adapter: Adapter, [rows, inputs, outputs]: [u
         weight.on([inputs, outputs], device),
         bias.on([outputs], device),
         stream.on([rows, outputs], device),
-        then,
+        epilogue,
     );
-    assert_numbers(found, &expected, &format!("{rows} × {inputs} × {outputs}, {then:?}, {adapter:?}"));
+    assert_numbers(found, &expected, &format!("{rows} × {inputs} × {outputs}, {epilogue:?}, {adapter:?}"));
 }
 
 #[test]
 fn products_of_all_sizes_and_ends_are_right() {
     let device = software_gpu();
     for adapter in ADAPTERS {
-        for then in [Then::Nothing, Then::QuickGelu, Then::Gelu, Then::Add] {
+        for epilogue in [Epilogue::Store, Epilogue::QuickGelu, Epilogue::Gelu, Epilogue::Accumulate] {
             // One number, less than a tile, a tile, and some tiles with rests on every side.
             for sizes in [[1, 4, 4], [7, 12, 20], [64, 64, 64], [65, 20, 68], [150, 196, 132]] {
-                assert_product(&device, adapter, sizes, then);
+                assert_product(&device, adapter, sizes, epilogue);
             }
         }
         // Enough for large tiles, whose last ones are not full.
-        assert_product(&device, adapter, [2_100, 20, 2_052], Then::Nothing);
-        assert_product(&device, adapter, [4_300, 8, 1_000], Then::Add);
+        assert_product(&device, adapter, [2_100, 20, 2_052], Epilogue::Store);
+        assert_product(&device, adapter, [4_300, 8, 1_000], Epilogue::Accumulate);
     }
 }
 

@@ -126,8 +126,8 @@ impl Case {
             "alpha" => options.inputs == Inputs::Both,
             "fine" => has_words,
             "words" => has_words && options.fine,
-            "patch_mean" => options.needs_patches() && options.crops > 1,
-            "crops" => options.needs_patches(),
+            "patch_mean" => options.needs_crops() && options.crops > 1,
+            "crops" => options.needs_crops(),
             _ => true,
         };
         let names = VALUES.iter().map(|&(option, _)| option).chain(["prompts"]).filter(|option| counts(option));

@@ -128,6 +128,6 @@ fn a_gpu_prepares_its_kernels_at_once_and_says_so() {
 fn kinds_of_images_that_are_not_read_are_no_fault_of_the_server() {
     let server = Server::start(&[]);
     assert!(server.score("", b"").error(415).contains("empty"));
-    assert!(server.score("", &lab_tiff()).error(415).contains("a TIFF file of a kind that is not read"));
-    assert!(server.score("", &jpeg_with_a_scan_of_two()).error(415).contains("scans of their own"));
+    assert!(server.score("", &lab_tiff()).error(415).contains("this kind of TIFF file is not supported"));
+    assert!(server.score("", &jpeg_with_a_scan_of_two()).error(415).contains("separate scans"));
 }

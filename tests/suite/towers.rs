@@ -1,7 +1,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use tsp_mgs_core::bundle::{WeightType, write_shards};
 use tsp_mgs_core::checkpoint::Checkpoint;
-use tsp_mgs_core::clip::{Clip, Form};
+use tsp_mgs_core::clip::{Clip, WeightFormat};
 use tsp_mgs_core::config::{Activation, ClipConfig};
 use tsp_mgs_core::encoder::ClipEncoder;
 use tsp_mgs_core::gpu::Adapter;
@@ -38,7 +38,7 @@ fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device
         assert_features((&|pixels| clip.image_features(pixels), &texts), side, seed, file, suffix, device);
     }
     assert_encoder(&ClipEncoder::new(clip(), &config.vision, device), side, seed, file, suffix, device);
-    for form in [Form::Stored, Form::Float32] {
+    for form in [WeightFormat::Stored, WeightFormat::Float32] {
         let encoder = ClipEncoder::load(seeded::checkpoint(config.clone(), seed), device, form);
         assert_encoder(&encoder, side, seed, file, suffix, device);
     }
@@ -130,7 +130,7 @@ fn weights_that_stay_in_float16_give_the_same_features() {
     let device = Device::flex();
     let pixels = TensorData::new(seeded::uniform("pixels", 7, 2 * 3 * 96 * 96), [2, 3, 96, 96]);
     let ids: &[&[u32]] = &[&[49_406, 320, 1125, 539, 49_407], &[49_406, 2368, 49_407]];
-    let [(image, text), (image_f16, text_f16)] = [Form::Float32, Form::Stored].map(|form| {
+    let [(image, text), (image_f16, text_f16)] = [WeightFormat::Float32, WeightFormat::Stored].map(|form| {
         let encoder = ClipEncoder::load(checkpoint(), &device, form);
         let image = encoder.image_features(Tensor::from_data(pixels.clone(), &device));
         (numbers(image), numbers(encoder.token_features(ids, &device).expect("a text tower")))

@@ -1,7 +1,7 @@
 use image::{ImageBuffer, ImageFormat, Luma};
 use serde::Deserialize;
 use tsp_mgs_core::Error;
-use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, decode, kept_size, views, window_count};
+use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, Views, crop_positions, decode, kept_size, views};
 
 use crate::support::{assert_close, fixture, json, read, tensors, values};
 
@@ -43,6 +43,19 @@ fn tolerance(file: &str) -> (f32, f32) {
     }
 }
 
+/// The pixels that scoring uploads for ViT-B/32, rearranged from the order of tokens to `[views, 3, side, side]`.
+fn shipped_pixels(views: &Views) -> Vec<f32> {
+    const PATCH: usize = 32;
+    const GRID: usize = SIDE / PATCH;
+    let pixels = views.pixels(PATCH as u32);
+    let place = |i: usize| {
+        let (view, channel, y, x) = (i / (3 * SIDE * SIDE), i / (SIDE * SIDE) % 3, i / SIDE % SIDE, i % SIDE);
+        let token = view * GRID * GRID + y / PATCH * GRID + x / PATCH;
+        (token * 3 + channel) * PATCH * PATCH + y % PATCH * PATCH + x % PATCH
+    };
+    (0..pixels.len()).map(|i| pixels[place(i)]).collect()
+}
+
 #[test]
 fn views_equal_pillow_and_torch() {
     let reference: Reference = serde_json::from_value(json("views.json")).expect("views.json");
@@ -55,11 +68,12 @@ fn views_equal_pillow_and_torch() {
         assert_eq!((found.width, found.height), (file.width, file.height), "{name}");
 
         let (x_scale, y_scale) = (file.resized_width / file.width as f32, file.resized_height / file.height as f32);
-        let corners: Vec<f32> = found.windows.iter().flat_map(|w| [w.x * x_scale, w.y * y_scale]).collect();
+        let corners: Vec<f32> = found.crop_rects.iter().flat_map(|w| [w.x * x_scale, w.y * y_scale]).collect();
         assert_close(&corners, file.windows.as_flattened(), 0.02, &format!("{name}: windows"));
 
         let plane = SIDE * SIDE;
-        let pixels = found.pixels();
+        let pixels = shipped_pixels(&found);
+        assert!(pixels == found.pixels(SIDE as u32), "{name}: training has other pixels");
         let samples: Vec<f32> = (0..=PLAN.crops)
             .flat_map(|view| reference.positions_yx[view].iter().map(move |position| (view, position)))
             .flat_map(|(view, [y, x])| (0..3).map(move |channel| (view * 3 + channel) * plane + y * SIDE + x))
@@ -95,8 +109,8 @@ fn the_longest_panorama_scores_without_its_four_gigapixels() {
     for (width, height) in [(16_384, 1), (1, 16_384)] {
         let image = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([(x + y) as u8, 0, 255]));
         let views = views(&image, PLAN).expect("it fits the limits");
-        assert_eq!(views.pixels().len(), 16 * 3 * SIDE * SIDE);
-        let last = views.windows[14];
+        assert_eq!(views.pixels(32).len(), 16 * 3 * SIDE * SIDE);
+        let last = views.crop_rects[14];
         assert!(last.x + last.width <= width as f32 + 0.01 && last.y + last.height <= height as f32 + 0.01, "{last:?}");
     }
 }
@@ -279,7 +293,7 @@ pub fn lab_tiff() -> Vec<u8> {
 #[test]
 fn a_tiff_file_of_another_kind_is_named() {
     let error = decode(&lab_tiff()).expect_err("CIELab is not read").to_string();
-    assert!(error.starts_with("a TIFF file of a kind that is not read (") && error.contains("Lab"), "{error}");
+    assert!(error.starts_with("this kind of TIFF file is not supported (") && error.contains("Lab"), "{error}");
 }
 
 #[test]
@@ -366,8 +380,8 @@ fn pixels_that_were_kept_give_the_same_views() {
         let enlarged = Enlarged::new(&image);
         let kept = Enlarged::from_pixels(enlarged.pixels(), image.width(), image.height()).expect("all pixels");
         let (expected, found) = (views(&image, PLAN).expect("views"), kept.views(PLAN).expect("views"));
-        assert!(expected.pixels() == found.pixels(), "{name}: other pixels");
-        assert_eq!(expected.windows, found.windows, "{name}");
+        assert!(expected.pixels(32) == found.pixels(32), "{name}: other pixels");
+        assert_eq!(expected.crop_rects, found.crop_rects, "{name}");
         assert_eq!((found.width, found.height), image.dimensions(), "{name}");
         let short = &enlarged.pixels()[1..];
         assert!(Enlarged::from_pixels(short, image.width(), image.height()).is_none(), "{name}: a pixel is missing");
@@ -379,7 +393,7 @@ fn windows_are_counted_on_the_enlarged_image() {
     // torch: (length - 224) // stride + 1 in both directions, of 512 x 768, 513 x 777, 1100 x 520, 512 x 153,600.
     let cases = [((200, 300), 10 * 18), ((513, 777), 10 * 18), ((1100, 520), 19 * 7), ((20, 6000), 7 * 3196)];
     for ((width, height), count) in cases {
-        assert_eq!(window_count(width, height, 224), count, "{width} × {height}");
+        assert_eq!(crop_positions(width, height, 224), count, "{width} × {height}");
     }
 }
 
@@ -388,18 +402,17 @@ fn chosen_windows_are_places_in_the_grid_of_the_mirror_image() {
     for name in SHAPES {
         let image = decode(&read(&fixture("images").join(name))).expect("an image");
         let source = Enlarged::new(&image);
-        let count = source.window_count(PLAN.side);
+        let count = source.crop_positions(PLAN.side);
         let plan = ViewPlan { crops: 15, ..PLAN };
         let windows: Vec<u64> = (0..15).map(|i| count / 15 * i).collect();
-        let mut found = vec![0.0; plan.pixel_count()];
-        source.fill(plan, &windows, Mirror::No, &mut found);
-        assert!(found == views(&image, plan).expect("views").pixels(), "{name}: the windows that are laid down");
+        let found = source.views_at(plan, &windows, Mirror::No).pixels(PLAN.side);
+        assert!(found == views(&image, plan).expect("views").pixels(PLAN.side), "{name}: evenly spaced crops");
 
-        source.fill(plan, &windows, Mirror::LeftRight, &mut found);
+        let found = source.views_at(plan, &windows, Mirror::LeftRight).pixels(PLAN.side);
         // The image is enlarged first, as in IPCE; one that is kept small stands for both.
         let (width, height) = kept_size(image.width(), image.height());
         let large = image::RgbImage::from_raw(width, height, source.pixels().to_vec()).expect("all pixels");
-        let expected = views(&image::imageops::flip_horizontal(&large), plan).expect("views").pixels();
+        let expected = views(&image::imageops::flip_horizontal(&large), plan).expect("views").pixels(PLAN.side);
         let whole = 3 * SIDE * SIDE;
         let is_lazy = width.min(height) < 512;
         // Made pixel by pixel, a mirrored image differs where a value lies between two levels.

@@ -1,4 +1,4 @@
-//! The device of this build, opened once.
+//! Opens the device of this build.
 
 use burn::tensor::Device;
 use tsp_mgs_core::scorer::Scorer;
@@ -7,19 +7,19 @@ use wasm_bindgen::JsError;
 #[cfg(not(any(feature = "webgpu", feature = "cpu")))]
 compile_error!("enable the feature `webgpu` or `cpu`");
 
-/// What this module computes with.
+/// The kind of device that this module uses.
 #[cfg(feature = "webgpu")]
 pub const BACKEND: &str = "webgpu";
-/// What this module computes with.
+/// The kind of device that this module uses.
 #[cfg(not(feature = "webgpu"))]
 pub const BACKEND: &str = "cpu";
 
-/// Opens WebGPU, asynchronously, as browsers demand.
+/// Opens WebGPU once. Browsers allow this only asynchronously. Returns the device and its name.
 #[cfg(feature = "webgpu")]
 pub async fn open() -> Result<(Device, String), JsError> {
     use std::cell::OnceCell;
 
-    /// Commands that are sent to the GPU together (burn's advice for browsers is 32 to 64).
+    /// The number of commands that are submitted to the GPU together. Burn recommends 32 to 64 for browsers.
     const TASKS: usize = 32;
     thread_local! {
         static OPENED: OnceCell<(Device, String)> = const { OnceCell::new() };
@@ -27,7 +27,7 @@ pub async fn open() -> Result<(Device, String), JsError> {
     if let Some(opened) = OPENED.with(|opened| opened.get().cloned()) {
         return Ok(opened);
     }
-    // A program that links this crate as a library, such as its tests, does not run the start function.
+    // Programs that link this crate as a library, such as its tests, do not run the start function.
     crate::constructors::run();
     let (device, setup) = Device::wgpu_options()
         .tasks_max(TASKS)
@@ -39,19 +39,19 @@ pub async fn open() -> Result<(Device, String), JsError> {
     Ok(OPENED.with(|opened| opened.get_or_init(|| (device, name)).clone()))
 }
 
-/// The CPU is always there.
+/// Returns the CPU, which is always available, and its name.
 #[cfg(not(feature = "webgpu"))]
 pub async fn open() -> Result<(Device, String), JsError> {
     Ok((Device::flex(), BACKEND.to_owned()))
 }
 
-/// Compiles all kernels, so that a score waits for none.
+/// Compiles all kernels before the first score.
 #[cfg(feature = "webgpu")]
 pub fn prepare(scorer: &mut Scorer) -> Result<(), JsError> {
     Ok(scorer.prepare()?)
 }
 
-/// The CPU's are compiled.
+/// Does nothing: kernels for the CPU are compiled already.
 #[cfg(not(feature = "webgpu"))]
 pub fn prepare(_: &mut Scorer) -> Result<(), JsError> {
     Ok(())

@@ -1,4 +1,4 @@
-//! Downloads, with progress.
+//! Downloads files and reports progress.
 
 use js_sys::{Promise, Reflect, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -7,12 +7,12 @@ use web_sys::{ReadableStreamDefaultReader, Response, Url};
 
 #[wasm_bindgen]
 extern "C" {
-    /// The same in a page and in a worker, where there is no `window`.
+    /// The global function `fetch`, of a page or a worker. A worker has no `window`.
     #[wasm_bindgen(js_name = fetch)]
     fn global_fetch(url: &str) -> Promise;
 }
 
-/// Downloads a file; `report` hears how many bytes have come so far.
+/// Downloads a file. `report` is called with the number of bytes received so far.
 pub async fn bytes(url: &str, report: impl Fn(usize)) -> Result<Vec<u8>, JsError> {
     let failed = |error: &JsValue| {
         let reason = error.dyn_ref::<js_sys::Error>().map_or_else(String::new, |error| error.message().into());
@@ -45,7 +45,7 @@ pub async fn bytes(url: &str, report: impl Fn(usize)) -> Result<Vec<u8>, JsError
     }
 }
 
-/// The address of a file beside another.
+/// The URL of a file in the same folder as `url`.
 pub fn beside(url: &str, name: &str) -> Result<String, JsError> {
     let base = js_sys::global();
     let base = Reflect::get(&base, &"location".into()).and_then(|location| Reflect::get(&location, &"href".into()));

@@ -1,4 +1,4 @@
-//! TSP-MGS in the browser: a thin skin over `tsp-mgs-core`. It translates types and nothing else.
+//! TSP-MGS in the browser: the JavaScript interface of `tsp-mgs-core`. It only converts types.
 
 #![recursion_limit = "256"]
 
@@ -8,7 +8,7 @@ mod fetch;
 
 use std::cell::RefCell;
 
-use burn::tensor::Tensor;
+use burn::tensor::{TensorData, Transaction};
 use js_sys::{Function, Promise, Uint8Array};
 use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
@@ -22,19 +22,25 @@ use tsp_mgs_core::selfcheck;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-/// Runs of the self-check: a wrong kernel can come with the second call, when it was first tuned.
+/// The number of runs of the self-check. A kernel that is tuned in the first run can be wrong from the second run on.
 const SELF_CHECK_RUNS: usize = 3;
 
-/// Runs constructors and makes panics readable in the console. A panic also ends this module; replace its worker then.
+/// Runs constructors, and shows panics in the console. After a panic the module cannot be used any more: its worker must be
+/// replaced.
 #[wasm_bindgen(start)]
 fn start() {
     constructors::run();
     console_error_panic_hook::set_once();
-    // burn reports a shader that the browser rejects by a log record alone.
+    // Burn reports a shader that the browser rejects only as a log record.
     let _ = console_log::init_with_level(log::Level::Warn);
 }
 
-/// A model ready to score images.
+/// A loaded model that scores images.
+///
+/// ```js
+/// const scorer = await Scorer.load("model/model.json");
+/// const { perception, alignment } = await scorer.score(bytes, "a cat on a sofa");
+/// ```
 #[wasm_bindgen]
 pub struct Scorer {
     inner: RefCell<scorer::Scorer>,
@@ -60,8 +66,10 @@ struct Info<'a> {
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ crops?: number, isHashed?: boolean, onProgress?: (loadedBytes: number, totalBytes: number) => void }`; what a
-    /// function gives `isHashed` when each file's SHA-256 was compared already, as a browser does several times faster.
+    /// `{ crops?: number, isHashed?: boolean, onProgress?: (loadedBytes: number, totalBytes: number) => void }`.
+    ///
+    /// With `isHashed`, the SHA-256 of files that a function returns is not checked. The caller must have checked it; the browser's
+    /// own SHA-256 is several times faster. `onProgress` is called only for downloads from a URL.
     pub type LoadOptions;
     #[wasm_bindgen(method, getter)]
     fn crops(this: &LoadOptions) -> Option<f64>;
@@ -73,11 +81,11 @@ extern "C" {
 
 #[wasm_bindgen]
 impl Scorer {
-    /// Loads a model bundle: from the URL of its `model.json`, or from a function that is asked for each file
-    /// by its name, one after the other, and gives a `Uint8Array` or a promise of one.
+    /// Loads a model bundle. `source` is the URL of its `model.json`, or a function. The function is called with the name of each
+    /// file, one after the other, and returns a `Uint8Array` or a promise of one.
     ///
     /// # Errors
-    /// Rejects with an `Error` that names the file and what is wrong with it, or with what the function threw.
+    /// Rejects with an `Error` that names the file and the problem, or with the error that the function threw.
     pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, JsValue> {
         let on_progress = options.as_ref().and_then(LoadOptions::on_progress);
         let (bundle, hash) = match source.as_string() {
@@ -88,7 +96,7 @@ impl Scorer {
         let mut tasks: Vec<Options> = bundle.manifest.tasks.values().cloned().collect();
         if let Some(crops) = options.as_ref().and_then(LoadOptions::crops) {
             for options in &mut tasks {
-                options.crops = crops as usize; // saturates: no number of crops is that large
+                options.crops = crops as usize; // saturates at a number that is rejected
             }
         }
         let mut inner = scorer::Scorer::load(
@@ -101,21 +109,22 @@ impl Scorer {
         .map_err(JsError::from)?;
         device::prepare(&mut inner)?;
         let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
-        let run = Run::new(&inner, name, label, bundle.manifest.warning);
-        let crops = inner.tasks()[0].crops; // A scorer has a task, and all have the same number.
+        let run = inner.run(name, label, bundle.manifest.warning);
+        let crops = run.crops();
         Ok(Self { inner: RefCell::new(inner), run, crops, dtype: bundle.manifest.dtype })
     }
 
-    /// Runs a small known model three times and compares its numbers with the right ones.
+    /// Runs a small known model three times and compares its features with the expected ones.
     ///
     /// # Errors
-    /// Rejects when they differ: then nothing that this device computes can be trusted.
+    /// Rejects if they differ. Then the device must not be used.
     #[wasm_bindgen(js_name = selfCheck)]
     pub async fn self_check() -> Result<(), JsError> {
         let (device, name) = device::open().await?;
         let model = selfcheck::model(&device);
         for run in 1..=SELF_CHECK_RUNS {
-            let difference = selfcheck::difference(&read(selfcheck::run(&model, &device)).await?);
+            let features = read(Transaction::default().register(selfcheck::run(&model, &device))).await?;
+            let difference = selfcheck::difference(features[0].as_slice().unwrap_or_default());
             if difference > selfcheck::TOLERANCE {
                 return Err(JsError::new(&format!(
                     "{name} computes wrong numbers: run {run} of a known model is off by {difference:.3}"
@@ -125,10 +134,10 @@ impl Scorer {
         Ok(())
     }
 
-    /// What was loaded, and where it runs.
+    /// Describes the model and the device.
     ///
     /// # Errors
-    /// Never: a plain object can always be made of it.
+    /// None in practice: the description can always be converted to an object.
     pub fn info(&self) -> Result<JsValue, JsError> {
         let Run { device, model, warning, .. } = &self.run;
         to_js(&Info {
@@ -144,15 +153,17 @@ impl Scorer {
         })
     }
 
-    /// Scores an encoded image (the bytes of a PNG, JPEG, WebP, GIF, BMP or TIFF file). Without a
-    /// prompt the image's own metadata is asked for one. `crops` is the number of patches that each task looks at in
-    /// this call; without it, the number that the model was loaded with. Calls may overlap.
+    /// Scores an image, given as the bytes of a PNG, JPEG, WebP, GIF, BMP or TIFF file. Without `prompt`, the prompt is read from
+    /// the metadata of the image. `crops` is the number of crops of each task in this call; without it, the number that the
+    /// model was loaded with. Several calls can run at the same time.
     ///
     /// # Errors
-    /// Rejects with an `Error` that says what is wrong with the image or with `crops`.
+    /// Rejects with an `Error` that describes the problem with the image or with `crops`.
     pub async fn score(&self, image: Vec<u8>, prompt: Option<String>, crops: Option<f64>) -> Result<JsValue, JsError> {
-        // Another call may have set its own. A float saturates: no number of crops is that large.
-        self.inner.borrow_mut().set_crops(crops.map_or(self.crops, |crops| crops as usize))?;
+        // A large number saturates, and is rejected.
+        let crops = crops.map_or(self.crops, |crops| crops as usize);
+        // Another call may have set another number.
+        self.inner.borrow_mut().set_crops(crops)?;
         let prompt = match prompt {
             Some(text) => Some(FoundPrompt { text, source: "argument" }),
             None => {
@@ -166,10 +177,10 @@ impl Scorer {
             views(&pixels, plan)?
         };
         let text = prompt.as_ref().map(|prompt| prompt.text.as_str());
-        // The borrow ends before the wait, so that calls may overlap.
-        let (numbers, layout) = self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: text }])?;
-        let run = self.run.with_crops_of(&self.inner.borrow());
-        let mut score = layout.scores(&read(numbers).await?)?.remove(0);
+        // The borrow ends before the wait, so another call can start.
+        let pending = self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: text }])?;
+        let run = self.run.with_crops(crops);
+        let mut score = pending.scores(&read(pending.transaction()).await?)?.remove(0);
         for task in [&mut score.perception, &mut score.alignment].into_iter().flatten() {
             spans_in_utf16(task, text.unwrap_or_default());
         }
@@ -187,7 +198,7 @@ async fn fetch_bundle(url: &str, on_progress: Option<&Function>) -> Result<(Load
         let url = fetch::beside(url, &shard.name)?;
         let report = |bytes: usize| {
             if let Some(on_progress) = on_progress {
-                // A callback that throws does not stop the download.
+                // An exception in the callback does not stop the download.
                 let _ = on_progress.call2(&JsValue::NULL, &((loaded + bytes) as f64).into(), &(total as f64).into());
             }
         };
@@ -218,13 +229,12 @@ async fn read_bundle(source: JsValue, is_hashed: bool) -> Result<(LoadedBundle, 
     Ok((reader.finish().map_err(JsError::from)?, sha256(&manifest)))
 }
 
-async fn read(numbers: Tensor<1>) -> Result<Vec<f32>, JsError> {
-    let failed = |error: &dyn std::fmt::Display| JsError::new(&format!("the device failed: {error}"));
-    let data = numbers.into_data_async().await.map_err(|error| failed(&error))?;
-    data.try_to_vec::<f32>().map_err(|error| failed(&error))
+/// Reads tensors back from the device.
+async fn read(transaction: Transaction) -> Result<Vec<TensorData>, JsError> {
+    transaction.execute_async().await.map_err(|error| JsError::new(&format!("the device failed: {error}")))
 }
 
-/// JavaScript counts UTF-16 code units where core counts characters.
+/// Converts the positions of words from characters to UTF-16 code units, which JavaScript counts.
 fn spans_in_utf16(task: &mut TaskScore, prompt: &str) {
     let units: Vec<usize> = std::iter::once(0)
         .chain(prompt.chars().scan(0, |units, c| {

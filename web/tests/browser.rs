@@ -1,4 +1,4 @@
-//! The wasm interface in a real browser, in a worker as on the page; once for each backend.
+//! Tests of the wasm interface in a browser, in a worker as on the page. They run once for each backend.
 
 #![cfg(target_arch = "wasm32")]
 #![recursion_limit = "256"]
@@ -24,9 +24,9 @@ wasm_bindgen_test_configure!(run_in_dedicated_worker);
 const TOKENS: &str = include_str!("../../tests/fixtures/tokens.json");
 const ROCKET: &[u8] = include_bytes!("../../www/samples/rocket.png");
 
-/// A wrong kernel can come with a later call, when it was first tuned.
+/// The number of calls. A kernel that is tuned in the first call can be wrong from the second call on.
 const CALLS: usize = 3;
-/// On the 0 to 5 scale.
+/// The tolerance on the scale of 0 to 5.
 const TOLERANCE: f64 = if cfg!(feature = "webgpu") { 2e-3 } else { 1e-3 };
 
 #[wasm_bindgen(inline_js = r#"
@@ -42,12 +42,12 @@ if (self.GPUAdapter) {
 export function gpuErrors() { return errors; }
 "#)]
 extern "C" {
-    /// What WebGPU found invalid so far.
+    /// The validation errors that WebGPU reported so far.
     #[wasm_bindgen(js_name = gpuErrors)]
     fn gpu_errors() -> Vec<String>;
 }
 
-/// The seeded weights as the files of a bundle, made once for all that they score.
+/// The shards of a bundle with pseudorandom weights, made once for several manifests.
 struct Bundle {
     shards: Vec<Vec<u8>>,
 }
@@ -57,7 +57,7 @@ impl Bundle {
         Self { shards: shards() }
     }
 
-    /// The files with a manifest that asks for these options.
+    /// The files of a bundle with these tasks.
     fn scoring(&self, tasks: &[Options]) -> Files {
         let manifest = manifest(&self.shards, tasks);
         let names = manifest.shards.iter().map(|shard| shard.name.clone());
@@ -69,13 +69,13 @@ impl Bundle {
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// What [`Scorer::load`] asks for each file.
+/// The function that [`Scorer::load`] calls for each file.
 fn reader(files: Files) -> JsValue {
     let read = move |name: String| files.get(&name).map(|bytes| Uint8Array::from(bytes.as_slice()));
     Closure::<dyn Fn(String) -> Option<Uint8Array>>::new(read).into_js_value()
 }
 
-/// The bundle that scores both tasks as the paper's best models do.
+/// A bundle that scores both tasks with the options of the paper's best models.
 fn bundle() -> Files {
     Bundle::new().scoring(&[Task::Perception, Task::Alignment].map(Options::default_for))
 }
@@ -109,7 +109,7 @@ async fn score(scorer: &Scorer, image: &[u8], prompt: Option<&str>) -> Result<Va
     Ok(serde_wasm_bindgen::from_value(score).expect("a plain object"))
 }
 
-/// Scores a case and compares every part with the reference's.
+/// Scores a case and compares all parts of the score with the reference.
 async fn assert_case(scorer: &Scorer, case: &Case) {
     let found = score(scorer, image(case), Some(&case.prompt)).await.expect("a score");
     case.assert(&found[task_name(case)], TOLERANCE);
@@ -122,7 +122,7 @@ fn task_name(case: &Case) -> &'static str {
     }
 }
 
-/// As few cases as show all that `cases` show; the dearest go first.
+/// Removes cases whose options all appear in other cases. The most expensive ones are removed first.
 fn few(mut cases: Vec<Case>) -> Vec<Case> {
     cases.sort_by_key(Case::views);
     for i in (0..cases.len()).rev() {
@@ -158,7 +158,7 @@ async fn three_calls_in_a_row_equal_the_reference() {
 
 #[wasm_bindgen_test]
 async fn every_value_of_every_option_equals_the_reference() {
-    // An emulated GPU would need minutes for all of them.
+    // An emulated GPU would take minutes for all cases.
     let cases = if cfg!(feature = "webgpu") { few(Case::all()) } else { Case::all() };
     let shown: BTreeSet<_> = cases.iter().flat_map(Case::shows).collect();
     assert_eq!(shown, every_choice());

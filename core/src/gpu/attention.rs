@@ -1,22 +1,22 @@
-//! Attention in one pass: a unit keeps a query and its weighted mean of values in registers, and goes through the keys once.
+//! Attention in one pass over the keys. A unit keeps its query and the weighted sum of values in registers.
 //!
-//! Reference: online softmax (Milakov & Gimelshein 2018, arXiv 1805.02867): the largest similarity so far is subtracted before
-//! exponentials are taken, and what was summed is scaled when a larger one comes.
+//! Reference: online softmax (Milakov & Gimelshein 2018, arXiv 1805.02867). The largest similarity so far is subtracted before
+//! exponentials are computed. When a larger one is found, the sums so far are rescaled.
 
 use cubecl::prelude::*;
 
-use super::{Adapter, Line, PER_LINE};
+use super::grid::{Adapter, LANES, Vec4};
 use crate::transformer::Attention;
 
-/// Queries of a workgroup, of a unit each.
+/// Queries of a workgroup. Each unit has one.
 const QUERIES: usize = 64;
-/// Keys and values that a card's workgroup keeps in its memory at a time: 16 kB for the widest head.
+/// Keys and values that a card's workgroup holds in shared memory at a time: 16 kB for the widest head.
 const KEYS: usize = 16;
-/// Keys that a unit compares its query with before it takes exponentials.
-const TOGETHER: usize = 4;
-/// Numbers of the widest head that [`KEYS`] of fit into 16 kB.
+/// Keys that a unit compares its query with before it computes exponentials.
+const KEYS_OF_A_STEP: usize = 4;
+/// The largest supported head width: with it, [`KEYS`] keys and values take 16 kB.
 pub(super) const WIDEST_HEAD: usize = 128;
-/// Below any similarity, and so much that its exponential is zero; an infinity is nothing that WGSL promises.
+/// Below all similarities, with an exponential of zero. WGSL does not guarantee infinities.
 const LOWEST: f32 = -1e30;
 
 /// Sizes of attention.
@@ -28,7 +28,7 @@ pub(super) struct Sizes {
     pub head_width: usize,
 }
 
-/// Queues softmax(queries · keysᵀ / √head_width) · values of each head.
+/// Queues `softmax(queries · keysᵀ / √head_width) · values` of each head.
 ///
 /// # Shapes
 /// - `qkv`: `[batch, tokens, 3 · heads · head_width]`
@@ -44,8 +44,8 @@ pub(super) fn launch(
     let Sizes { batch, tokens, heads, head_width } = sizes;
     let count = CubeCount::Static(tokens.div_ceil(QUERIES) as u32, heads as u32, batch as u32);
     let scale = (head_width as f32).sqrt().recip();
-    #[expect(unsafe_code, reason = "a kernel without checks of its own")]
-    // SAFETY: the last token is read instead of one past it, and only tokens that there are are written; all loops end.
+    #[expect(unsafe_code, reason = "the kernel is compiled without bounds checks")]
+    // SAFETY: reads are clamped to the last token, and only existing tokens are written. All loops end.
     unsafe {
         attention::launch_unchecked(
             client,
@@ -56,18 +56,18 @@ pub(super) fn launch(
             tokens,
             heads,
             scale,
-            head_width / PER_LINE,
+            head_width / LANES,
             order == Attention::Causal,
             adapter == Adapter::Card,
         );
     }
 }
 
-/// `width` counts lines of a head.
+/// `width` counts vectors of a head.
 #[cube(launch_unchecked)]
 fn attention(
-    qkv: &[Line],
-    out: &mut [Line],
+    qkv: &[Vec4],
+    out: &mut [Vec4],
     tokens: usize,
     heads: usize,
     scale: f32,
@@ -78,19 +78,19 @@ fn attention(
     let unit = UNIT_POS_X as usize;
     let query = CUBE_POS_X as usize * QUERIES + unit;
     let head = CUBE_POS_Y as usize;
-    let row_lines = 3 * heads * width;
+    let row_vectors = 3 * heads * width;
     let first_row = CUBE_POS_Z as usize * tokens;
-    let queries = first_row * row_lines + head * width;
+    let queries = first_row * row_vectors + head * width;
     let keys = queries + heads * width;
     let values = keys + heads * width;
 
-    let own = queries + min(query, tokens - 1) * row_lines;
-    let mut own_query = Array::<Line>::new(width);
-    let mut sums = Array::<Line>::new(width);
+    let own = queries + min(query, tokens - 1) * row_vectors;
+    let mut own_query = Array::<Vec4>::new(width);
+    let mut sums = Array::<Vec4>::new(width);
     #[unroll]
-    for line in 0..width {
-        own_query[line] = qkv[own + line] * Vector::broadcast(scale);
-        sums[line] = Vector::broadcast(0.0);
+    for vector in 0..width {
+        own_query[vector] = qkv[own + vector] * Vector::broadcast(scale);
+        sums[vector] = Vector::broadcast(0.0);
     }
     let mut largest = LOWEST.runtime();
     let mut total = 0.0f32;
@@ -99,44 +99,55 @@ fn attention(
     if comptime![is_causal] {
         end = min(tokens, (CUBE_POS_X as usize + 1) * QUERIES);
     }
-    let room = comptime![if is_card { KEYS * width } else { 1 }];
-    let mut near_keys = Shared::<[Line]>::new_slice(room);
-    let mut near_values = Shared::<[Line]>::new_slice(room);
+    let length = comptime![if is_card { KEYS * width } else { 1 }];
+    let mut shared_keys = Shared::<[Vec4]>::new_slice(length);
+    let mut shared_values = Shared::<[Vec4]>::new_slice(length);
 
     for block in 0..end.div_ceil(KEYS) {
         let first = block * KEYS;
         if comptime![is_card] {
-            sync_cube(); // the block before is done with
+            sync_cube(); // all units have read the previous block
             #[unroll]
             for turn in 0..comptime![(KEYS * width).div_ceil(QUERIES)] {
                 let place = turn * QUERIES + unit;
                 if place < KEYS * width {
-                    let from = min(first + place / width, tokens - 1) * row_lines + place % width;
-                    near_keys[place] = qkv[keys + from];
-                    near_values[place] = qkv[values + from];
+                    let from = min(first + place / width, tokens - 1) * row_vectors + place % width;
+                    shared_keys[place] = qkv[keys + from];
+                    shared_values[place] = qkv[values + from];
                 }
             }
             sync_cube();
         }
-        for part in 0..KEYS / TOGETHER {
-            let key = first + part * TOGETHER;
-            let mut similarities = Array::<f32>::new(TOGETHER);
+        for part in 0..KEYS / KEYS_OF_A_STEP {
+            let key = first + part * KEYS_OF_A_STEP;
+            let mut similarities = Array::<f32>::new(KEYS_OF_A_STEP);
             let mut now = largest;
             #[unroll]
-            for i in 0..TOGETHER {
+            for i in 0..KEYS_OF_A_STEP {
                 let mut products = own_query[0]
-                    * line_of(qkv, &near_keys, keys, key + i, first, tokens, row_lines, 0usize, width, is_card);
+                    * vector_of(qkv, &shared_keys, keys, key + i, first, tokens, row_vectors, 0usize, width, is_card);
                 #[unroll]
-                for line in 1..width {
-                    products += own_query[line]
-                        * line_of(qkv, &near_keys, keys, key + i, first, tokens, row_lines, line, width, is_card);
+                for vector in 1..width {
+                    products += own_query[vector]
+                        * vector_of(
+                            qkv,
+                            &shared_keys,
+                            keys,
+                            key + i,
+                            first,
+                            tokens,
+                            row_vectors,
+                            vector,
+                            width,
+                            is_card,
+                        );
                 }
                 let similarity = products.extract(0usize)
                     + products.extract(1usize)
                     + products.extract(2usize)
                     + products.extract(3usize);
                 similarities[i] = similarity;
-                if is_seen(key + i, query, tokens, is_causal) {
+                if is_attended(key + i, query, tokens, is_causal) {
                     now = max(now, similarity);
                 }
             }
@@ -144,20 +155,31 @@ fn attention(
             largest = now;
             total *= shrink;
             #[unroll]
-            for line in 0..width {
-                sums[line] *= Vector::broadcast(shrink);
+            for vector in 0..width {
+                sums[vector] *= Vector::broadcast(shrink);
             }
             #[unroll]
-            for i in 0..TOGETHER {
+            for i in 0..KEYS_OF_A_STEP {
                 let mut weight = 0.0f32;
-                if is_seen(key + i, query, tokens, is_causal) {
+                if is_attended(key + i, query, tokens, is_causal) {
                     weight = f32::exp(similarities[i] - largest);
                 }
                 total += weight;
                 #[unroll]
-                for line in 0..width {
-                    sums[line] += Vector::broadcast(weight)
-                        * line_of(qkv, &near_values, values, key + i, first, tokens, row_lines, line, width, is_card);
+                for vector in 0..width {
+                    sums[vector] += Vector::broadcast(weight)
+                        * vector_of(
+                            qkv,
+                            &shared_values,
+                            values,
+                            key + i,
+                            first,
+                            tokens,
+                            row_vectors,
+                            vector,
+                            width,
+                            is_card,
+                        );
                 }
             }
         }
@@ -166,38 +188,38 @@ fn attention(
     if query < tokens {
         let place = (first_row + query) * heads * width + head * width;
         #[unroll]
-        for line in 0..width {
-            out[place + line] = sums[line] / Vector::broadcast(total);
+        for vector in 0..width {
+            out[place + vector] = sums[vector] / Vector::broadcast(total);
         }
     }
 }
 
 #[cube]
-fn is_seen(key: usize, query: usize, tokens: usize, #[comptime] is_causal: bool) -> bool {
-    let mut is_seen = key < tokens;
+fn is_attended(key: usize, query: usize, tokens: usize, #[comptime] is_causal: bool) -> bool {
+    let mut is_attended = key < tokens;
     if comptime![is_causal] {
-        is_seen = key < tokens && key <= query;
+        is_attended = key < tokens && key <= query;
     }
-    is_seen
+    is_attended
 }
 
-/// A line of a key or value: from workgroup memory, or from where all of them start.
+/// A vector of a key or value: from shared memory on a card, else from the buffer, where keys or values start at `all`.
 #[cube]
-fn line_of(
-    qkv: &[Line],
-    near: &Shared<[Line]>,
+fn vector_of(
+    qkv: &[Vec4],
+    shared: &Shared<[Vec4]>,
     all: usize,
     key: usize,
     first: usize,
     tokens: usize,
-    row_lines: usize,
-    #[comptime] line: usize,
+    row_vectors: usize,
+    #[comptime] vector: usize,
     #[comptime] width: usize,
     #[comptime] is_card: bool,
-) -> Line {
+) -> Vec4 {
     if comptime![is_card] {
-        near[(key - first) * width + line]
+        shared[(key - first) * width + vector]
     } else {
-        qkv[all + min(key, tokens - 1) * row_lines + line]
+        qkv[all + min(key, tokens - 1) * row_vectors + vector]
     }
 }

@@ -1,8 +1,8 @@
-//! What stands before a tower's first block: patches and texts become rows of its residual stream.
+//! Embeddings: from projected image tokens, and from text tokens, to rows of the residual stream.
 
 use cubecl::prelude::*;
 
-use super::{Line, PER_LINE, count_rows, row_of_group};
+use super::grid::{LANES, Vec4, count_rows, row_of_group};
 
 /// Units of a workgroup, side by side along a row.
 const UNITS: u32 = 64;
@@ -17,45 +17,47 @@ pub(super) struct Sizes {
 
 impl Sizes {
     fn count(self) -> CubeCount {
-        count_rows((self.width / PER_LINE).div_ceil(UNITS as usize), self.batch * self.tokens)
+        count_rows((self.width / LANES).div_ceil(UNITS as usize), self.batch * self.tokens)
     }
 }
 
-/// Queues class embedding or patch, plus position, for each token of each image.
+/// Queues the sum of token and position for each token of each image. The first token is the class embedding.
 ///
 /// # Shapes
-/// - `patches`: `[batch, tokens − 1, width]`
+/// - `projected`: `[batch, tokens − 1, width]`
 /// - `class`: `[width]`; `positions`: `[tokens, width]`
 /// - `out`: `[batch, tokens, width]`
-pub(super) fn launch_image(client: &Client, [patches, class, positions, out]: [BufferArg; 4], sizes: Sizes) {
-    let (rows, lines) = (sizes.batch * sizes.tokens, sizes.width / PER_LINE);
-    #[expect(unsafe_code, reason = "a kernel without checks of its own")]
-    // SAFETY: the kernel ends where there is no such row or line.
+pub(super) fn launch_image(client: &Client, [projected, class, positions, out]: [BufferArg; 4], sizes: Sizes) {
+    let (rows, vectors) = (sizes.batch * sizes.tokens, sizes.width / LANES);
+    #[expect(unsafe_code, reason = "the kernel is compiled without bounds checks")]
+    // SAFETY: the kernel returns if its row or vector does not exist. `Queue` checks the sizes.
     unsafe {
         image::launch_unchecked(
             client,
             sizes.count(),
             CubeDim::new_1d(UNITS),
-            patches,
+            projected,
             class,
             positions,
             out,
             rows,
             sizes.tokens,
-            lines,
+            vectors,
         );
     }
 }
 
-/// Queues the vocabulary's row of each token, plus its position.
+/// Queues the sum of the token embedding and the position of each token.
 ///
 /// # Shapes
-/// - `ids`: `[batch, tokens]`; `vocabulary`: `[ids, width]`; `positions`: `[at least tokens, width]`
+/// - `ids`: `[batch, tokens]`, each below `vocab_size`
+/// - `vocabulary`: `[vocab_size, width]`; `positions`: `[context_length, width]`, at least `tokens` rows
 /// - `out`: `[batch, tokens, width]`
 pub(super) fn launch_text(client: &Client, ids: BufferArg, [vocabulary, positions, out]: [BufferArg; 3], sizes: Sizes) {
-    let (rows, lines) = (sizes.batch * sizes.tokens, sizes.width / PER_LINE);
-    #[expect(unsafe_code, reason = "a kernel without checks of its own")]
-    // SAFETY: the kernel ends where there is no such row or line; ids are below the vocabulary's length.
+    let (rows, vectors) = (sizes.batch * sizes.tokens, sizes.width / LANES);
+    #[expect(unsafe_code, reason = "the kernel is compiled without bounds checks")]
+    // SAFETY: the kernel returns if its row or vector does not exist. `Queue` checks the sizes, and `ClipEncoder` checks
+    // that ids are in the vocabulary.
     unsafe {
         text::launch_unchecked(
             client,
@@ -67,49 +69,50 @@ pub(super) fn launch_text(client: &Client, ids: BufferArg, [vocabulary, position
             out,
             rows,
             sizes.tokens,
-            lines,
+            vectors,
         );
     }
 }
 
 #[cube(launch_unchecked)]
 fn image(
-    patches: &[Line],
-    class: &[Line],
-    positions: &[Line],
-    out: &mut [Line],
+    projected: &[Vec4],
+    class: &[Vec4],
+    positions: &[Vec4],
+    out: &mut [Vec4],
     rows: usize,
     tokens: usize,
-    lines: usize,
+    vectors: usize,
 ) {
     let row = row_of_group();
-    let line = CUBE_POS_X as usize * CUBE_DIM_X as usize + UNIT_POS_X as usize;
-    if row >= rows || line >= lines {
+    let vector = CUBE_POS_X as usize * CUBE_DIM_X as usize + UNIT_POS_X as usize;
+    if row >= rows || vector >= vectors {
         terminate!();
     }
     let (image, token) = (row / tokens, row % tokens);
-    let position = positions[token * lines + line];
+    let position = positions[token * vectors + vector];
     if token == 0 {
-        out[row * lines + line] = class[line] + position;
+        out[row * vectors + vector] = class[vector] + position;
     } else {
-        out[row * lines + line] = patches[(image * (tokens - 1) + token - 1) * lines + line] + position;
+        out[row * vectors + vector] = projected[(image * (tokens - 1) + token - 1) * vectors + vector] + position;
     }
 }
 
 #[cube(launch_unchecked)]
 fn text(
     ids: &[i32],
-    vocabulary: &[Line],
-    positions: &[Line],
-    out: &mut [Line],
+    vocabulary: &[Vec4],
+    positions: &[Vec4],
+    out: &mut [Vec4],
     rows: usize,
     tokens: usize,
-    lines: usize,
+    vectors: usize,
 ) {
     let row = row_of_group();
-    let line = CUBE_POS_X as usize * CUBE_DIM_X as usize + UNIT_POS_X as usize;
-    if row >= rows || line >= lines {
+    let vector = CUBE_POS_X as usize * CUBE_DIM_X as usize + UNIT_POS_X as usize;
+    if row >= rows || vector >= vectors {
         terminate!();
     }
-    out[row * lines + line] = vocabulary[ids[row] as usize * lines + line] + positions[(row % tokens) * lines + line];
+    out[row * vectors + vector] =
+        vocabulary[ids[row] as usize * vectors + vector] + positions[(row % tokens) * vectors + vector];
 }

@@ -1,18 +1,18 @@
-//! Layer norms, and the sums of embeddings before the first one.
+//! Layer norms.
 
 use cubecl::prelude::*;
 
-use super::{Adapter, Line, PER_LINE, count_rows, row_of_group};
+use super::grid::{Adapter, LANES, Vec4, count_rows, row_of_group};
 use crate::transformer::LAYER_NORM_EPSILON;
 
 /// Units of a card that share a row.
 const UNITS: usize = 64;
-/// Rows of an emulated card's workgroup, of a unit each.
+/// Rows of a workgroup of an emulated adapter. Each unit has one.
 const EMULATED_ROWS: usize = 64;
 
-/// Where the rows of a norm come from and go to, as buffers.
+/// The buffers of a layer norm.
 pub(super) struct Operands {
-    /// Of each row as many numbers as `gamma` has, [`Sizes::apart`] numbers from the row before.
+    /// `rows` rows of `width` values, whose starts are [`Sizes::row_stride`] values apart.
     pub input: BufferArg,
     /// `[width]`
     pub gamma: BufferArg,
@@ -22,41 +22,41 @@ pub(super) struct Operands {
     pub out: BufferArg,
 }
 
-/// Sizes of a norm.
+/// The sizes of a layer norm.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
     pub rows: usize,
     pub width: usize,
-    /// From the start of a row of the input to the start of the next.
-    pub apart: usize,
+    /// The distance between the starts of two input rows.
+    pub row_stride: usize,
 }
 
-/// Queues `(row − mean) / deviation · gamma + beta` of each row.
+/// Queues `(row − mean) / √(variance + ε) · gamma + beta` of each row.
 pub(super) fn launch(client: &Client, adapter: Adapter, operands: Operands, sizes: Sizes) {
     let Operands { input, gamma, beta, out } = operands;
-    let (rows, lines, apart) = (sizes.rows, sizes.width / PER_LINE, sizes.apart / PER_LINE);
+    let (rows, vectors, row_stride) = (sizes.rows, sizes.width / LANES, sizes.row_stride / LANES);
     let (count, units) = match adapter {
         Adapter::Card => (count_rows(1, rows), UNITS),
         Adapter::Emulated => (CubeCount::Static(rows.div_ceil(EMULATED_ROWS) as u32, 1, 1), 1),
     };
     let dim = CubeDim::new_1d(if units == 1 { EMULATED_ROWS } else { units } as u32);
-    #[expect(unsafe_code, reason = "a kernel without checks of its own")]
-    // SAFETY: the last row is read instead of one past it, and only rows that there are are written; all loops end.
+    #[expect(unsafe_code, reason = "the kernel is compiled without bounds checks")]
+    // SAFETY: reads are clamped to the last row, and only existing rows are written. All loops end. `Queue` checks the sizes.
     unsafe {
-        norm::launch_unchecked(client, count, dim, input, gamma, beta, out, rows, lines, apart, units);
+        norm::launch_unchecked(client, count, dim, input, gamma, beta, out, rows, vectors, row_stride, units);
     }
 }
 
-/// `lines` and `apart` count lines; `units` share a row.
+/// `vectors` and `row_stride` count vectors. `units` units share a row.
 #[cube(launch_unchecked)]
 fn norm(
-    input: &[Line],
-    gamma: &[Line],
-    beta: &[Line],
-    out: &mut [Line],
+    input: &[Vec4],
+    gamma: &[Vec4],
+    beta: &[Vec4],
+    out: &mut [Vec4],
     rows: usize,
-    lines: usize,
-    apart: usize,
+    vectors: usize,
+    row_stride: usize,
     #[comptime] units: usize,
 ) {
     let mut row = ABSOLUTE_POS_X as usize;
@@ -65,25 +65,25 @@ fn norm(
         row = row_of_group();
         unit = UNIT_POS_X as usize;
     }
-    let start = min(row, rows - 1) * apart;
-    let turns = lines.div_ceil(units);
-    let width = (lines * PER_LINE) as f32;
+    let start = min(row, rows - 1) * row_stride;
+    let turns = vectors.div_ceil(units);
+    let width = (vectors * LANES) as f32;
 
-    // The mean first: a difference of two large sums would lose a small deviation.
+    // The mean is computed first: the difference of two large sums would lose a small variance.
     let mut sum = 0.0f32;
     for turn in 0..turns {
-        let line = turn * units + unit;
-        if line < lines {
-            sum += total(input[start + line]);
+        let vector = turn * units + unit;
+        if vector < vectors {
+            sum += total(input[start + vector]);
         }
     }
     let mean = shared_sum(sum, unit, units) / width;
 
     let mut squares = 0.0f32;
     for turn in 0..turns {
-        let line = turn * units + unit;
-        if line < lines {
-            let difference = input[start + line] - Vector::broadcast(mean);
+        let vector = turn * units + unit;
+        if vector < vectors {
+            let difference = input[start + vector] - Vector::broadcast(mean);
             squares += total(difference * difference);
         }
     }
@@ -92,21 +92,21 @@ fn norm(
     let scale = 1.0f32 / f32::sqrt(variance + LAYER_NORM_EPSILON as f32);
     if row < rows {
         for turn in 0..turns {
-            let line = turn * units + unit;
-            if line < lines {
-                let difference = input[start + line] - Vector::broadcast(mean);
-                out[row * lines + line] = difference * Vector::broadcast(scale) * gamma[line] + beta[line];
+            let vector = turn * units + unit;
+            if vector < vectors {
+                let difference = input[start + vector] - Vector::broadcast(mean);
+                out[row * vectors + vector] = difference * Vector::broadcast(scale) * gamma[vector] + beta[vector];
             }
         }
     }
 }
 
 #[cube]
-fn total(line: Line) -> f32 {
-    line.extract(0usize) + line.extract(1usize) + line.extract(2usize) + line.extract(3usize)
+fn total(vector: Vec4) -> f32 {
+    vector.extract(0usize) + vector.extract(1usize) + vector.extract(2usize) + vector.extract(3usize)
 }
 
-/// The sum of what the units of a row have.
+/// The sum of `own` over the units of a row.
 #[cube]
 fn shared_sum(own: f32, unit: usize, #[comptime] units: usize) -> f32 {
     let mut sum = own;

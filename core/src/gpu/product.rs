@@ -1,70 +1,71 @@
-//! Products of matrices with what comes after them: a bias, an activation, a sum with what stood in the result.
+//! Matrix products with a bias and an [`Epilogue`].
 //!
-//! Two kernels do the same. The one for cards cuts the result into tiles: 256 units bring a tile's share of both matrices into
-//! workgroup memory while they multiply the share before it, and each keeps its sums in registers. The one for emulated cards,
-//! which have neither that memory nor those registers, has each unit go through ten rows alone.
+//! There are two kernels. The kernel for cards splits the result into tiles of one workgroup each. The 256 units of a workgroup
+//! load a slice of both matrices into shared memory while they multiply the previous slice, and keep sums in registers. The
+//! kernel for emulated adapters has no shared memory: each unit computes ten rows.
 
 use cubecl::prelude::*;
 
-use super::{Adapter, Line, PER_LINE};
+use super::grid::{Adapter, LANES, Vec4};
 use crate::transformer::QUICK_GELU_SLOPE;
 
 /// Units of a workgroup along each side of its tile.
 const SIDE: usize = 16;
 const UNITS: usize = SIDE * SIDE;
-/// Workgroups of larger tiles that are enough to keep the largest cards busy.
+/// The number of workgroups with large tiles that occupies the largest cards.
 const ENOUGH_GROUPS: usize = 264;
-/// Rows of the result that a unit of an emulated card computes, of one line each.
+/// Rows of the result that a unit of an emulated adapter computes, one vector of each.
 const EMULATED_ROWS: usize = 10;
-/// Units of an emulated card's workgroup, side by side along the columns.
+/// Units of a workgroup of an emulated adapter, side by side along the columns.
 const EMULATED_UNITS: u32 = 64;
 
-/// What becomes of a product and its bias.
+/// The last step of a product, after the bias is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Then {
-    /// It is the result.
-    Nothing,
-    /// CLIP's activation.
+pub enum Epilogue {
+    /// Writes the sum to the result.
+    Store,
+    /// Writes QuickGELU of the sum to the result.
     QuickGelu,
-    /// The exact one.
+    /// Writes the exact GELU of the sum to the result.
     Gelu,
-    /// It is added to what stood there.
-    Add,
+    /// Adds the sum to the result.
+    Accumulate,
 }
 
-/// How much of the result a workgroup computes, and in which steps.
+/// The part of the result that a workgroup computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Tile {
     /// Rows of each unit.
     rows: usize,
-    /// Lines of each unit in each row.
-    lines: usize,
-    /// Lines of an input's row that one share holds.
+    /// Vectors of each unit in each row.
+    vectors: usize,
+    /// Vectors of an input row in a slice.
     depth: usize,
 }
 
-/// 128 × 128 numbers: 256 multiplications for 16 reads of workgroup memory.
-const LARGE: Tile = Tile { rows: 8, lines: 2, depth: 2 };
-/// 64 × 64 numbers: where there are too few large ones for all of a card.
-const SMALL: Tile = Tile { rows: 4, lines: 1, depth: 4 };
+/// 128 × 128 values: 256 multiplications for 16 reads of shared memory.
+const LARGE: Tile = Tile { rows: 8, vectors: 2, depth: 2 };
+/// 64 × 64 values, for results with too few large tiles to occupy a card.
+const SMALL: Tile = Tile { rows: 4, vectors: 1, depth: 4 };
 
-// Each unit brings as many lines as every other.
+// All units load the same number of vectors.
 const _: () = assert!(LARGE.inputs().is_multiple_of(UNITS) && LARGE.weights().is_multiple_of(UNITS));
 const _: () = assert!(SMALL.inputs().is_multiple_of(UNITS) && SMALL.weights().is_multiple_of(UNITS));
 
 impl Tile {
-    /// Lines of the input that a share holds.
+    /// Vectors of the input in a slice.
     const fn inputs(self) -> usize {
         SIDE * self.rows * self.depth
     }
 
-    /// Lines of the weights that a share holds.
+    /// Vectors of the weight in a slice.
     const fn weights(self) -> usize {
-        self.depth * PER_LINE * SIDE * self.lines
+        self.depth * LANES * SIDE * self.vectors
     }
 
+    /// The number of workgroups across and down.
     fn groups(self, rows: usize, columns: usize) -> [usize; 2] {
-        [columns.div_ceil(SIDE * self.lines), rows.div_ceil(SIDE * self.rows)]
+        [columns.div_ceil(SIDE * self.vectors), rows.div_ceil(SIDE * self.rows)]
     }
 
     fn of(rows: usize, columns: usize) -> Self {
@@ -73,7 +74,7 @@ impl Tile {
     }
 }
 
-/// The matrices of a product, as buffers.
+/// The buffers of a product.
 pub(super) struct Operands {
     /// `[rows, inputs]`
     pub input: BufferArg,
@@ -85,7 +86,7 @@ pub(super) struct Operands {
     pub out: BufferArg,
 }
 
-/// Sizes of a product.
+/// The sizes of a product.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
     pub rows: usize,
@@ -93,22 +94,22 @@ pub(super) struct Sizes {
     pub outputs: usize,
 }
 
-/// Queues `input · weight + bias`, and what comes after it.
-pub(super) fn launch(client: &Client, adapter: Adapter, operands: Operands, sizes: Sizes, then: Then) {
+/// Queues `input · weight + bias` with an epilogue.
+pub(super) fn launch(client: &Client, adapter: Adapter, operands: Operands, sizes: Sizes, epilogue: Epilogue) {
     let Operands { input, weight, bias, out } = operands;
-    let (rows, inputs, columns) = (sizes.rows, sizes.inputs / PER_LINE, sizes.outputs / PER_LINE);
+    let (rows, inputs, columns) = (sizes.rows, sizes.inputs / LANES, sizes.outputs / LANES);
     match adapter {
         Adapter::Card => {
             let tile = Tile::of(rows, columns);
             let [across, down] = tile.groups(rows, columns);
             let count = CubeCount::Static(across as u32, down as u32, 1);
             let units = CubeDim::new_2d(SIDE as u32, SIDE as u32);
-            #[expect(unsafe_code, reason = "a kernel without checks of its own")]
-            // SAFETY: places of reads are cut to the matrices' sizes, and nothing is written outside of the result; all loops
-            // end.
+            #[expect(unsafe_code, reason = "the kernel is compiled without bounds checks")]
+            // SAFETY: reads are clamped to the sizes of the matrices, and nothing is written outside the result. All loops end.
+            // `Queue` checks the sizes.
             unsafe {
                 tiled::launch_unchecked(
-                    client, count, units, input, weight, bias, out, rows, inputs, columns, tile, then,
+                    client, count, units, input, weight, bias, out, rows, inputs, columns, tile, epilogue,
                 );
             }
         }
@@ -119,106 +120,108 @@ pub(super) fn launch(client: &Client, adapter: Adapter, operands: Operands, size
                 1,
             );
             let units = CubeDim::new_2d(EMULATED_UNITS, 1);
-            #[expect(unsafe_code, reason = "a kernel without checks of its own")]
-            // SAFETY: the kernel ends where there is no such row or column, and reads the last row instead of one past it; all
-            // loops end.
+            #[expect(unsafe_code, reason = "the kernel is compiled without bounds checks")]
+            // SAFETY: the kernel returns if its column does not exist. Reads are clamped to the last row, and only existing rows
+            // are written. All loops end. `Queue` checks the sizes.
             unsafe {
-                alone::launch_unchecked(client, count, units, input, weight, bias, out, rows, inputs, columns, then);
+                per_unit::launch_unchecked(
+                    client, count, units, input, weight, bias, out, rows, inputs, columns, epilogue,
+                );
             }
         }
     }
 }
 
-/// `inputs` and `columns` count lines.
+/// The kernel for cards. `inputs` and `columns` count vectors.
 #[cube(launch_unchecked)]
 fn tiled(
-    input: &[Line],
-    weight: &[Line],
-    bias: &[Line],
-    out: &mut [Line],
+    input: &[Vec4],
+    weight: &[Vec4],
+    bias: &[Vec4],
+    out: &mut [Vec4],
     rows: usize,
     inputs: usize,
     columns: usize,
     #[comptime] tile: Tile,
-    #[comptime] then: Then,
+    #[comptime] epilogue: Epilogue,
 ) {
-    let width = comptime![SIDE * tile.lines]; // lines across the tile
+    let width = comptime![SIDE * tile.vectors]; // vectors across the tile
     let depth = comptime![tile.depth];
-    let (input_share, weight_share) = comptime![(tile.inputs(), tile.weights())];
+    let (input_slice, weight_slice) = comptime![(tile.inputs(), tile.weights())];
     let (x, y) = (UNIT_POS_X as usize, UNIT_POS_Y as usize);
     let first_row = CUBE_POS_Y as usize * comptime![SIDE * tile.rows];
     let first_column = CUBE_POS_X as usize * width;
 
-    // Two shares of each: one that is multiplied, one that is brought. [rows, depth] and [depth · PER_LINE, width]
-    let mut input_shares = Shared::<[Line]>::new_slice(comptime![2 * tile.inputs()]);
-    let mut weight_shares = Shared::<[Line]>::new_slice(comptime![2 * tile.weights()]);
-    let mut sums = Array::<Line>::new(comptime![tile.rows * tile.lines]);
+    // Two slices of each matrix: one is multiplied while the other is loaded. [rows, depth] and [depth · LANES, width]
+    let mut input_slices = Shared::<[Vec4]>::new_slice(comptime![2 * tile.inputs()]);
+    let mut weight_slices = Shared::<[Vec4]>::new_slice(comptime![2 * tile.weights()]);
+    let mut sums = Array::<Vec4>::new(comptime![tile.rows * tile.vectors]);
     #[unroll]
-    for i in 0..comptime![tile.rows * tile.lines] {
+    for i in 0..comptime![tile.rows * tile.vectors] {
         sums[i] = Vector::broadcast(0.0);
     }
-    // What this unit brings next.
-    let mut inputs_next = Array::<Line>::new(comptime![input_share / UNITS]);
-    let mut weights_next = Array::<Line>::new(comptime![weight_share / UNITS]);
+    // The vectors of the next slices that this unit loads.
+    let mut inputs_next = Array::<Vec4>::new(comptime![input_slice / UNITS]);
+    let mut weights_next = Array::<Vec4>::new(comptime![weight_slice / UNITS]);
 
     let steps = inputs.div_ceil(depth);
-    // The first turn brings the first share and multiplies nothing; the last reads what is there anyway, to no end.
-    bring_inputs(input, &mut inputs_next, first_row, 0, rows, inputs, tile);
-    bring_weights(weight, &mut weights_next, first_column, 0, inputs, columns, tile);
-    put(&inputs_next, &mut input_shares, 0, input_share);
-    put(&weights_next, &mut weight_shares, 0, weight_share);
+    // The last step loads a slice that is not used. Its reads are clamped like all others.
+    load_inputs(input, &mut inputs_next, first_row, 0, rows, inputs, tile);
+    load_weights(weight, &mut weights_next, first_column, 0, inputs, columns, tile);
+    write_slice(&inputs_next, &mut input_slices, 0, input_slice);
+    write_slice(&weights_next, &mut weight_slices, 0, weight_slice);
     sync_cube();
     for step in 0..steps {
-        bring_inputs(input, &mut inputs_next, first_row, step + 1, rows, inputs, tile);
-        bring_weights(weight, &mut weights_next, first_column, step + 1, inputs, columns, tile);
+        load_inputs(input, &mut inputs_next, first_row, step + 1, rows, inputs, tile);
+        load_weights(weight, &mut weights_next, first_column, step + 1, inputs, columns, tile);
 
-        let inputs_now = (step % 2) * input_share;
-        let weights_now = (step % 2) * weight_share;
+        let inputs_now = (step % 2) * input_slice;
+        let weights_now = (step % 2) * weight_slice;
         #[unroll]
-        for line in 0..depth {
-            let mut values = Array::<Line>::new(comptime![tile.rows]);
+        for vector in 0..depth {
+            let mut values = Array::<Vec4>::new(comptime![tile.rows]);
             #[unroll]
             for i in 0..comptime![tile.rows] {
-                values[i] = input_shares[inputs_now + (y + i * SIDE) * depth + line];
+                values[i] = input_slices[inputs_now + (y + i * SIDE) * depth + vector];
             }
             #[unroll]
-            for part in 0..PER_LINE {
-                let at = weights_now + (line * PER_LINE + part) * width + x;
+            for part in 0..LANES {
+                let at = weights_now + (vector * LANES + part) * width + x;
                 #[unroll]
-                for j in 0..comptime![tile.lines] {
-                    let weights = weight_shares[at + j * SIDE];
+                for j in 0..comptime![tile.vectors] {
+                    let weights = weight_slices[at + j * SIDE];
                     #[unroll]
                     for i in 0..comptime![tile.rows] {
-                        let sum = comptime![i * tile.lines + j];
+                        let sum = comptime![i * tile.vectors + j];
                         sums[sum] += Vector::broadcast(values[i].extract(part)) * weights;
                     }
                 }
             }
         }
 
-        put(&inputs_next, &mut input_shares, ((step + 1) % 2) * input_share, input_share);
-        put(&weights_next, &mut weight_shares, ((step + 1) % 2) * weight_share, weight_share);
+        write_slice(&inputs_next, &mut input_slices, ((step + 1) % 2) * input_slice, input_slice);
+        write_slice(&weights_next, &mut weight_slices, ((step + 1) % 2) * weight_slice, weight_slice);
         sync_cube();
     }
 
     #[unroll]
     for i in 0..comptime![tile.rows] {
         #[unroll]
-        for j in 0..comptime![tile.lines] {
+        for j in 0..comptime![tile.vectors] {
             let row = first_row + y + i * SIDE;
             let column = first_column + x + j * SIDE;
             if row < rows && column < columns {
-                finish(sums[comptime![i * tile.lines + j]] + bias[column], out, row * columns + column, then);
+                finish(sums[comptime![i * tile.vectors + j]] + bias[column], out, row * columns + column, epilogue);
             }
         }
     }
 }
 
-/// A unit's lines of the inputs' share of a step; zero past a row's end.
+/// Loads a unit's vectors of a slice of the input. Vectors after the end of a row are zero.
 #[cube]
-fn bring_inputs(
-    input: &[Line],
-    own: &mut Array<Line>,
+fn load_inputs(
+    input: &[Vec4],
+    own: &mut Array<Vec4>,
     first_row: usize,
     step: usize,
     rows: usize,
@@ -229,55 +232,55 @@ fn bring_inputs(
     #[unroll]
     for turn in 0..comptime![tile.inputs() / UNITS] {
         let place = turn * UNITS + UNIT_POS as usize;
-        let line = step * depth + place % depth;
+        let vector = step * depth + place % depth;
         let mut factor = 1.0f32;
-        if line >= inputs {
+        if vector >= inputs {
             factor = 0.0f32;
         }
         let row = min(first_row + place / depth, rows - 1);
-        own[turn] = input[row * inputs + min(line, inputs - 1)] * Vector::broadcast(factor);
+        own[turn] = input[row * inputs + min(vector, inputs - 1)] * Vector::broadcast(factor);
     }
 }
 
-/// A unit's lines of the weights' share of a step; anything past the last row, as zeros are multiplied with it.
+/// Loads a unit's vectors of a slice of the weight. Vectors after the last row are arbitrary, since they are multiplied with zero.
 #[cube]
-fn bring_weights(
-    weight: &[Line],
-    own: &mut Array<Line>,
+fn load_weights(
+    weight: &[Vec4],
+    own: &mut Array<Vec4>,
     first_column: usize,
     step: usize,
     inputs: usize,
     columns: usize,
     #[comptime] tile: Tile,
 ) {
-    let width = comptime![SIDE * tile.lines];
+    let width = comptime![SIDE * tile.vectors];
     #[unroll]
     for turn in 0..comptime![tile.weights() / UNITS] {
         let place = turn * UNITS + UNIT_POS as usize;
-        let row = min(step * comptime![tile.depth * PER_LINE] + place / width, inputs * PER_LINE - 1);
+        let row = min(step * comptime![tile.depth * LANES] + place / width, inputs * LANES - 1);
         own[turn] = weight[row * columns + min(first_column + place % width, columns - 1)];
     }
 }
 
-/// Puts a unit's lines into a share.
+/// Writes a unit's vectors to a slice in shared memory.
 #[cube]
-fn put(own: &Array<Line>, shares: &mut Shared<[Line]>, start: usize, #[comptime] share: usize) {
+fn write_slice(own: &Array<Vec4>, slices: &mut Shared<[Vec4]>, start: usize, #[comptime] slice: usize) {
     #[unroll]
-    for turn in 0..comptime![share.div_ceil(UNITS)] {
+    for turn in 0..comptime![slice.div_ceil(UNITS)] {
         let place = turn * UNITS + UNIT_POS as usize;
-        shares[start + place] = own[turn];
+        slices[start + place] = own[turn];
     }
 }
 
-/// Does what comes after a product.
+/// Applies the epilogue to a sum and writes the result.
 #[cube]
-fn finish(sum: Line, out: &mut [Line], place: usize, #[comptime] then: Then) {
-    if comptime![then == Then::Add] {
+fn finish(sum: Vec4, out: &mut [Vec4], place: usize, #[comptime] epilogue: Epilogue) {
+    if comptime![epilogue == Epilogue::Accumulate] {
         out[place] += sum;
-    } else if comptime![then == Then::QuickGelu] {
+    } else if comptime![epilogue == Epilogue::QuickGelu] {
         let exponential = Vector::exp(sum * Vector::broadcast(-QUICK_GELU_SLOPE as f32));
         out[place] = sum / (Vector::broadcast(1.0) + exponential);
-    } else if comptime![then == Then::Gelu] {
+    } else if comptime![epilogue == Epilogue::Gelu] {
         let part = Vector::erf(sum * Vector::broadcast(std::f32::consts::FRAC_1_SQRT_2));
         out[place] = Vector::broadcast(0.5) * sum * (Vector::broadcast(1.0) + part);
     } else {
@@ -285,24 +288,24 @@ fn finish(sum: Line, out: &mut [Line], place: usize, #[comptime] then: Then) {
     }
 }
 
-/// `inputs` and `columns` count lines.
+/// The kernel for emulated adapters. `inputs` and `columns` count vectors.
 #[cube(launch_unchecked)]
-fn alone(
-    input: &[Line],
-    weight: &[Line],
-    bias: &[Line],
-    out: &mut [Line],
+fn per_unit(
+    input: &[Vec4],
+    weight: &[Vec4],
+    bias: &[Vec4],
+    out: &mut [Vec4],
     rows: usize,
     inputs: usize,
     columns: usize,
-    #[comptime] then: Then,
+    #[comptime] epilogue: Epilogue,
 ) {
     let column = ABSOLUTE_POS_X as usize;
     let first = ABSOLUTE_POS_Y as usize * EMULATED_ROWS;
     if column >= columns || first >= rows {
         terminate!();
     }
-    let mut sums = Array::<Line>::new(EMULATED_ROWS);
+    let mut sums = Array::<Vec4>::new(EMULATED_ROWS);
     let mut starts = Array::<usize>::new(EMULATED_ROWS);
     #[unroll]
     for row in 0..EMULATED_ROWS {
@@ -310,7 +313,7 @@ fn alone(
         starts[row] = min(first + row, rows - 1) * inputs;
     }
     for step in 0..inputs {
-        let place = step * PER_LINE * columns + column;
+        let place = step * LANES * columns + column;
         let weight_0 = weight[place];
         let weight_1 = weight[place + columns];
         let weight_2 = weight[place + 2 * columns];
@@ -328,7 +331,7 @@ fn alone(
     #[unroll]
     for row in 0..EMULATED_ROWS {
         if first + row < rows {
-            finish(sums[row] + bias[column], out, (first + row) * columns + column, then);
+            finish(sums[row] + bias[column], out, (first + row) * columns + column, epilogue);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Buffers on a GPU, and the kernels that are queued on them.
+//! Buffers on a GPU, and the queue of kernels that use them. All sizes are checked here, since kernels have no bounds checks.
 
 use std::sync::Arc;
 
@@ -10,12 +10,13 @@ use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, zeros};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::product::{self, Then};
-use super::{Adapter, PER_LINE, attention, collect, embed, norm};
+use super::grid::{Adapter, LANES};
+use super::product::{self, Epilogue};
+use super::{attention, embed, gather, norm};
 use crate::rows::Rows;
 use crate::transformer::Attention;
 
-/// Kernels for one GPU. Tensors that they take are float32, contiguous, and of widths that are multiples of four.
+/// The kernels of one GPU. Tensors must be float32, and their rows must have a multiple of four values.
 #[derive(Clone)]
 pub struct Queue {
     client: Client,
@@ -23,7 +24,7 @@ pub struct Queue {
     adapter: Adapter,
 }
 
-/// A linear layer's parameters.
+/// The parameters of a linear layer.
 pub(super) struct Linear {
     /// `[inputs, outputs]`
     pub(super) weight: CubeTensor,
@@ -31,66 +32,71 @@ pub(super) struct Linear {
     pub(super) bias: CubeTensor,
 }
 
-/// A layer norm's parameters, `[width]` each.
+/// The parameters of a layer norm, `[width]` each.
 pub(super) struct LayerNorm {
     pub(super) gamma: CubeTensor,
     pub(super) beta: CubeTensor,
 }
 
 impl Queue {
-    /// That of the GPU where a tensor lies, with the kernels that suit it; `None` if it lies elsewhere or is no float32.
+    /// The queue of the GPU that holds `tensor`. Returns `None` for a tensor on another device or of another element type.
     pub fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
         let buffer = buffer(tensor.clone())?;
         let adapter = Adapter::of(&buffer.client);
         Some(Self { client: buffer.client, device: buffer.device, adapter })
     }
 
-    /// The same with kernels for another kind of adapter; all of them run on all.
+    /// The same queue with the kernels for another kind of adapter. Each kernel runs on each GPU.
     pub fn with_adapter(self, adapter: Adapter) -> Self {
         Self { adapter, ..self }
     }
 
-    /// `input · weight + bias` and what comes after it; with [`Then::Add`] it is added to `stream`.
+    /// `input · weight + bias` with an epilogue. With [`Epilogue::Accumulate`] it is added to `out`, else `out` is overwritten.
     ///
     /// # Shapes
     /// - `input`: `[rows, inputs]`; `weight`: `[inputs, outputs]`; `bias`: `[outputs]`
-    /// - `stream`, and what is returned: `[rows, outputs]`
+    /// - `out`, and the returned tensor: `[rows, outputs]`
     ///
     /// # Panics
-    /// For tensors that are not as [`Queue`] takes them.
+    /// For other shapes, and for tensors that [`Queue`] does not support.
     pub fn linear(
         &self,
         input: Tensor<2>,
         weight: Tensor<2>,
         bias: Tensor<1>,
-        stream: Tensor<2>,
-        then: Then,
+        out: Tensor<2>,
+        epilogue: Epilogue,
     ) -> Tensor<2> {
-        let layer = Linear { weight: expected(weight), bias: expected(bias) };
-        let out = expected(stream);
-        self.product(&expected(input), &layer, &out, then);
+        let layer = Linear { weight: expect_buffer(weight), bias: expect_buffer(bias) };
+        let out = expect_buffer(out);
+        self.product(&expect_buffer(input), &layer, &out, epilogue);
         tensor(out)
     }
 
-    /// Layer norm of each row, `[rows, width]`.
+    /// The layer norm of each row, `[rows, width]`.
     ///
     /// # Panics
     /// As [`Queue::linear`].
     pub fn layer_norm(&self, input: Tensor<2>, gamma: Tensor<1>, beta: Tensor<1>) -> Tensor<2> {
         let [rows, width] = input.dims();
         let out = self.empty([rows, width]);
-        self.norm(&expected(input), &LayerNorm { gamma: expected(gamma), beta: expected(beta) }, &out, width);
+        let layer = LayerNorm { gamma: expect_buffer(gamma), beta: expect_buffer(beta) };
+        self.norm(&expect_buffer(input), &layer, &out, width);
         tensor(out)
     }
 
-    /// Attention of queries, keys and values that lie side by side, `[batch, tokens, 3 · width]` to `[batch, tokens, width]`.
+    /// Attention. A row of `qkv` has the queries of all heads, then the keys, then the values.
+    ///
+    /// # Shapes
+    /// - `qkv`: `[batch, tokens, 3 · width]`
+    /// - returns: `[batch, tokens, width]`
     ///
     /// # Panics
     /// As [`Queue::linear`].
     pub fn attention(&self, qkv: Tensor<3>, heads: usize, order: Attention) -> Tensor<3> {
         let [batch, tokens, width] = qkv.dims();
         let out = self.empty([batch, tokens, width / 3]);
-        self.attend(&expected(qkv), &out, [batch, tokens, heads], order);
+        self.attend(&expect_buffer(qkv), &out, [batch, tokens, heads], order);
         tensor(out)
     }
 
@@ -102,28 +108,35 @@ impl Queue {
         zeros(self.device.clone(), shape.into(), DType::F32)
     }
 
-    /// Of as many rows as `out` has.
-    pub(super) fn product(&self, input: &CubeTensor, layer: &Linear, out: &CubeTensor, then: Then) {
+    /// A product with as many rows as `out` has.
+    pub(super) fn product(&self, input: &CubeTensor, layer: &Linear, out: &CubeTensor, epilogue: Epilogue) {
         let [inputs, outputs] = layer.weight.meta.shape().dims();
         let rows = out.meta.num_elements() / outputs;
+        check("input of a product", input, rows * inputs);
+        check("bias of a product", &layer.bias, outputs);
+        check("result of a product", out, rows * outputs);
         if rows == 0 {
             return;
         }
         let [input, weight, bias, out] = [input, &layer.weight, &layer.bias, out].map(argument);
         let operands = product::Operands { input, weight, bias, out };
-        product::launch(&self.client, self.adapter, operands, product::Sizes { rows, inputs, outputs }, then);
+        product::launch(&self.client, self.adapter, operands, product::Sizes { rows, inputs, outputs }, epilogue);
     }
 
-    /// Of as many rows as `out` has; `apart` numbers lie between the starts of two rows of `input`.
-    pub(super) fn norm(&self, input: &CubeTensor, layer: &LayerNorm, out: &CubeTensor, apart: usize) {
+    /// A layer norm of as many rows as `out` has. The starts of the rows of `input` are `row_stride` values apart.
+    pub(super) fn norm(&self, input: &CubeTensor, layer: &LayerNorm, out: &CubeTensor, row_stride: usize) {
         let [width] = layer.gamma.meta.shape().dims();
         let rows = out.meta.num_elements() / width;
+        check("input of a layer norm", input, rows * row_stride);
+        check("beta of a layer norm", &layer.beta, width);
+        check("result of a layer norm", out, rows * width);
+        assert!(row_stride >= width && is_multiple_of_lanes(row_stride), "row stride of a layer norm");
         if rows == 0 {
             return;
         }
         let [input, gamma, beta, out] = [input, &layer.gamma, &layer.beta, out].map(argument);
         let operands = norm::Operands { input, gamma, beta, out };
-        norm::launch(&self.client, self.adapter, operands, norm::Sizes { rows, width, apart });
+        norm::launch(&self.client, self.adapter, operands, norm::Sizes { rows, width, row_stride });
     }
 
     pub(super) fn attend(
@@ -137,28 +150,55 @@ impl Queue {
         if width == 0 {
             return;
         }
-        let sizes = attention::Sizes { batch, tokens, heads, head_width: width / heads };
+        let head_width = width / heads;
+        check("input of attention", qkv, 3 * batch * tokens * width);
+        check("result of attention", out, batch * tokens * heads * head_width);
+        assert!(is_multiple_of_lanes(head_width) && head_width <= attention::WIDEST_HEAD, "head width of attention");
+        let sizes = attention::Sizes { batch, tokens, heads, head_width };
         attention::launch(&self.client, self.adapter, argument(qkv), argument(out), sizes, order);
     }
 
-    /// Tokens of images, `[batch, tokens − 1, width]` to `[batch, tokens, width]`.
+    /// The residual stream of images, `[batch, tokens, width]`, from projected tokens, `[batch, tokens − 1, width]`.
     pub(super) fn embed_image(
         &self,
-        patches: &CubeTensor,
+        projected: &CubeTensor,
         class: &CubeTensor,
         positions: &CubeTensor,
         out: &CubeTensor,
     ) {
-        let arguments = [patches, class, positions, out].map(argument);
-        embed::launch_image(&self.client, arguments, sizes(out));
+        let sizes = stream_sizes(out);
+        check("tokens of images", projected, sizes.batch * (sizes.tokens - 1) * sizes.width);
+        check("class embedding", class, sizes.width);
+        check("positions of images", positions, sizes.tokens * sizes.width);
+        embed::launch_image(&self.client, [projected, class, positions, out].map(argument), sizes);
     }
 
-    /// Rows of matrices of one width, one below the other: a dispatch for each matrix.
-    pub(super) fn collect(&self, parts: &[Rows]) -> Tensor<2> {
-        let [_, width] = parts.first().expect("a part").matrix.dims();
+    /// The residual stream of texts, `[batch, tokens, width]`, from token ids, `[batch, tokens]`.
+    pub(super) fn embed_text(
+        &self,
+        ids: &CubeTensor,
+        vocabulary: &CubeTensor,
+        positions: &CubeTensor,
+        out: &CubeTensor,
+    ) {
+        let sizes = stream_sizes(out);
+        let [vocab_size, _] = vocabulary.meta.shape().dims();
+        let [context_length, _] = positions.meta.shape().dims();
+        check("token ids", ids, sizes.batch * sizes.tokens);
+        check("token embedding", vocabulary, vocab_size * sizes.width);
+        check("positions of texts", positions, context_length * sizes.width);
+        assert!(sizes.tokens <= context_length, "{} tokens, expected at most {context_length}", sizes.tokens);
+        embed::launch_text(&self.client, argument(ids), [vocabulary, positions, out].map(argument), sizes);
+    }
+
+    /// Copies rows into one matrix, in order. There is one dispatch for each source matrix.
+    pub(super) fn gather(&self, parts: &[Rows]) -> Tensor<2> {
+        let [_, width] = parts.first().expect("there are rows to gather").matrix.dims();
         let mut sources: Vec<(&Arc<Tensor<2>>, Vec<i32>)> = Vec::new();
         let mut height = 0;
         for Rows { matrix, range } in parts {
+            let [rows, columns] = matrix.dims();
+            assert!(range.end <= rows && columns == width, "rows {range:?} of {rows} × {columns}, {width} wide");
             let known = sources.iter().position(|(known, _)| Arc::ptr_eq(known, matrix));
             let source = known.unwrap_or_else(|| {
                 sources.push((matrix, Vec::new()));
@@ -174,27 +214,22 @@ impl Queue {
             let rows = places.len() / 2;
             let places = Tensor::<2, Int>::from_data(TensorData::new(places, [rows, 2]), &matrix.device());
             let [source, places, out] =
-                [expected(Tensor::clone(matrix)), integers(places), out.clone()].map(|b| argument(&b));
-            collect::launch(&self.client, source, places, out, [rows, width]);
+                [expect_buffer(Tensor::clone(matrix)), int_buffer(places), out.clone()].map(|b| argument(&b));
+            gather::launch(&self.client, source, places, out, [rows, width]);
         }
         tensor(out)
     }
-
-    /// Tokens of texts, `[batch, tokens]` to `[batch, tokens, width]`.
-    pub(super) fn embed_text(
-        &self,
-        ids: &CubeTensor,
-        vocabulary: &CubeTensor,
-        positions: &CubeTensor,
-        out: &CubeTensor,
-    ) {
-        let arguments = [vocabulary, positions, out].map(argument);
-        embed::launch_text(&self.client, argument(ids), arguments, sizes(out));
-    }
 }
 
-fn sizes(out: &CubeTensor) -> embed::Sizes {
-    let [batch, tokens, width] = out.meta.shape().dims();
+/// Checks the number of values in a buffer.
+#[track_caller]
+fn check(name: &str, buffer: &CubeTensor, expected: usize) {
+    let found = buffer.meta.num_elements();
+    assert!(found == expected, "{name}: {found} values, expected {expected}");
+}
+
+fn stream_sizes(stream: &CubeTensor) -> embed::Sizes {
+    let [batch, tokens, width] = stream.meta.shape().dims();
     embed::Sizes { batch, tokens, width }
 }
 
@@ -202,12 +237,13 @@ fn argument(tensor: &CubeTensor) -> BufferArg {
     tensor.clone().into_buffer_arg()
 }
 
-/// Whether kernels can read rows of this length.
-pub(super) fn is_whole(length: usize) -> bool {
-    length.is_multiple_of(PER_LINE)
+/// Whether kernels support rows of this length.
+pub(super) fn is_multiple_of_lanes(length: usize) -> bool {
+    length.is_multiple_of(LANES)
 }
 
-/// The buffer of a float32 tensor, row by row; `None` if it is not on a GPU, of other numbers, or tracked for gradients.
+/// The buffer of a tensor, row-major. Returns `None` for a tensor on another device, of another element type than float32, or
+/// with gradients.
 pub(super) fn buffer<const D: usize>(tensor: Tensor<D>) -> Option<CubeTensor> {
     match tensor.into_dispatch() {
         DispatchTensor { kind: DispatchTensorKind::Cube(BackendTensor::Float(tensor)), .. }
@@ -219,10 +255,10 @@ pub(super) fn buffer<const D: usize>(tensor: Tensor<D>) -> Option<CubeTensor> {
     }
 }
 
-fn expected<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
+fn expect_buffer<const D: usize>(tensor: Tensor<D>) -> CubeTensor {
     let buffer = buffer(tensor).expect("a float32 tensor on a GPU, without gradients");
     let width = buffer.meta.shape().dims::<D>()[D - 1];
-    assert!(is_whole(width), "rows of {width} numbers, expected a multiple of {PER_LINE}");
+    assert!(is_multiple_of_lanes(width), "rows of {width} values, expected a multiple of {LANES}");
     buffer
 }
 
@@ -231,12 +267,10 @@ pub(super) fn tensor<const D: usize>(buffer: CubeTensor) -> Tensor<D> {
     Tensor::from_dispatch(DispatchTensor { kind, autodiff: Default::default() })
 }
 
-/// The buffer of whole numbers, such as token ids.
-pub(super) fn integers<const D: usize>(numbers: Tensor<D, Int>) -> CubeTensor {
-    match numbers.into_dispatch().kind {
-        DispatchTensorKind::Cube(BackendTensor::Int(numbers)) if numbers.dtype == DType::I32 => {
-            into_contiguous(numbers)
-        }
-        _ => panic!("whole numbers of 32 bits on a GPU"),
+/// The buffer of a tensor of 32-bit integers, such as token ids.
+pub(super) fn int_buffer<const D: usize>(tensor: Tensor<D, Int>) -> CubeTensor {
+    match tensor.into_dispatch().kind {
+        DispatchTensorKind::Cube(BackendTensor::Int(tensor)) if tensor.dtype == DType::I32 => into_contiguous(tensor),
+        _ => panic!("a tensor of 32-bit integers on a GPU"),
     }
 }

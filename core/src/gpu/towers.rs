@@ -1,30 +1,30 @@
-//! Both towers as buffers and the order of their kernels.
+//! Both towers as buffers, and the order of their kernels.
 
 use burn::module::Param;
 use burn::nn;
 use burn::tensor::{Int, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 
-use super::Adapter;
 use super::attention::WIDEST_HEAD;
-use super::product::Then;
-use super::queue::{LayerNorm, Linear, Queue, buffer, integers, is_whole, tensor};
+use super::grid::Adapter;
+use super::product::Epilogue;
+use super::queue::{LayerNorm, Linear, Queue, buffer, int_buffer, is_multiple_of_lanes, tensor};
 use crate::clip::Clip;
 use crate::config::Activation;
-use crate::encoder::Towers;
 use crate::rows::Rows;
 use crate::text::TextTransformer;
+use crate::towers::Towers;
 use crate::transformer::{Attention, ResidualAttentionBlock, Transformer};
 use crate::vision::VisionTransformer;
 
-/// Both towers of a model whose widths kernels can read.
+/// Both towers of a model whose widths the kernels support.
 pub(crate) struct GpuTowers {
     queue: Queue,
-    image: ImageTower,
-    text: Option<TextTower>,
+    image: GpuImageTower,
+    text: Option<GpuTextTower>,
 }
 
-struct ImageTower {
+struct GpuImageTower {
     conv1: Linear,
     class: CubeTensor,
     positions: CubeTensor,
@@ -34,7 +34,7 @@ struct ImageTower {
     proj: Linear,
 }
 
-struct TextTower {
+struct GpuTextTower {
     vocabulary: CubeTensor,
     positions: CubeTensor,
     blocks: Blocks,
@@ -45,7 +45,7 @@ struct TextTower {
 struct Blocks {
     blocks: Vec<Block>,
     order: Attention,
-    activation: Then,
+    activation: Epilogue,
 }
 
 struct Block {
@@ -58,17 +58,18 @@ struct Block {
 }
 
 impl GpuTowers {
-    /// The same parameters, where they lie. `None` if that is no GPU, gradients are tracked, or a width is not to be had.
+    /// Takes the parameters of `clip`, without a copy. Returns `None` if they are not on a GPU or track gradients, or if the
+    /// kernels do not support a width.
     pub(crate) fn new(clip: &Clip, adapter: Option<Adapter>) -> Option<Self> {
         let queue = Queue::of(&clip.visual.stem.proj.val())?;
         let queue = adapter.map_or(queue.clone(), |adapter| queue.with_adapter(adapter));
         let activation = match clip.activation {
-            Activation::QuickGelu => Then::QuickGelu,
-            Activation::Gelu => Then::Gelu,
+            Activation::QuickGelu => Epilogue::QuickGelu,
+            Activation::Gelu => Epilogue::Gelu,
         };
-        let image = ImageTower::new(&queue, &clip.visual, activation)?;
+        let image = GpuImageTower::new(&queue, &clip.visual, activation)?;
         let text = match &clip.text {
-            Some(text) => Some(TextTower::new(&queue, text, activation)?),
+            Some(text) => Some(GpuTextTower::new(&queue, text, activation)?),
             None => None,
         };
         Some(Self { queue, image, text })
@@ -76,18 +77,18 @@ impl GpuTowers {
 }
 
 impl Towers for GpuTowers {
-    fn image_features(&self, patches: Tensor<3>) -> Tensor<2> {
+    fn image_features(&self, tokens: Tensor<3>) -> Tensor<2> {
         let (queue, tower) = (&self.queue, &self.image);
-        let [batch, patches_each, _] = patches.dims();
+        let [batch, tokens_each, _] = tokens.dims();
+        let pixels = buffer(tokens).expect("pixels are on the model's device");
         let [tokens, width] = tower.positions.meta.shape().dims();
-        assert_eq!(patches_each + 1, tokens, "an image of this model has so many tokens");
-        let patches = buffer(patches).expect("patches are on the model's device");
-        let embedded = queue.empty([batch * patches_each, width]);
-        queue.product(&patches, &tower.conv1, &embedded, Then::Nothing);
-        drop(patches);
+        assert_eq!(tokens_each + 1, tokens, "tokens of an image, with the class token");
+        let projected = queue.empty([batch * tokens_each, width]);
+        queue.product(&pixels, &tower.conv1, &projected, Epilogue::Store);
+        drop(pixels);
         let unnormed = queue.empty([batch, tokens, width]);
-        queue.embed_image(&embedded, &tower.class, &tower.positions, &unnormed);
-        drop(embedded);
+        queue.embed_image(&projected, &tower.class, &tower.positions, &unnormed);
+        drop(projected);
         let stream = queue.empty([batch, tokens, width]);
         queue.norm(&unnormed, &tower.ln_pre, &stream, width);
         drop(unnormed);
@@ -102,20 +103,20 @@ impl Towers for GpuTowers {
         let [texts, longest] = ids.dims();
         let [_, width] = tower.positions.meta.shape().dims();
         let stream = queue.empty([texts, longest, width]);
-        queue.embed_text(&integers(ids), &tower.vocabulary, &tower.positions, &stream);
+        queue.embed_text(&int_buffer(ids), &tower.vocabulary, &tower.positions, &stream);
         tower.blocks.forward(queue, &stream);
         let normed = queue.empty([texts, longest, width]);
         queue.norm(&stream, &tower.ln_final, &normed, width);
         Some(project(queue, &normed, &tower.projection, [texts, longest]))
     }
 
-    fn collect(&self, parts: &[Rows]) -> Tensor<2> {
-        self.queue.collect(parts)
+    fn gather(&self, parts: &[Rows]) -> Tensor<2> {
+        self.queue.gather(parts)
     }
 }
 
-impl ImageTower {
-    fn new(queue: &Queue, tower: &VisionTransformer, activation: Then) -> Option<Self> {
+impl GpuImageTower {
+    fn new(queue: &Queue, tower: &VisionTransformer, activation: Epilogue) -> Option<Self> {
         let stem = &tower.stem;
         Some(Self {
             conv1: matrix(queue, &stem.conv1)?,
@@ -129,8 +130,8 @@ impl ImageTower {
     }
 }
 
-impl TextTower {
-    fn new(queue: &Queue, tower: &TextTransformer, activation: Then) -> Option<Self> {
+impl GpuTextTower {
+    fn new(queue: &Queue, tower: &TextTransformer, activation: Epilogue) -> Option<Self> {
         let stem = &tower.stem;
         Some(Self {
             vocabulary: parameter(&stem.token_embedding.weight)?,
@@ -143,7 +144,7 @@ impl TextTower {
 }
 
 impl Blocks {
-    fn new(transformer: &Transformer, order: Attention, activation: Then) -> Option<Self> {
+    fn new(transformer: &Transformer, order: Attention, activation: Epilogue) -> Option<Self> {
         let blocks: Option<Vec<Block>> = transformer.resblocks.iter().map(|block| Block::new(block, order)).collect();
         Some(Self { blocks: blocks?, order, activation })
     }
@@ -154,18 +155,18 @@ impl Blocks {
         let [batch, tokens, width] = stream.meta.shape().dims();
         let [hidden_width] = first.c_fc.bias.meta.shape().dims();
         let sizes = [batch, tokens, self.order.heads(width)];
-        // One of each for all blocks, as the GPU goes through them one by one.
+        // All blocks share these buffers, since the GPU runs them one after the other.
         let normed = queue.empty([batch, tokens, width]);
         let qkv = queue.empty([batch, tokens, 3 * width]);
         let hidden = queue.empty([batch, tokens, hidden_width]);
         for block in &self.blocks {
             queue.norm(stream, &block.ln_1, &normed, width);
-            queue.product(&normed, &block.in_proj, &qkv, Then::Nothing);
+            queue.product(&normed, &block.in_proj, &qkv, Epilogue::Store);
             queue.attend(&qkv, &normed, sizes, self.order);
-            queue.product(&normed, &block.out_proj, stream, Then::Add);
+            queue.product(&normed, &block.out_proj, stream, Epilogue::Accumulate);
             queue.norm(stream, &block.ln_2, &normed, width);
             queue.product(&normed, &block.c_fc, &hidden, self.activation);
-            queue.product(&hidden, &block.c_proj, stream, Then::Add);
+            queue.product(&hidden, &block.c_proj, stream, Epilogue::Accumulate);
         }
     }
 }
@@ -182,11 +183,11 @@ impl Block {
         };
         let [width] = block.ln_1.gamma.meta.shape().dims();
         let head_width = width / order.heads(width);
-        (is_whole(head_width) && head_width <= WIDEST_HEAD).then_some(block)
+        (is_multiple_of_lanes(head_width) && head_width <= WIDEST_HEAD).then_some(block)
     }
 }
 
-/// `[…, width]` times a projection, `[…, embed_dim]`.
+/// Multiplies rows with a projection, from `[batch…, width]` to `[batch…, embed_dim]`.
 fn project<const B: usize, const D: usize>(
     queue: &Queue,
     input: &CubeTensor,
@@ -195,15 +196,15 @@ fn project<const B: usize, const D: usize>(
 ) -> Tensor<D> {
     let [_, embed_dim] = projection.weight.meta.shape().dims();
     let shape: Vec<usize> = batch.into_iter().chain([embed_dim]).collect();
-    let out = queue.empty::<D>(shape.try_into().expect("one axis more than the batch has"));
-    queue.product(input, projection, &out, Then::Nothing);
+    let out = queue.empty::<D>(shape.try_into().expect("the batch and one more axis"));
+    queue.product(input, projection, &out, Epilogue::Store);
     tensor(out)
 }
 
-/// A parameter whose rows kernels can read.
+/// The buffer of a parameter. Returns `None` if the kernels do not support its width.
 fn parameter<const D: usize>(parameter: &Param<Tensor<D>>) -> Option<CubeTensor> {
     let buffer = buffer(parameter.val())?;
-    is_whole(buffer.meta.shape().dims::<D>()[D - 1]).then_some(buffer)
+    is_multiple_of_lanes(buffer.meta.shape().dims::<D>()[D - 1]).then_some(buffer)
 }
 
 fn norm(layer: &nn::LayerNorm) -> Option<LayerNorm> {
@@ -211,17 +212,18 @@ fn norm(layer: &nn::LayerNorm) -> Option<LayerNorm> {
 }
 
 fn linear(layer: &nn::Linear) -> Option<Linear> {
-    whole(Linear { weight: parameter(&layer.weight)?, bias: parameter(layer.bias.as_ref()?)? })
+    supported(Linear { weight: parameter(&layer.weight)?, bias: parameter(layer.bias.as_ref()?)? })
 }
 
-/// A matrix alone, with a bias of zeros.
+/// A matrix without bias, as a layer with a bias of zeros.
 fn matrix(queue: &Queue, weight: &Param<Tensor<2>>) -> Option<Linear> {
     let weight = parameter(weight)?;
     let [_, outputs] = weight.meta.shape().dims();
-    whole(Linear { weight, bias: queue.zeros([outputs]) })
+    supported(Linear { weight, bias: queue.zeros([outputs]) })
 }
 
-fn whole(layer: Linear) -> Option<Linear> {
+/// The layer, if the kernels support the width of its input.
+fn supported(layer: Linear) -> Option<Linear> {
     let [inputs, _] = layer.weight.meta.shape().dims();
-    is_whole(inputs).then_some(layer)
+    is_multiple_of_lanes(inputs).then_some(layer)
 }

@@ -1,29 +1,30 @@
-//! ComfyUI's prompt: not a text but the graph that made the image, in the format of its API.
+//! Finds the prompt in a ComfyUI graph. ComfyUI stores the graph that made an image, in the format of its API:
 //!
 //! ```json
 //! {"3": {"class_type": "KSampler", "inputs": {"positive": ["6", 0], "seed": 1}},
 //!  "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat"}}}
 //! ```
 //!
-//! An input is a value or a link, `[node id, output index]`. From the sampler we follow the
-//! links of the positive side to the texts. Node packs name their inputs as they like, so the
-//! names below are those of ComfyUI itself and of the packs seen most, and, behind them, whatever
-//! is called a text or a prompt. What a language model wrote stands in no graph unless a node that
-//! shows it kept it: then the image has no prompt for us, rather than the model's instructions.
+//! An input is a value or a link, `[node id, output index]`. The search starts at the sampler and follows the links of its
+//! positive input to texts. Node packs choose the names of their inputs, so the lists below have the names of ComfyUI and of
+//! the most common packs. After those, inputs whose name ends in `text` or `prompt` are tried.
+//!
+//! The output of a language model is not in the graph, unless a node that displays it stored it. Without that, no prompt is
+//! returned, because the only text in the graph is the instruction to the model.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-/// Inputs of a sampler behind which its prompt stands, the best first.
+/// Inputs of a sampler that lead to its prompt, in order of preference.
 const STARTS: [&str; 6] = ["positive", "guider", "conditioning", "text_embeds", "pipe", "basic_pipe"];
-/// As many of them are followed from other nodes.
+/// How many of them are followed from nodes that are not samplers.
 const STARTS_ELSEWHERE: usize = 2;
 
-/// Inputs that hold a text or link to one, the best first: the first that leads to a text is taken.
-/// The first two hold what came of the others. Encoders with several fields (SDXL, SD3, Flux) get the
-/// same prompt in each as a rule, and the T5 field is the one with the full sentence. `positive` is
-/// text in loaders that encode.
+/// Inputs that hold a text or link to one, in order of preference. The first one that leads to a text is used.
+///
+/// The first two hold the result of the others. Encoders with several fields (SDXL, SD3, Flux) usually have the same prompt in
+/// each field; the field for T5 has the full sentence. `positive` is a text in loaders that encode.
 const TEXT_INPUTS: [&str; 13] = [
     "text_0",
     "populated_text",
@@ -40,7 +41,7 @@ const TEXT_INPUTS: [&str; 13] = [
     "positive",
 ];
 
-/// Inputs of nodes that pass on or join; all of them are followed, in this order.
+/// Inputs of nodes that forward or join texts. All of them are followed, in this order.
 const PASSED_INPUTS: [&str; 16] = [
     "conditioning",
     "conditioning_1",
@@ -60,12 +61,13 @@ const PASSED_INPUTS: [&str; 16] = [
     "text3",
 ];
 
-/// Ends of the names of other inputs that hold texts, and parts of those that hold other texts than the prompt.
-const LIKE_TEXT: [&str; 3] = ["positive", "prompt", "text"];
-const UNLIKE_TEXT: [&str; 4] = ["neg", "style", "system", "context"];
+/// Suffixes of the names of other inputs that hold a prompt.
+const PROMPT_SUFFIXES: [&str; 3] = ["positive", "prompt", "text"];
+/// Parts of the names of inputs that hold a text other than the prompt.
+const OTHER_TEXTS: [&str; 4] = ["neg", "style", "system", "context"];
 
-/// Parts of the names of nodes whose text is a language model's, or made from an image; in small letters.
-const WRITERS: [&str; 14] = [
+/// Parts of the class names, in lower case, of nodes whose output a language model writes or an image describes.
+const TEXT_MODELS: [&str; 14] = [
     "ollama",
     "llm",
     "vlm",
@@ -82,16 +84,16 @@ const WRITERS: [&str; 14] = [
     "tagger",
 ];
 /// Inputs that only such nodes have.
-const WRITERS_INPUTS: [&str; 5] = ["system_prompt", "max_tokens", "max_new_tokens", "temperature", "api_key"];
+const TEXT_MODEL_INPUTS: [&str; 5] = ["system_prompt", "max_tokens", "max_new_tokens", "temperature", "api_key"];
 
-/// Inputs that say which of its inputs a switch passes on: by a number, or by on and off.
+/// Inputs that select which input a switch forwards: by number, or by on and off.
 const SELECTORS: [&str; 8] = ["select", "Input", "input", "index", "selected", "boolean", "switch", "condition"];
 
-/// The positive prompt of a graph; texts that the graph joins stand on lines of their own.
+/// The positive prompt of a graph. Texts that the graph joins are separated by line breaks.
 pub(super) fn prompt(graph: &Value) -> Option<String> {
     let mut nodes: Vec<(&String, &Value)> = graph.as_object()?.iter().collect();
-    // Other nodes with a positive side, such as detailers, only where no sampler says more; the
-    // first pass before the second: ids are numbers, in the order in which nodes were added.
+    // Samplers come first. Other nodes with a positive input, such as detailers, are used only if no sampler has a text. Ids
+    // are numbers in the order in which nodes were added, so the first pass comes before the second.
     let is_sampler = |node: &Value| node["class_type"].as_str().is_some_and(|class| class.contains("Sampler"));
     nodes.sort_by_key(|(id, node)| (!is_sampler(node), id.len(), *id));
     let mut seen = HashSet::new();
@@ -106,26 +108,27 @@ pub(super) fn prompt(graph: &Value) -> Option<String> {
     None
 }
 
-/// An input that is still to be followed.
+/// An input that has not been followed yet.
 struct Step<'a> {
     input: &'a Value,
-    /// It is followed only while there are so many texts: what stood before it in a list of alternatives led to none.
-    instead: Option<usize>,
+    /// For one of several alternatives: the number of texts that were found before the first alternative. The input is skipped
+    /// if an earlier alternative found a text.
+    texts_before: Option<usize>,
 }
 
-/// The texts behind the first of some inputs that leads to any; `None` where a text cannot be known.
+/// The texts that the first successful one of some inputs leads to. Returns `None` if a text on the way is unknown.
 ///
-/// Walks depth first, with a stack of its own and past a node once: graphs are a stranger's, and
-/// may be cyclic or deeper than our stack. Nodes in `seen` led to no text before and would not now.
+/// The search is depth first. It has an explicit stack and visits each node once, because untrusted graphs can be cyclic or
+/// deeper than the call stack. Nodes in `seen` led to no text before.
 fn texts_behind<'a>(
     starts: impl DoubleEndedIterator<Item = &'a Value>,
     graph: &'a Value,
     seen: &mut HashSet<&'a str>,
 ) -> Option<Vec<&'a str>> {
     let mut texts = Vec::new();
-    let mut stack: Vec<Step> = starts.rev().map(|input| Step { input, instead: Some(0) }).collect();
-    while let Some(Step { input, instead }) = stack.pop() {
-        if instead.is_some_and(|found| found != texts.len()) {
+    let mut stack: Vec<Step> = starts.rev().map(|input| Step { input, texts_before: Some(0) }).collect();
+    while let Some(Step { input, texts_before }) = stack.pop() {
+        if texts_before.is_some_and(|found| found != texts.len()) {
             continue;
         }
         if has_text(input) {
@@ -136,8 +139,8 @@ fn texts_behind<'a>(
         };
         let node = &graph[id];
         let Some(inputs) = node["inputs"].as_object() else { continue };
-        let is_kept = has_text(&node["inputs"][TEXT_INPUTS[0]]);
-        if !is_kept && is_written(node["class_type"].as_str().unwrap_or_default(), inputs) {
+        let is_stored = has_text(&node["inputs"][TEXT_INPUTS[0]]);
+        if !is_stored && is_text_model(node["class_type"].as_str().unwrap_or_default(), inputs) {
             return None;
         }
         let alternatives = match selected(inputs, graph)? {
@@ -146,16 +149,16 @@ fn texts_behind<'a>(
         };
         if alternatives.is_empty() {
             let passed = PASSED_INPUTS.iter().rev().filter_map(|key| inputs.get(*key));
-            stack.extend(passed.map(|input| Step { input, instead: None }));
+            stack.extend(passed.map(|input| Step { input, texts_before: None }));
         } else {
-            let instead = Some(texts.len());
-            stack.extend(alternatives.into_iter().rev().map(|input| Step { input, instead }));
+            let texts_before = Some(texts.len());
+            stack.extend(alternatives.into_iter().rev().map(|input| Step { input, texts_before }));
         }
     }
     Some(texts)
 }
 
-/// The inputs of a node of which one leads to its text, the best first.
+/// The inputs of a node that can lead to its text, in order of preference.
 fn alternatives(inputs: &Map<String, Value>) -> Vec<&Value> {
     let leads = |input: &&Value| has_text(input) || linked_node(input).is_some();
     let known: Vec<&Value> = TEXT_INPUTS.iter().filter_map(|key| inputs.get(*key)).filter(leads).collect();
@@ -166,25 +169,26 @@ fn alternatives(inputs: &Map<String, Value>) -> Vec<&Value> {
         let key = key.to_ascii_lowercase();
         let name = key.trim_end_matches(|c: char| c == '_' || c.is_ascii_digit());
         let is_text =
-            LIKE_TEXT.iter().any(|end| name.ends_with(end)) && !UNLIKE_TEXT.iter().any(|part| key.contains(part));
+            PROMPT_SUFFIXES.iter().any(|end| name.ends_with(end)) && !OTHER_TEXTS.iter().any(|part| key.contains(part));
         (is_text || name == "any") && !TEXT_INPUTS.contains(&key.as_str())
     };
     let others = inputs.iter().filter(|(key, _)| is_other(key)).map(|(_, input)| input).filter(leads);
     known.into_iter().chain(others).collect()
 }
 
-/// Whether a node's text is written by a language model when the graph runs.
-fn is_written(class: &str, inputs: &Map<String, Value>) -> bool {
+/// Whether a language model writes a node's text when the graph runs.
+fn is_text_model(class: &str, inputs: &Map<String, Value>) -> bool {
     let class = class.to_ascii_lowercase();
     !class.contains("encode")
-        && (WRITERS.iter().any(|part| class.contains(part))
-            || WRITERS_INPUTS.iter().any(|key| inputs.contains_key(*key)))
+        && (TEXT_MODELS.iter().any(|part| class.contains(part))
+            || TEXT_MODEL_INPUTS.iter().any(|key| inputs.contains_key(*key)))
 }
 
-/// The input that a switch passes on; `Some(None)` for a node that is no switch, `None` where the choice cannot be known.
+/// The input that a switch forwards. Returns `Some(None)` for a node that is not a switch, and `None` if the selection is
+/// unknown.
 fn selected<'a>(inputs: &'a Map<String, Value>, graph: &'a Value) -> Option<Option<&'a Value>> {
     let Some(selector) = SELECTORS.iter().find_map(|key| inputs.get(*key)) else { return Some(None) };
-    // A number or a truth value may stand in a node of its own.
+    // A number or a boolean can be stored in a separate node.
     let constant = linked_node(selector).map_or(selector, |id| &graph[id]["inputs"]["value"]);
     let choices =
         |is_choice: &dyn Fn(&str) -> bool| inputs.iter().find(|(key, _)| is_choice(key)).map(|(_, input)| input);
@@ -210,7 +214,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The prompt where a sampler's positive side links to node 6 of `nodes`.
+    /// The prompt of a graph whose sampler's positive input links to node 6 of `nodes`.
     fn sampled(mut nodes: Value) -> Option<String> {
         nodes["3"] = json!({"class_type": "KSampler",
             "inputs": {"positive": ["6", 0], "negative": ["7", 0], "steps": 20}});
@@ -368,7 +372,7 @@ mod tests {
         for id in 6..100_000 {
             chain[id.to_string()] = json!({"inputs": {"conditioning": [(id + 1).to_string(), 0]}});
         }
-        chain["7"] = chain["8"].take(); // `sampled` takes node 7
+        chain["7"] = chain["8"].take(); // `sampled` replaces node 7
         chain["6"] = json!({"inputs": {"conditioning": ["9", 0]}});
         assert_eq!(sampled(chain).as_deref(), Some("a cat"));
     }

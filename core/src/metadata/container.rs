@@ -1,46 +1,50 @@
-//! The metadata of JPEG, WebP, GIF and TIFF files: where EXIF, XMP and comments stand, without decoding a pixel.
+//! Finds EXIF, XMP and comments in JPEG, WebP, GIF and TIFF files. No pixels are decoded.
 //!
-//! Not through `image` 0.25, whose WebP reader allocates whatever length a chunk claims: 2 GiB for a file of 130 bytes.
+//! `image` 0.25 is not used for this: its WebP reader allocates the length that a chunk header states, for example 2 GiB for
+//! a file of 130 bytes.
 
 use std::borrow::Cow;
 
-use super::exif::{PREFIX, Tiff};
+use super::tiff::Tiff;
 
-/// What a file holds beside its pixels; the first of each kind.
+/// The prefix of EXIF data in JPEG files. Some programs write it into files of other formats.
+pub(super) const EXIF_PREFIX: &[u8] = b"Exif\0\0";
+
+/// The first EXIF data, XMP packet and comment of an image file.
 #[derive(Default)]
-pub(crate) struct Parts<'a> {
-    /// A TIFF structure, without the `Exif\0\0` that some writers put before it.
+pub(crate) struct FileMetadata<'a> {
+    /// A TIFF structure, without the prefix `Exif\0\0`.
     pub exif: Option<&'a [u8]>,
-    /// An XML text.
+    /// XML.
     pub xmp: Option<&'a [u8]>,
-    /// A text of any kind.
+    /// Text in an unspecified encoding.
     pub comment: Option<Cow<'a, [u8]>>,
 }
 
-impl<'a> Parts<'a> {
-    /// The parts of a file up to its end, or to where it is damaged.
-    pub fn of(bytes: &'a [u8]) -> Self {
-        let mut parts = Self::default();
-        // Each reader returns `None` where the file ends.
+impl<'a> FileMetadata<'a> {
+    /// Reads a file up to its end, or up to the first damaged segment.
+    pub fn read(bytes: &'a [u8]) -> Self {
+        let mut found = Self::default();
+        // Each reader returns `None` at the end of the file.
         let _ = match bytes {
-            [0xff, 0xd8, rest @ ..] => parts.read_jpeg(rest),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', rest @ ..] => parts.read_webp(rest),
-            [b'G', b'I', b'F', ..] => parts.read_gif(bytes),
-            _ => parts.read_tiff(bytes),
+            [0xff, 0xd8, rest @ ..] => found.read_jpeg(rest),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', rest @ ..] => found.read_webp(rest),
+            [b'G', b'I', b'F', ..] => found.read_gif(bytes),
+            _ => found.read_tiff(bytes),
         };
-        parts
+        found
     }
 
     fn read_jpeg(&mut self, mut rest: &'a [u8]) -> Option<()> {
         loop {
-            // A segment is its marker, then its length, which counts itself, then its data. The
-            // pixels after the last one start with another byte, or end in a wrong length.
+            // A segment has a marker, a length that includes itself, and data. Coded pixels follow the last segment: they do
+            // not start with a marker, or the bytes after it are no valid length.
             let &[0xff, marker, high, low, ..] = rest else { return None };
             let length = usize::from(u16::from_be_bytes([high, low]));
             let data = rest.get(4..2 + length)?;
             match marker {
                 0xe1 => {
-                    self.exif = self.exif.or_else(|| data.strip_prefix(PREFIX));
+                    self.exif = self.exif.or_else(|| data.strip_prefix(EXIF_PREFIX));
                     self.xmp = self.xmp.or_else(|| data.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0"));
                 }
                 0xfe => _ = self.comment.get_or_insert(data.into()),
@@ -57,11 +61,11 @@ impl<'a> Parts<'a> {
             let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
             let chunk = data.get(..size)?;
             match name {
-                b"EXIF" => self.exif = self.exif.or(Some(chunk.strip_prefix(PREFIX).unwrap_or(chunk))),
+                b"EXIF" => self.exif = self.exif.or(Some(chunk.strip_prefix(EXIF_PREFIX).unwrap_or(chunk))),
                 b"XMP " => self.xmp = self.xmp.or(Some(chunk)),
                 _ => {}
             }
-            rest = data.get(size + size % 2..)?; // chunks start at even bytes
+            rest = data.get(size + size % 2..)?; // chunks are padded to an even length
         }
     }
 
@@ -76,7 +80,7 @@ impl<'a> Parts<'a> {
             };
             rest = rest.get(start..)?;
             let mut text = Vec::new();
-            // Blocks of up to 255 bytes, each behind its length; one of none ends them.
+            // Blocks of up to 255 bytes, each after its length. An empty block is the last one.
             loop {
                 let (&length, blocks) = rest.split_first()?;
                 let (block, after) = blocks.split_at_checked(length.into())?;
@@ -94,12 +98,12 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// A TIFF file is what EXIF is: its own fields are read.
+    /// EXIF has the structure of a TIFF file, so the file itself is its EXIF data.
     fn read_tiff(&mut self, bytes: &'a [u8]) -> Option<()> {
         const XMP: usize = 700;
-        let tiff = Tiff::of(bytes)?;
+        let tiff = Tiff::new(bytes)?;
         self.exif = Some(bytes);
-        self.xmp = tiff.value(tiff.first()?, XMP);
+        self.xmp = tiff.value(tiff.first_directory()?, XMP);
         None
     }
 }

@@ -1,35 +1,32 @@
-//! The prompt in EXIF.
+//! Finds the prompt in EXIF data.
 //!
-//! EXIF is a TIFF header, a directory of fields, and a second directory that one of the fields
-//! points to (CIPA DC-008 2.32, §4.6). We look for six fields in those two and read nothing
-//! else. Not with `kamadak-exif` 0.6, which expands every directory before it is asked for a field:
-//! directories may overlap, and 64 kB took 300 MB.
+//! EXIF data is a TIFF header, a directory of fields, and a second directory that one of the fields points to
+//! (CIPA DC-008 2.32, §4.6). Six fields of these two directories are read.
 
-use super::{EmbeddedPrompt, PromptSource, TEXT_LIMIT, grammar};
+use super::container::EXIF_PREFIX;
+use super::grammar;
+use super::prompt::{EmbeddedPrompt, PromptSource};
+use super::tiff::Tiff;
 
 const IMAGE_DESCRIPTION: usize = 0x010e;
 const MAKE: usize = 0x010f;
 const MODEL: usize = 0x0110;
 const EXIF_DIRECTORY: usize = 0x8769;
-/// JPEG files have this before EXIF; some writers copy it into files of other formats.
-pub(super) const PREFIX: &[u8] = b"Exif\0\0";
 const USER_COMMENT: usize = 0x9286;
-/// The comment that Windows shows, in UTF-16.
+/// The comment that Windows shows, encoded as UTF-16.
 const XP_COMMENT: usize = 0x9c9c;
 
-/// The prompt in EXIF, with or without the `Exif\0\0` that some writers put before it.
+/// The prompt in EXIF data, with or without the prefix `Exif\0\0`.
 ///
-/// Cameras and editors write the same fields, so a text counts only when it is JSON or has
-/// WebUI's settings.
+/// Cameras and editors write the same fields, so a text is used only if it is JSON or has WebUI's settings.
 pub(super) fn prompt(exif: &[u8]) -> Option<EmbeddedPrompt> {
-    let tiff = Tiff::of(exif.strip_prefix(PREFIX).unwrap_or(exif))?;
-    let first = tiff.first();
-    let field = tiff.field(first?, EXIF_DIRECTORY);
-    let second = field.and_then(|field| tiff.number::<4>(&field[8..]));
+    let tiff = Tiff::new(exif.strip_prefix(EXIF_PREFIX).unwrap_or(exif))?;
+    let first = tiff.first_directory();
+    let second = tiff.subdirectory(first?, EXIF_DIRECTORY);
     use PromptSource::{ExifImageDescription, ExifMake, ExifModel, ExifUserComment, ExifXpComment};
     [
         (second, USER_COMMENT, ExifUserComment),
-        // Where Fooocus and others put it, though it does not belong there.
+        // Fooocus and others write it to the first directory, against the standard.
         (first, USER_COMMENT, ExifUserComment),
         (first, IMAGE_DESCRIPTION, ExifImageDescription),
         (first, XP_COMMENT, ExifXpComment),
@@ -40,77 +37,24 @@ pub(super) fn prompt(exif: &[u8]) -> Option<EmbeddedPrompt> {
     .find_map(|(directory, tag, source)| {
         let value = tiff.value(directory?, tag)?;
         let text = if tag == XP_COMMENT { utf16(value) } else { decoded(value) };
-        EmbeddedPrompt::new(&grammar::marked(text.trim_matches(['\0', '\u{feff}']))?, source)
+        EmbeddedPrompt::new(&grammar::recognised(text.trim_matches(['\0', '\u{feff}']))?, source)
     })
 }
 
-pub(super) struct Tiff<'a> {
-    bytes: &'a [u8],
-    is_little_endian: bool,
-}
-
-impl<'a> Tiff<'a> {
-    /// `None` where the bytes do not start as TIFF does.
-    pub fn of(bytes: &'a [u8]) -> Option<Self> {
-        let is_little_endian = bytes.starts_with(b"II*\0");
-        (is_little_endian || bytes.starts_with(b"MM\0*")).then_some(Self { bytes, is_little_endian })
-    }
-
-    /// Where the first directory stands.
-    pub fn first(&self) -> Option<usize> {
-        self.number::<4>(self.bytes.get(4..)?)
-    }
-
-    /// The 12 bytes of a field: tag, type, count, and the value or its offset.
-    fn field(&self, directory: usize, tag: usize) -> Option<&'a [u8; 12]> {
-        let (n_fields, fields) = self.bytes.get(directory..)?.split_at_checked(2)?;
-        let (fields, _) = fields.as_chunks::<12>();
-        let mut fields = fields.iter().take(self.number::<2>(n_fields)?);
-        fields.find(|field| self.number::<2>(&field[..]) == Some(tag))
-    }
-
-    /// The value of a field of bytes, characters or unspecified bytes (types 1, 2 and 7).
-    pub fn value(&self, directory: usize, tag: usize) -> Option<&'a [u8]> {
-        let field = self.field(directory, tag)?;
-        let kind = self.number::<2>(&field[2..])?;
-        let count = self.number::<4>(&field[4..])?;
-        if !matches!(kind, 1 | 2 | 7) || count > TEXT_LIMIT {
-            return None;
-        }
-        // Up to four bytes stand in the field itself: too few for a prompt.
-        self.bytes.get(self.number::<4>(&field[8..])?..)?.get(..count)
-    }
-
-    /// The unsigned number in the first `N` bytes, at most four of them.
-    fn number<const N: usize>(&self, bytes: &[u8]) -> Option<usize> {
-        let mut digits = *bytes.first_chunk::<N>()?;
-        if self.is_little_endian {
-            digits.reverse();
-        }
-        let append = |number, digit: &u8| number << 8 | usize::from(*digit);
-        Some(digits.iter().fold(0, append))
-    }
-}
-
-/// The first number of a field of short ones (type 3) in a TIFF file's first directory; of up to two, which stand in the
-/// field itself.
-pub(crate) fn tiff_number(bytes: &[u8], tag: usize) -> Option<usize> {
-    let tiff = Tiff::of(bytes)?;
-    tiff.number::<2>(&tiff.field(tiff.first()?, tag)?[8..])
-}
-
-/// Text by its character code: `UNICODE` is UTF-16 as a rule, all else is read as UTF-8.
+/// Decodes text by its character code. `UNICODE` usually means UTF-16; everything else is read as UTF-8.
 fn decoded(value: &[u8]) -> String {
     match value.split_first_chunk() {
-        // Some writers name the code and then write UTF-8, which has no zero bytes.
+        // Some programs write the code `UNICODE` and then UTF-8, which has no zero bytes.
         Some((b"UNICODE\0", text)) if text.contains(&0) => utf16(text),
         Some((b"UNICODE\0" | b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0", text)) => String::from_utf8_lossy(text).into_owned(),
         _ => String::from_utf8_lossy(value).into_owned(),
     }
 }
 
-/// UTF-16 in the byte order that has more ASCII: piexif writes big-endian text into files of
-/// either order, others follow the file. Settings and JSON are mostly ASCII in every language.
+/// Decodes UTF-16 in the byte order that gives more ASCII characters.
+///
+/// The byte order is not stored: piexif always writes big-endian text, other programs use the byte order of the file.
+/// Settings and JSON are mostly ASCII in all languages.
 fn utf16(bytes: &[u8]) -> String {
     let (pairs, _) = bytes.as_chunks::<2>();
     let n_big = pairs.iter().filter(|pair| pair[0] == 0).count();
@@ -122,6 +66,7 @@ fn utf16(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::prompt::TEXT_LIMIT;
     use super::super::{embedded_prompt, tests::png_with};
     use super::*;
 
@@ -129,8 +74,7 @@ mod tests {
     const GRAPH: &str = r#"{"3": {"class_type": "KSampler", "inputs": {"positive": ["6", 0]}},
         "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a cat, 猫"}}}"#;
 
-    /// EXIF with one field, in the second directory if it is `UserComment`. `order` is the
-    /// header's `MM` or `II`.
+    /// EXIF data with one field, in the second directory if it is `UserComment`. `order` is `MM` or `II`.
     fn exif(order: &[u8; 2], tag: usize, kind: usize, value: &[u8]) -> Vec<u8> {
         let digits = |number: usize, n_bytes: usize| {
             let mut digits = (number as u64).to_be_bytes()[8 - n_bytes..].to_vec();
@@ -153,7 +97,7 @@ mod tests {
         bytes
     }
 
-    /// The segments of a JPEG file up to its pixels.
+    /// The segments of a JPEG file before its pixels.
     fn jpeg(exif: &[u8]) -> Vec<u8> {
         let segment = |marker: u8, data: &[u8]| {
             let length = u16::try_from(2 + data.len()).expect("at most 64 kB");
@@ -234,7 +178,7 @@ mod tests {
         ] {
             let exif = exif(b"II", tag, 2, text.as_bytes());
             assert_cat(&webp(&exif), source);
-            // A TIFF file is EXIF itself.
+            // A TIFF file is its own EXIF data.
             assert_cat(&exif, source);
         }
         let comment: Vec<u8> = INFOTEXT.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect();

@@ -1,13 +1,13 @@
-//! What generators write: from a text as stored to the prompt in it, not yet trimmed.
+//! The text formats of generators. Each function takes a stored text and returns the prompt in it, not trimmed.
 //!
-//! References: `parse_generation_parameters` in `modules/infotext_utils.py` of Stable Diffusion
-//! WebUI, and the metadata that the other programs' own files show.
+//! References: `parse_generation_parameters` in `modules/infotext_utils.py` of Stable Diffusion WebUI. The formats of the
+//! other programs are taken from files that they wrote.
 
 use serde_json::Value;
 
 use super::comfyui;
 
-/// `parameters`: WebUI's text, JSON, or, where neither shows, a prompt and nothing else.
+/// PNG text `parameters`: JSON, WebUI's text, or else a prompt without settings.
 pub(super) fn parameters(text: &str) -> Option<String> {
     match object(text) {
         Some(_) => json(text),
@@ -15,7 +15,7 @@ pub(super) fn parameters(text: &str) -> Option<String> {
     }
 }
 
-/// WebUI's text; `None` where no line shows that it is WebUI's.
+/// The prompt in WebUI's text. Returns `None` if no line has WebUI's settings or negative prompt.
 ///
 /// ```text
 /// prompt, of one or more lines
@@ -30,8 +30,7 @@ pub(super) fn infotext(text: &str) -> Option<String> {
         if start.starts_with("Negative prompt:") {
             return Some(text[..line_at].to_owned());
         }
-        // The last such line: extensions add lines below the settings, and a prompt may have
-        // a line of its own that starts with the word.
+        // The last such line counts: a line of the prompt can start with the same word. Extensions add lines after it.
         let steps = start.strip_prefix("Steps: ").unwrap_or_default();
         if steps.starts_with(|first: char| first.is_ascii_digit()) {
             settings_at = Some(line_at);
@@ -41,20 +40,22 @@ pub(super) fn infotext(text: &str) -> Option<String> {
     settings_at.map(|at| text[..at].to_owned())
 }
 
-/// A text from a place that other software uses, too: it counts when it is JSON with a prompt or has WebUI's settings.
+/// The prompt in a text from a place that other software uses, too. The text must be JSON with a prompt, or have WebUI's
+/// settings.
 ///
-/// ComfyUI writes `prompt:{graph}` into EXIF, some of its savers `parameters:` and WebUI's text.
-pub(super) fn marked(text: &str) -> Option<String> {
+/// ComfyUI writes `prompt:{graph}` into EXIF. Some of its extensions write `parameters:` and WebUI's text.
+pub(super) fn recognised(text: &str) -> Option<String> {
     let text = text.strip_prefix("parameters:").unwrap_or(text);
     let graph = text.strip_prefix("prompt:").or(text.strip_prefix("Prompt:"));
     json(graph.unwrap_or(text)).or_else(|| infotext(text))
 }
 
-/// JSON with NovelAI's or SwarmUI's prompt, with a text called `prompt`, with Draw Things' `c`, or with ComfyUI's graph,
-/// which stands alone or under `prompt`, there as JSON or as text.
+/// JSON with NovelAI's or SwarmUI's prompt, with a text `prompt`, with the key `c` of Draw Things, or with ComfyUI's graph.
+///
+/// The graph is the whole JSON value, or the value of `prompt` as JSON or as a string.
 pub(super) fn json(text: &str) -> Option<String> {
     let json = object(text)?;
-    // NovelAI's texts, kept together where there are no text chunks.
+    // NovelAI's PNG texts as one JSON object, in formats without text chunks.
     if let Some(comment) = json.get("Comment").and_then(Value::as_str).and_then(object) {
         return novelai(&comment).or_else(|| Some(comment.get("prompt")?.as_str()?.to_owned()));
     }
@@ -69,7 +70,7 @@ pub(super) fn json(text: &str) -> Option<String> {
     })
 }
 
-/// NovelAI since 4: the scene, then a line for each character.
+/// NovelAI since version 4: the scene, then one line for each character.
 fn novelai(json: &Value) -> Option<String> {
     let caption = json.pointer("/v4_prompt/caption")?;
     let characters = caption["char_captions"].as_array();
@@ -79,18 +80,18 @@ fn novelai(json: &Value) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
-/// PNG text `prompt`: JSON, or the prompt itself.
+/// PNG text `prompt` that is not JSON: the prompt itself.
 pub(super) fn plain(text: &str) -> Option<String> {
     (!text.trim_start().starts_with(['{', '['])).then(|| text.to_owned())
 }
 
-/// InvokeAI since 3.
+/// InvokeAI since version 3.
 pub(super) fn invokeai(text: &str) -> Option<String> {
     let json = object(text)?;
     Some(json.get("positive_prompt")?.as_str()?.to_owned())
 }
 
-/// InvokeAI 2: `{"image": {"prompt": "…"}}`, or a list of weighted prompts, the main one first.
+/// InvokeAI 2: `{"image": {"prompt": "…"}}`, or a list of weighted prompts there; the first one is the main prompt.
 pub(super) fn sd_metadata(text: &str) -> Option<String> {
     let json = object(text)?;
     let prompt = json.pointer("/image/prompt")?;
@@ -112,10 +113,18 @@ fn object(text: &str) -> Option<Value> {
     parse_json(text).ok()
 }
 
-/// JSON as Python writes it: NaN and the infinities, which JSON lacks, become null.
+/// Parses JSON as Python writes it. `NaN` and infinities, which JSON does not have, become null.
 ///
 /// # Errors
-/// Says what is wrong with the text as JSON.
+/// The syntax error of the text as JSON.
+///
+/// # Examples
+///
+/// ```
+/// let json = tsp_mgs_core::metadata::parse_json(r#"{"seed": NaN}"#)?;
+/// assert!(json["seed"].is_null());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub fn parse_json(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).or_else(|error| serde_json::from_str(&nan_as_null(text)).map_err(|_| error))
 }
@@ -206,11 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn a_marked_text_has_settings_or_is_json() {
+    fn a_recognised_text_has_settings_or_is_json() {
         for text in ["a cat\nSteps: 2", "parameters:a cat\nSteps: 2", "prompt:{\"prompt\": \"a cat\"}"] {
-            assert_eq!(marked(text).map(|text| text.trim().to_owned()).as_deref(), Some("a cat"), "{text}");
+            assert_eq!(recognised(text).map(|text| text.trim().to_owned()).as_deref(), Some("a cat"), "{text}");
         }
-        assert_eq!(marked("a cat"), None);
+        assert_eq!(recognised("a cat"), None);
         assert_eq!((plain("a cat").as_deref(), plain(" {\"6\": "), plain("[1]")), (Some("a cat"), None, None));
     }
 

@@ -1,23 +1,24 @@
-//! The prompt in the lowest bits of a PNG file's alpha channel, where it survives the loss of all text chunks.
+//! Finds the prompt in the lowest bits of a PNG file's alpha channel. It remains when all text chunks are removed.
 //!
-//! NovelAI and the extension "stealth pnginfo" of Stable Diffusion WebUI write it: bits go down the columns, the highest
-//! of a byte first. A signature of 15 bytes is followed by the number of bits as 32 bits, and by the text, which one of
-//! the two signatures says is gzipped.
+//! NovelAI and the extension "stealth pnginfo" of Stable Diffusion WebUI write it. Bits are stored column by column, the
+//! highest bit of each byte first. A signature of 15 bytes comes first, then the length of the text in bits as a 32-bit
+//! number, then the text. There are two signatures: one for plain text and one for gzipped text.
 
 use std::io::{Cursor, Read};
 
 use flate2::read::GzDecoder;
 use image::{DynamicImage, ImageFormat, ImageReader};
 
-use super::{EmbeddedPrompt, PromptSource, TEXT_LIMIT, grammar};
-use crate::preprocess::decoder_limits;
+use super::grammar;
+use super::prompt::{EmbeddedPrompt, PromptSource, TEXT_LIMIT};
+use crate::limits::decoder_limits;
 
 const PLAIN: &[u8; 15] = b"stealth_pnginfo";
 const GZIPPED: &[u8; 15] = b"stealth_pngcomp";
 
-/// The prompt in a PNG file with 8-bit alpha. Its pixels are decoded for it, so that it is asked last.
+/// The prompt in a PNG file with an 8-bit alpha channel. This decodes the pixels, so it is tried last.
 pub(super) fn prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
-    // The header's depth and colour type: 8-bit RGB with alpha.
+    // Bit depth and colour type in the header: 8-bit RGB with alpha.
     if !bytes.starts_with(b"\x89PNG") || bytes.get(24..26)? != [8, 6] {
         return None;
     }
@@ -41,7 +42,7 @@ pub(super) fn prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
         let data = std::mem::take(&mut text);
         GzDecoder::new(&data[..]).take(TEXT_LIMIT as u64).read_to_end(&mut text).ok()?;
     }
-    EmbeddedPrompt::new(&grammar::marked(&String::from_utf8(text).ok()?)?, PromptSource::Stealth)
+    EmbeddedPrompt::new(&grammar::recognised(&String::from_utf8(text).ok()?)?, PromptSource::Stealth)
 }
 
 #[cfg(test)]
@@ -56,7 +57,7 @@ mod tests {
 
     const INFO: &str = "a cat, 猫\nSteps: 20, Sampler: Euler a";
 
-    /// A PNG whose alpha holds these bytes.
+    /// A PNG file with these bytes in its alpha channel.
     fn png(hidden: &[u8]) -> Vec<u8> {
         let mut image = RgbaImage::from_pixel(64, 50, [90, 80, 70, 255].into());
         let bits = hidden.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));

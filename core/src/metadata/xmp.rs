@@ -1,14 +1,15 @@
-//! The prompt in XMP: an XML text with properties, of which two hold prompts.
+//! Finds the prompt in XMP, an XML text with properties. Two of the properties can hold a prompt.
 //!
-//! An XML parser would take more of the browser's download than the rest of this module; properties are found by the
-//! names that the standard gives them (ISO 16684-1, §8).
+//! Properties are found by the names of the standard (ISO 16684-1, §8), without an XML parser. A parser would enlarge the
+//! module that browsers download by more than the rest of `metadata`.
 
-use super::{EmbeddedPrompt, PromptSource, grammar};
+use super::grammar;
+use super::prompt::{EmbeddedPrompt, PromptSource};
 use crate::clean::unescaped;
 
-/// Text that a description has when Midjourney wrote it: `a cat --ar 3:2 Job ID: 0-0-0`.
+/// A part of each description by Midjourney, for example `a cat --ar 3:2 Job ID: 0-0-0`.
 const JOB: &str = "Job ID:";
-/// What IPTC has a generator say of its images (`digitalsourcetype`); then a description is the prompt.
+/// IPTC's value of `digitalsourcetype` for generated images. The description of such an image is its prompt.
 const GENERATED: &str = "trainedAlgorithmicMedia";
 
 /// The prompt in an XMP packet.
@@ -16,26 +17,26 @@ pub(super) fn prompt(xmp: &[u8]) -> Option<EmbeddedPrompt> {
     let xmp = String::from_utf8_lossy(xmp);
     let found = |text: Option<String>| EmbeddedPrompt::new(&text?, PromptSource::Xmp);
     let property = |name| property(&xmp, name);
-    found(property("exif:UserComment").and_then(|text| grammar::marked(&text))).or_else(|| {
+    found(property("exif:UserComment").and_then(|text| grammar::recognised(&text))).or_else(|| {
         let text = property("dc:description")?;
         let prompt = match text.split_once(JOB) {
             Some((prompt, _)) => Some(prompt.split(" --").next().unwrap_or_default().to_owned()),
-            None => grammar::marked(&text),
+            None => grammar::recognised(&text),
         };
-        // Draw Things writes the negative prompt on a line of its own, after a minus.
+        // Draw Things writes the negative prompt on a separate line that starts with a minus.
         let prompt = prompt.or_else(|| xmp.contains(GENERATED).then_some(text))?;
         found(prompt.split("\n-").next().map(str::to_owned))
     })
 }
 
-/// The text of a property: its first entry, if it has several.
+/// The text of a property, or of its first entry if it is a list.
 fn property(xmp: &str, name: &str) -> Option<String> {
     let value = element(xmp, name)?;
     let text = element(value, "rdf:li").unwrap_or(value);
     Some(unescaped(text))
 }
 
-/// What stands between the first `<name …>` and `</name>`.
+/// The text between the first `<name …>` and `</name>`.
 fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let start = xml.match_indices(name).find_map(|(at, _)| {
         let after = &xml[at + name.len()..];
@@ -51,7 +52,7 @@ mod tests {
     use super::super::{embedded_prompt, tests::png_of};
     use super::*;
 
-    /// A packet with these properties, as Exempi and Draw Things write it.
+    /// A packet with these properties, in the form that Exempi and Draw Things write.
     fn packet(properties: &[(&str, &str)], more: &str) -> String {
         let property = |(name, text): &(&str, &str)| {
             format!("<{name}><rdf:Alt><rdf:li xml:lang=\"x-default\">{text}</rdf:li></rdf:Alt></{name}>")

@@ -1,147 +1,115 @@
-//! Views of an image: windows and the image resized, mirrored or not, normalised (SPEC §1.3 to 1.5).
+//! Makes the views of an image: crops, and the whole image resized (SPEC §1.3 to 1.5).
 
-use super::enlarge::{Enlarged, enlarged_size};
-use super::{Mirror, ViewPlan, Views, Window};
+use super::enlarge::{Enlarged, SHORT_SIDE, enlarged_size};
+use super::normalise::NORMALISED;
+use super::views::{Mirror, Rect, ViewPlan, Views};
 use crate::error::{Error, Result};
 
-/// Distance between neighbouring windows (IPCE).
-pub(super) const STRIDE: u32 = 32;
-/// The same for an image with a side of at least [`LARGE_SIDE`] (IPCE).
+/// The distance between neighbouring crops (IPCE).
+const STRIDE: u32 = 32;
+/// The distance in an image with a side of at least [`LARGE_SIDE`] (IPCE).
 const LARGE_STRIDE: u32 = 48;
 const LARGE_SIDE: u32 = 1024;
 
-/// CLIP's normalisation (OpenAI CLIP, `clip.py`).
-const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
-
-/// The normalised value of each 8-bit level of each channel.
-pub(super) static NORMALISED: [[f32; 256]; 3] = normalised();
-
-/// Number of windows of an upright image that is enlarged if it is small.
-pub fn window_count(width: u32, height: u32, side: u32) -> u64 {
+/// The number of positions for crops in an upright image of this size, after upscaling.
+pub fn crop_positions(width: u32, height: u32, side: u32) -> u64 {
     let (width, height) = enlarged_size(width, height);
     Grid::new(width, height, side).count()
 }
 
+impl ViewPlan {
+    /// The largest allowed number of crops: the number of positions in the smallest image, 512 × 512.
+    pub fn max_crops(side: u32) -> usize {
+        let along = ((SHORT_SIDE - side) / STRIDE + 1) as usize;
+        along * along
+    }
+}
+
 impl Enlarged<'_> {
-    /// Number of windows with this side.
-    pub fn window_count(&self, side: u32) -> u64 {
+    /// The number of positions for crops with this side.
+    pub fn crop_positions(&self, side: u32) -> u64 {
         Grid::new(self.width, self.height, side).count()
     }
 
-    /// Makes the planned views, with windows `floor(count / crops) × i` of the grid.
+    /// Makes the planned views. The crops are at positions `floor(count / crops) × i`.
     ///
     /// # Errors
-    /// [`Error::Crops`] when `plan` asks for more windows than every image has.
+    /// [`Error::Crops`] if `plan` has more crops than the smallest image has positions, or no views at all.
     pub fn views(&self, plan: ViewPlan) -> Result<Views> {
         let max = ViewPlan::max_crops(plan.side);
         if plan.crops > max || plan.is_empty() {
             return Err(Error::Crops { found: plan.crops, max });
         }
-        let grid = Grid::new(self.width, self.height, plan.side);
-        let step = grid.count() / plan.crops.max(1) as u64;
-        let chosen: Vec<u64> = (0..plan.crops as u64).map(|i| step * i).collect();
-        let area = (plan.side * plan.side) as usize;
-        let mut image = vec![0.0; if plan.has_image { 3 * area } else { 0 }];
-        if plan.has_image {
-            self.resize_whole(plan.side, Mirror::No, &mut image);
-        }
-        let mut crops = Vec::with_capacity(plan.crops * 3 * area);
-        for &window in &chosen {
-            let (x, y) = grid.origin(window);
-            let region = self.region(x, y, plan.side, plan.side);
-            region.rows().for_each(|row| crops.extend_from_slice(row.as_flattened()));
-        }
+        let step = self.crop_positions(plan.side) / plan.crops.max(1) as u64;
+        let positions: Vec<u64> = (0..plan.crops as u64).map(|i| step * i).collect();
+        Ok(self.views_at(plan, &positions, Mirror::No))
+    }
 
+    /// Makes the planned views with crops at the given positions. Positions count row by row in the image, or in its mirror
+    /// image if `mirror` is [`Mirror::LeftRight`].
+    ///
+    /// # Shapes
+    /// - `positions`: `[crops]`, each below [`Self::crop_positions`]
+    ///
+    /// # Panics
+    /// If `positions` has another length, or a position does not exist.
+    pub fn views_at(&self, plan: ViewPlan, positions: &[u64], mirror: Mirror) -> Views {
+        assert_eq!(positions.len(), plan.crops, "positions of the crops");
+        let grid = Grid::new(self.width, self.height, plan.side);
+        let area = (plan.side * plan.side) as usize;
+        let image = if plan.has_image { self.resized_whole(plan.side, mirror) } else { Vec::new() };
         let (width, height) = self.upright_size();
         let (x_scale, y_scale) = (width as f32 / self.width as f32, height as f32 / self.height as f32);
-        let windows = chosen.iter().map(|&window| {
-            let (x, y) = grid.origin(window);
-            Window {
+        let mut crops = Vec::with_capacity(plan.crops * 3 * area);
+        let mut crop_rects = Vec::with_capacity(plan.crops);
+        for &position in positions {
+            assert!(position < grid.count(), "position {position} of {}", grid.count());
+            let (x, y) = grid.origin(position);
+            let x = if mirror == Mirror::No { x } else { self.width - plan.side - x };
+            for row in self.region(x, y, plan.side, plan.side).rows() {
+                match mirror {
+                    Mirror::No => crops.extend_from_slice(row.as_flattened()),
+                    Mirror::LeftRight => row.iter().rev().for_each(|rgb| crops.extend_from_slice(rgb)),
+                }
+            }
+            crop_rects.push(Rect {
                 x: x as f32 * x_scale,
                 y: y as f32 * y_scale,
                 width: plan.side as f32 * x_scale,
                 height: plan.side as f32 * y_scale,
-            }
-        });
-        Ok(Views { plan, image, crops, windows: windows.collect(), width, height })
+            });
+        }
+        Views { plan, image, crops, crop_rects, width, height }
     }
 
-    /// Writes the planned views to `pixels`, with windows of the caller's choice: places in the row-major
-    /// grid of the image, or of its mirror image when `mirror` asks for that.
-    ///
-    /// # Shapes
-    /// - `windows`: `[crops]`, below [`Self::window_count`]
-    /// - `pixels`: `[views, 3, side, side]`, the resized image first, if planned
-    ///
-    /// # Panics
-    /// For other shapes, and for a window beyond the grid.
-    pub fn fill(&self, plan: ViewPlan, windows: &[u64], mirror: Mirror, pixels: &mut [f32]) {
-        assert_eq!(windows.len(), plan.crops, "windows for each view");
-        assert_eq!(pixels.len(), plan.pixel_count(), "pixels for all views");
-        let grid = Grid::new(self.width, self.height, plan.side);
-        let area = (plan.side * plan.side) as usize;
-        let (resized, cut) = pixels.split_at_mut(if plan.has_image { 3 * area } else { 0 });
-        if plan.has_image {
-            self.resize_whole(plan.side, mirror, resized);
-        }
-        for (&window, view) in windows.iter().zip(cut.chunks_exact_mut(3 * area)) {
-            assert!(window < grid.count(), "window {window} of {}", grid.count());
-            let (x, y) = grid.origin(window);
-            self.cut(x, y, plan.side, mirror, view);
-        }
-    }
-
-    /// Cuts one window; `x` counts from the right when the image is mirrored.
-    fn cut(&self, x: u32, y: u32, side: u32, mirror: Mirror, view: &mut [f32]) {
-        let left = match mirror {
-            Mirror::No => x,
-            Mirror::LeftRight => self.width - side - x,
-        };
-        let side = side as usize;
-        let [red, green, blue] = planes(view, side * side);
-        let region = self.region(left, y, side as u32, side as u32);
-        let rows = red.chunks_exact_mut(side).zip(green.chunks_exact_mut(side)).zip(blue.chunks_exact_mut(side));
-        for (rgb, ((red, green), blue)) in region.rows().zip(rows) {
-            let values = red.iter_mut().zip(green).zip(blue);
-            let write = |([r, g, b], ((red, green), blue)): (&[u8; 3], ((&mut f32, &mut f32), &mut f32))| {
-                *red = NORMALISED[0][usize::from(*r)];
-                *green = NORMALISED[1][usize::from(*g)];
-                *blue = NORMALISED[2][usize::from(*b)];
-            };
-            match mirror {
-                Mirror::No => rgb.iter().zip(values).for_each(write),
-                Mirror::LeftRight => rgb.iter().rev().zip(values).for_each(write),
-            }
-        }
-    }
-
-    /// The resized view: bilinear, half-pixel centres, no antialias (D3), in PyTorch's arithmetic.
-    fn resize_whole(&self, side: u32, mirror: Mirror, view: &mut [f32]) {
-        let mut columns = taps(self.width, side);
-        let rows = taps(self.height, side);
+    /// The resized view, normalised, `[3, side, side]`. Bilinear with half-pixel centres and without antialiasing (D3), in the
+    /// arithmetic of PyTorch.
+    fn resized_whole(&self, side: u32, mirror: Mirror) -> Vec<f32> {
+        let mut columns = samples(self.width, side);
+        let rows = samples(self.height, side);
         if mirror == Mirror::LeftRight {
-            for tap in &mut columns {
-                tap.at = tap.at.map(|x| self.width - 1 - x);
+            for sample in &mut columns {
+                sample.pixels = sample.pixels.map(|x| self.width - 1 - x);
             }
         }
         let side = side as usize;
-        let mut planes = planes(view, side * side);
+        let mut view = vec![0.0; 3 * side * side];
         for (row, y) in rows.iter().enumerate() {
             for (column, x) in columns.iter().enumerate() {
-                let corners = self.corners(x.at, y.at);
-                for (channel, plane) in planes.iter_mut().enumerate() {
-                    let at = |corner: usize| NORMALISED[channel][usize::from(corners[corner][channel])];
-                    let upper = (1.0 - x.fraction) * at(0) + x.fraction * at(1);
-                    let lower = (1.0 - x.fraction) * at(2) + x.fraction * at(3);
+                let corners = self.corners(x.pixels, y.pixels);
+                for (channel, plane) in view.chunks_exact_mut(side * side).enumerate() {
+                    let value = |corner: usize| NORMALISED[channel][usize::from(corners[corner][channel])];
+                    let upper = (1.0 - x.fraction) * value(0) + x.fraction * value(1);
+                    let lower = (1.0 - x.fraction) * value(2) + x.fraction * value(3);
                     plane[row * side + column] = (1.0 - y.fraction) * upper + y.fraction * lower;
                 }
             }
         }
+        view
     }
 }
 
-/// The row-major grid of all windows of an enlarged image.
+/// All positions of crops in an upscaled image, row by row.
 struct Grid {
     stride: u32,
     columns: u64,
@@ -159,45 +127,26 @@ impl Grid {
         self.columns * self.rows
     }
 
-    /// Upper left corner of a window.
-    fn origin(&self, window: u64) -> (u32, u32) {
-        ((window % self.columns) as u32 * self.stride, (window / self.columns) as u32 * self.stride)
+    /// The upper left corner of a crop.
+    fn origin(&self, position: u64) -> (u32, u32) {
+        ((position % self.columns) as u32 * self.stride, (position / self.columns) as u32 * self.stride)
     }
 }
 
-/// Two neighbouring pixels along one axis and how far the sample is towards the second.
-struct Tap {
-    at: [u32; 2],
+/// A sample between two neighbouring pixels of one axis.
+struct Sample {
+    pixels: [u32; 2],
+    /// The weight of the second pixel.
     fraction: f32,
 }
 
-fn taps(length: u32, side: u32) -> Vec<Tap> {
+/// The samples of an axis of `length` pixels that is resized to `side` pixels.
+fn samples(length: u32, side: u32) -> Vec<Sample> {
     let scale = length as f32 / side as f32;
-    let tap = |i: u32| {
+    let sample = |i: u32| {
         let at = (scale * (i as f32 + 0.5) - 0.5).max(0.0);
         let first = (at as u32).min(length - 1);
-        Tap { at: [first, (first + 1).min(length - 1)], fraction: at - first as f32 }
+        Sample { pixels: [first, (first + 1).min(length - 1)], fraction: at - first as f32 }
     };
-    (0..side).map(tap).collect()
-}
-
-/// The three channels of one view.
-fn planes(view: &mut [f32], area: usize) -> [&mut [f32]; 3] {
-    let (red, rest) = view.split_at_mut(area);
-    let (green, blue) = rest.split_at_mut(area);
-    [red, green, blue]
-}
-
-const fn normalised() -> [[f32; 256]; 3] {
-    let mut table = [[0.0; 256]; 3];
-    let mut channel = 0;
-    while channel < 3 {
-        let mut level = 0;
-        while level < 256 {
-            table[channel][level] = (level as f32 / 255.0 - MEAN[channel]) / STD[channel];
-            level += 1;
-        }
-        channel += 1;
-    }
-    table
+    (0..side).map(sample).collect()
 }

@@ -1,4 +1,4 @@
-//! Image bytes to 8-bit RGB (SPEC §1.1), with every limit that strangers' files need.
+//! Decodes image files to 8-bit RGB (SPEC §1.1). The files are untrusted, so sizes and memory are limited.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -6,26 +6,43 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
-use super::limits::{MAX_SIDE, decoder_limits};
 use super::scans;
 use crate::error::{Error, Result};
-use crate::metadata::container::Parts;
-use crate::metadata::tiff_number;
+use crate::limits::{MAX_SIDE, decoder_limits};
+use crate::metadata::container::FileMetadata;
+use crate::metadata::tiff;
 
-/// Decodes an image to 8-bit RGB: upright (D1), transparency on white (D2).
+/// Decodes an image file (PNG, JPEG, WebP, GIF, BMP or TIFF) to 8-bit RGB. The EXIF orientation is applied (D1), and transparent
+/// pixels are blended with white (D2).
 ///
 /// # Errors
-/// [`Error::Image`] for bytes that are no image we read or a damaged one, [`Error::Tiff`] for colours that we do not
-/// read, [`Error::ImageSize`] for sides over [`MAX_SIDE`], before memory is taken for them.
+/// - [`Error::Empty`] for no bytes
+/// - [`Error::Image`] for another format or a damaged file, and [`Error::Truncated`] for a JPEG file without its end
+/// - [`Error::Tiff`] and [`Error::Scans`] for kinds of TIFF and JPEG files that are not supported
+/// - [`Error::ImageSize`] for a side over [`MAX_SIDE`] pixels; memory for the pixels is allocated only after this check
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_core::{Error, preprocess::decode};
+///
+/// // A white pixel in a BMP file.
+/// let mut file = b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0".to_vec();
+/// file.resize(54, 0);
+/// file.extend([255, 255, 255, 0]);
+/// assert_eq!(decode(&file)?.into_raw(), [255, 255, 255]);
+/// assert!(matches!(decode(b"no image"), Err(Error::Image(_))));
+/// # Ok::<(), Error>(())
+/// ```
 pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
-    let pixels = without_promises(bytes);
+    let pixels = without_metadata_flags(bytes);
     let mut reader = ImageReader::new(Cursor::new(&*pixels)).with_guessed_format().map_err(ImageError::IoError)?;
     reader.limits(decoder_limits());
     let format = reader.format();
-    // Of a JPEG file without its end, the decoder fills what is missing with grey.
+    // This also rejects a JPEG file without its end. The decoder would fill the missing pixels with grey.
     let has_separate_scans = format == Some(ImageFormat::Jpeg) && scans::has_separate_scans(bytes)?;
     let of_format = |error| match (format, error) {
         (Some(ImageFormat::Tiff), ImageError::Unsupported(error)) => Error::Tiff(error),
@@ -53,54 +70,55 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     Ok(on_white(image, alpha))
 }
 
-/// A WebP file whose header promises no ICC profile, EXIF or XMP: the decoder refuses one that promises what is not
-/// there, and takes no pixel from them.
-fn without_promises(bytes: &[u8]) -> Cow<'_, [u8]> {
+/// Clears the flags of a WebP header for an ICC profile, EXIF and XMP. The decoder rejects files with a flag but without its
+/// chunk, and none of these chunks changes pixels.
+fn without_metadata_flags(bytes: &[u8]) -> Cow<'_, [u8]> {
     const FLAGS: usize = 20;
-    const PROMISES: u8 = 0x20 | 0x08 | 0x04;
+    const METADATA: u8 = 0x20 | 0x08 | 0x04;
     let is_extended = bytes.starts_with(b"RIFF") && bytes.get(8..16) == Some(b"WEBPVP8X");
-    match bytes.get(FLAGS).filter(|flags| is_extended && **flags & PROMISES != 0) {
+    match bytes.get(FLAGS).filter(|flags| is_extended && **flags & METADATA != 0) {
         None => bytes.into(),
         Some(flags) => {
             let mut without = bytes.to_vec();
-            without[FLAGS] = flags & !PROMISES;
+            without[FLAGS] = flags & !METADATA;
             without.into()
         }
     }
 }
 
-/// How a TIFF file's transparent colours are stored (TIFF 6.0, ExtraSamples).
+/// How a TIFF file stores the colours of transparent pixels (TIFF 6.0, ExtraSamples).
 fn alpha_of_tiff(bytes: &[u8]) -> Alpha {
     const EXTRA_SAMPLES: usize = 338;
     const ASSOCIATED: usize = 1;
-    if tiff_number(bytes, EXTRA_SAMPLES) == Some(ASSOCIATED) { Alpha::Associated } else { Alpha::Unassociated }
+    if tiff::short_value(bytes, EXTRA_SAMPLES) == Some(ASSOCIATED) { Alpha::Associated } else { Alpha::Unassociated }
 }
 
-/// The EXIF orientation; none when it is unreadable, which is no reason to refuse the picture.
+/// The EXIF orientation. Unreadable EXIF data counts as no orientation.
 fn orientation(decoder: &mut impl ImageDecoder, bytes: &[u8]) -> Orientation {
-    // `image` would take as much memory for a WebP file's EXIF as the file claims that it has.
+    // `image` allocates the length that a WebP file states for its EXIF data.
     let found = if bytes.starts_with(b"RIFF") {
-        Parts::of(bytes).exif.and_then(Orientation::from_exif_chunk)
+        FileMetadata::read(bytes).exif.and_then(Orientation::from_exif_chunk)
     } else {
         decoder.orientation().ok()
     };
     found.unwrap_or(Orientation::NoTransforms)
 }
 
-/// Whether colours are multiplied by their alpha already.
+/// Whether colours are multiplied by alpha in the file.
 #[derive(Clone, Copy, PartialEq)]
 enum Alpha {
     Associated,
     Unassociated,
 }
 
+/// Blends an image with white.
 fn on_white(image: DynamicImage, kind: Alpha) -> RgbImage {
     let rgba = image.into_rgba8();
     let (width, height) = rgba.dimensions();
     let rgb = rgba.pixels().flat_map(|pixel| {
         let [r, g, b, alpha] = pixel.0.map(u32::from);
         let factor = if kind == Alpha::Associated { 255 } else { alpha };
-        // A file may hold more colour than its alpha allows.
+        // In a damaged file, a multiplied colour can exceed its alpha.
         [r, g, b].map(|level| ((level * factor + 255 * (255 - alpha) + 127) / 255).min(255) as u8)
     });
     RgbImage::from_raw(width, height, rgb.collect()).expect("three bytes for each pixel")

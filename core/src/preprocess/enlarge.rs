@@ -1,4 +1,4 @@
-//! Small images, enlarged as Pillow does it (SPEC §1.2).
+//! Upscales small images as Pillow does (SPEC §1.2).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -8,18 +8,18 @@ use fast_image_resize::pixels::F32x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
-/// Images with a shorter side than this are enlarged to it (IPCE).
+/// The shorter side of an image after upscaling. Larger images keep their size (IPCE).
 pub const SHORT_SIDE: u32 = 512;
 
-/// Enlarged images of up to this many pixels (96 MiB) are made whole; of longer ones just the
-/// pixels that the views show.
+/// Images of up to this many pixels (96 MiB) are upscaled as a whole. For larger ones, only the pixels that views show are
+/// computed.
 const MAX_WHOLE_PIXELS: u64 = 1 << 25;
 
-/// An upright image of at least [`SHORT_SIDE`] pixels a side, from which views are cut.
+/// An upright image, upscaled to at least [`SHORT_SIDE`] pixels a side. Views are cut from it.
 ///
-/// Its pixels can be kept and handed to [`Self::from_pixels`] later: the views are the same.
+/// Its [pixels](Self::pixels) can be stored. An image that [`Self::from_pixels`] makes of them gives the same views.
 pub struct Enlarged<'a> {
-    /// Rows of the enlarged image, or of the upright one where that is too long to be made whole.
+    /// Pixels of the upscaled image, or of the upright image if the upscaled one would be too large.
     rgb: Cow<'a, [u8]>,
     rgb_size: (u32, u32),
     upright: (u32, u32),
@@ -27,7 +27,7 @@ pub struct Enlarged<'a> {
     pub(super) height: u32,
 }
 
-/// Width and height that an upright image has once it is enlarged: its own when it is large enough.
+/// Width and height of an upright image after upscaling. An image that is large enough keeps its size.
 pub fn enlarged_size(width: u32, height: u32) -> (u32, u32) {
     let (short, long) = (width.min(height), width.max(height));
     if short >= SHORT_SIDE {
@@ -37,8 +37,8 @@ pub fn enlarged_size(width: u32, height: u32) -> (u32, u32) {
     if width <= height { (SHORT_SIDE, long) } else { (long, SHORT_SIDE) }
 }
 
-/// Width and height of the pixels that are kept of an upright image: [`enlarged_size`], unless that is
-/// too long to be made whole.
+/// Width and height of [`Enlarged::pixels`] for an upright image of this size: its [`enlarged_size`], or its own size if the
+/// upscaled image would be too large.
 pub fn kept_size(width: u32, height: u32) -> (u32, u32) {
     let (large_width, large_height) = enlarged_size(width, height);
     let is_whole = u64::from(large_width) * u64::from(large_height) <= MAX_WHOLE_PIXELS;
@@ -46,7 +46,7 @@ pub fn kept_size(width: u32, height: u32) -> (u32, u32) {
 }
 
 impl<'a> Enlarged<'a> {
-    /// Enlarges an upright image if it is small, and borrows it if not.
+    /// Upscales an upright image if it is small, else borrows it.
     pub fn new(image: &'a RgbImage) -> Self {
         let (width, height) = enlarged_size(image.width(), image.height());
         let upright = image.dimensions();
@@ -58,9 +58,9 @@ impl<'a> Enlarged<'a> {
         this
     }
 
-    /// Takes up pixels that were kept of an image, which was `width` × `height` before it was enlarged.
+    /// Borrows stored pixels of an upright image of `width` × `height` pixels.
     ///
-    /// `None` when there are more or fewer pixels than [`kept_size`] says.
+    /// Returns `None` if the length of `rgb` differs from [`kept_size`].
     pub fn from_pixels(rgb: &'a [u8], width: u32, height: u32) -> Option<Self> {
         let rgb_size = kept_size(width, height);
         if rgb.len() as u64 != u64::from(rgb_size.0) * u64::from(rgb_size.1) * 3 {
@@ -71,17 +71,17 @@ impl<'a> Enlarged<'a> {
         Some(Self { rgb: Cow::Borrowed(rgb), rgb_size, upright, width: large_width, height: large_height })
     }
 
-    /// The pixels to keep, row-major `[height, width, 3]` with the sides of [`kept_size`].
+    /// The pixels to store, 8-bit RGB, row-major `[height, width, 3]`, of size [`kept_size`].
     pub fn pixels(&self) -> &[u8] {
         &self.rgb
     }
 
-    /// Width and height of the upright image, before it was enlarged.
+    /// Width and height of the upright image, before upscaling.
     pub fn upright_size(&self) -> (u32, u32) {
         self.upright
     }
 
-    /// Whether the pixels are made as they are asked for.
+    /// Whether upscaled pixels are computed on demand.
     fn is_lazy(&self) -> bool {
         self.rgb_size != (self.width, self.height)
     }
@@ -99,8 +99,7 @@ impl<'a> Enlarged<'a> {
         Region { rgb: Cow::Borrowed(&self.rgb[rows]), row_bytes: stride, columns }
     }
 
-    /// The pixels at the crossings of two columns and two rows: upper left, upper right, lower left,
-    /// lower right.
+    /// The pixels where two columns cross two rows: upper left, upper right, lower left, lower right.
     pub(super) fn corners(&self, x: [u32; 2], y: [u32; 2]) -> [[u8; 3]; 4] {
         if self.is_lazy() {
             let (left, top) = (x[0].min(x[1]), y[0].min(y[1]));
@@ -111,8 +110,8 @@ impl<'a> Enlarged<'a> {
         crossings(&self.rgb, self.width, x, y)
     }
 
-    /// Resizes the part of the upright image that a rectangle of the enlarged image shows: the same
-    /// pixels as cutting it from the whole, as the filter reads the source beyond the part's edges.
+    /// Computes a rectangle of the upscaled image. The filter reads the source beyond the edges of the rectangle, so the pixels
+    /// equal those of the whole upscaled image.
     fn resized(&self, x: u32, y: u32, width: u32, height: u32) -> Vec<u8> {
         let (source_width, source_height) = self.rgb_size;
         let (left, part_width) = part(x, width, source_width, self.width);
@@ -140,12 +139,12 @@ impl<'a> Enlarged<'a> {
 pub(super) struct Region<'a> {
     rgb: Cow<'a, [u8]>,
     row_bytes: usize,
-    /// Bytes of each row that belong to it.
+    /// The bytes of each row that are inside the rectangle.
     columns: Range<usize>,
 }
 
 impl Region<'_> {
-    /// Its pixels, row by row.
+    /// The pixels, row by row.
     pub(super) fn rows(&self) -> impl Iterator<Item = &[[u8; 3]]> {
         self.rgb.chunks_exact(self.row_bytes).map(|row| row[self.columns.clone()].as_chunks().0)
     }
@@ -157,22 +156,23 @@ fn crossings(rgb: &[u8], width: u32, x: [u32; 2], y: [u32; 2]) -> [[u8; 3]; 4] {
     [pixel(x[0], y[0]), pixel(x[1], y[0]), pixel(x[0], y[1]), pixel(x[1], y[1])]
 }
 
-/// The whole pixels that the filter may read for a stretch of the source.
+/// The pixels that the filter can read for a part of a source axis.
 fn with_margin(start: f64, length: f64, source: u32) -> Range<u32> {
     const MARGIN: f64 = 2.0;
     (start - MARGIN).floor().max(0.0) as u32..((start + length + MARGIN).ceil() as u32).min(source)
 }
 
-/// The stretch of the source, start and length, that a stretch of the enlarged image shows.
+/// Start and length of the part of a source axis that a part of the upscaled axis shows.
 fn part(start: u32, length: u32, source: u32, enlarged: u32) -> (f64, f64) {
     let scale = f64::from(source) / f64::from(enlarged);
     let start = f64::from(start) * scale;
     (start, (f64::from(length) * scale).min(f64::from(source) - start))
 }
 
-/// Resizes a crop (left, top, width, height) along one axis, bilinear, rounded to 8 bits.
+/// Resizes a rectangle (left, top, width, height) along one axis, bilinear, rounded to 8 bits.
 ///
-/// In floating point: the library's 8-bit path has fewer bits than Pillow's and is often one level off.
+/// The arithmetic is floating point: the library's 8-bit arithmetic is less precise than Pillow's and often differs by one
+/// level.
 fn resize_once(rgb: &[u8], from: (u32, u32), crop: (f64, f64, f64, f64), to: (u32, u32)) -> Vec<u8> {
     let pixels: Vec<F32x3> = rgb.as_chunks::<3>().0.iter().map(|rgb| F32x3::new(rgb.map(f32::from))).collect();
     let source = TypedImageRef::new(from.0, from.1, &pixels).expect("the pixels fill the size");

@@ -1,44 +1,46 @@
-//! JPEG files that hold each colour component in a scan of its own, and are not progressive (ITU-T T.81, A.2.2).
+//! Decodes JPEG files that are not progressive and have a separate scan for each colour component (ITU-T T.81, A.2.2).
 //!
-//! zune-jpeg 0.5 decodes them to wrong colours where colour is stored at half size, and loses the last blocks of others
-//! (its issues 419 and 448). But each scan is a grey picture, which it decodes right: this is decoded by itself, and three
-//! of them are put together here. To be deleted when zune-jpeg has a release that reads them. In browsers such files are
-//! refused, for the size of the download.
+//! zune-jpeg 0.5 decodes such files wrongly: colours are wrong if they are stored at half size, else the last blocks are
+//! missing (its issues 419 and 448). It decodes a single scan correctly as a grey image, so this module decodes three grey
+//! images and combines them. It can be deleted once a release of zune-jpeg reads these files. Browsers reject such files, to
+//! keep the module that they download small.
 
 use std::io::Cursor;
 
 use image::{DynamicImage, GrayImage, ImageFormat, ImageReader, RgbImage};
 
-use super::limits::decoder_limits;
 use crate::error::{Error, Result};
+use crate::limits::decoder_limits;
 
-/// Markers: a baseline or extended sequential frame, a scan, and the segments that a scan needs (quantisation tables,
-/// Huffman tables, restart interval).
+/// Markers of baseline and extended sequential frames.
 const FRAMES: [u8; 2] = [0xc0, 0xc1];
 const SCAN: u8 = 0xda;
+/// Markers of the segments that a scan needs: quantisation tables, Huffman tables, restart interval.
 const TABLES: [u8; 3] = [0xdb, 0xc4, 0xdd];
-/// Adobe's segment, which says that three components are RGB.
+/// Marker of Adobe's segment. It can state that the three components are RGB.
 const ADOBE: u8 = 0xee;
 const END: u8 = 0xd9;
 
-/// A segment: its marker, its data with the length before them, and, behind a scan's, the coded pixels.
+/// A segment of a file.
 struct Segment<'a> {
     marker: u8,
+    /// Two bytes of length, then the data.
     data: &'a [u8],
+    /// The coded pixels that follow a scan's segment.
     coded: &'a [u8],
 }
 
-/// One component of a picture.
+/// One component of an image.
 struct Plane {
     pixels: GrayImage,
-    /// How many of the picture's pixels one of its own covers, across and down.
+    /// Horizontal and vertical subsampling: the number of the image's pixels for each pixel of the plane.
     factor: (u32, u32),
 }
 
-/// Whether a JPEG file is one of these.
+/// Whether a JPEG file has separate scans and is not progressive.
 ///
 /// # Errors
-/// [`Error::Truncated`] for a file without its end marker; what follows that is not looked at.
+/// [`Error::Truncated`] for a file without an end marker. Bytes after the end marker are ignored.
 pub(super) fn has_separate_scans(bytes: &[u8]) -> Result<bool> {
     let (mut components, mut is_separate) = (1, false);
     for segment in segments(bytes) {
@@ -51,10 +53,10 @@ pub(super) fn has_separate_scans(bytes: &[u8]) -> Result<bool> {
     Ok(is_separate)
 }
 
-/// Decodes such a file.
+/// Decodes a file with separate scans.
 ///
 /// # Errors
-/// [`Error::Scans`] for other than three components, or a scan of two.
+/// [`Error::Scans`] if there are not three components, or a scan has two of them.
 pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage> {
     let (mut tables, mut frame, mut planes, mut is_rgb) = (Vec::new(), None, Vec::new(), false);
     for segment in segments(bytes) {
@@ -78,17 +80,18 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage> {
     }))
 }
 
-/// JFIF 1.02, page 3, in 14 bits.
+/// Converts YCbCr to RGB (JFIF 1.02, page 3) with 14 fractional bits.
 fn rgb([y, cb, cr]: [i32; 3]) -> [i32; 3] {
     let (y, cb, cr) = ((y << 14) + (1 << 13) - 1, cb - 128, cr - 128);
     [y + 22_970 * cr, y - 5638 * cb - 11_700 * cr, y + 29_032 * cb].map(|level| level >> 14)
 }
 
-/// A frame of three components: what they are called, how many samples they have, and which quantisation they take.
+/// A frame of three components.
 struct Frame {
     marker: u8,
     height: u16,
     width: u16,
+    /// For each component: its name, its sampling factors, and its quantisation table.
     components: [[u8; 3]; 3],
 }
 
@@ -99,7 +102,7 @@ impl Frame {
         Some(Self { marker, height: u16::from_be_bytes([h1, h0]), width: u16::from_be_bytes([w1, w0]), components })
     }
 
-    /// The component of a scan, decoded as a grey picture of its own.
+    /// Decodes the component of a scan as a grey image. Returns its name, too.
     fn plane(&self, scan: &[u8], coded: &[u8], tables: &[u8]) -> Result<(u8, Plane)> {
         let &[_, _, 1, id, huffman, ..] = scan else { return Err(Error::Scans) };
         let sampling = |[_, sampling, _]: [u8; 3]| (u32::from(sampling >> 4), u32::from(sampling & 15));
@@ -132,8 +135,8 @@ impl Frame {
 }
 
 impl Plane {
-    /// The level at a pixel of the picture: three quarters of the nearest sample and one of the next, down and then across,
-    /// rounded as zune-jpeg does it.
+    /// The level at a pixel of the image: three quarters of the nearest sample and one quarter of the second nearest,
+    /// vertically and then horizontally. It is rounded like zune-jpeg's.
     fn level(&self, x: u32, y: u32) -> i32 {
         let near = |place: u32, factor: u32, length: u32| {
             let own = place / factor;
@@ -154,7 +157,7 @@ impl Plane {
     }
 }
 
-/// The segments of a file up to its end marker.
+/// The segments of a file before its end marker.
 fn segments(bytes: &[u8]) -> impl Iterator<Item = Result<Segment<'_>>> {
     let mut rest = bytes.get(2..);
     std::iter::from_fn(move || {
@@ -177,8 +180,8 @@ fn segments(bytes: &[u8]) -> impl Iterator<Item = Result<Segment<'_>>> {
     })
 }
 
-/// Where the next marker stands, after fill bytes, and after a scan's data, in which 0xff is followed by 0 or a restart
-/// marker.
+/// The position of the next marker. Fill bytes are skipped, and so is coded data, in which 0xff is followed by 0 or by the code
+/// of a restart marker.
 fn next_marker(bytes: &[u8]) -> Option<usize> {
     bytes.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0xd0..=0xd7))
 }

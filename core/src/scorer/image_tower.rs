@@ -1,40 +1,40 @@
-//! How the image tower computes.
+//! Settings of the image tower.
 
 use std::num::NonZeroUsize;
 
 use burn::tensor::Device;
 
-use crate::clip::Form;
+use crate::clip::WeightFormat;
 use crate::encoder::is_cpu;
 use crate::error::{Error, Result};
 
-/// Views that go through the image tower at once, unless [`ImageTower`] says otherwise; more cost memory, and gain
-/// nothing on a CPU that has no more threads.
+/// The default number of views in a batch of the image tower. More views need more memory, and are not faster on a CPU with few
+/// threads.
 pub const TOWER_BATCH: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
-/// How the image tower computes.
+/// Settings of the image tower.
 #[derive(Clone, Copy, Debug)]
 pub struct ImageTower {
-    /// Views that go through it at once; an image's are never parted.
+    /// The number of views in a batch. All views of an image are in the same batch.
     pub batch: NonZeroUsize,
-    /// What its weights are multiplied in.
+    /// The number type of matrix products.
     pub precision: Precision,
 }
 
-/// What weights and inputs of layers are rounded to before they are multiplied. Sums are exact or float32.
+/// The number type that weights and inputs of linear layers are rounded to. Sums of products are exact or float32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// Nothing: float32.
+    /// Float32: nothing is rounded.
     #[default]
     Float32,
-    /// bfloat16, on a processor: faster where it has instructions for it.
+    /// Bfloat16. Only on processors; faster on those with instructions for it.
     BFloat16,
-    /// 8-bit integers, on a processor: faster, and less exact.
+    /// 8-bit integers. Only on processors; faster and less exact.
     Int8,
 }
 
 impl Precision {
-    /// As the command line and results call it.
+    /// The name on the command line and in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::Float32 => "f32",
@@ -53,29 +53,29 @@ impl Default for ImageTower {
 
 impl ImageTower {
     #[cfg(not(target_arch = "wasm32"))]
-    pub(super) fn form(self) -> Form {
+    pub(super) fn weight_format(self) -> WeightFormat {
         match self.precision {
-            Precision::Float32 => Form::Float32,
-            Precision::BFloat16 => Form::BFloat16,
-            Precision::Int8 => Form::Int8,
+            Precision::Float32 => WeightFormat::Float32,
+            Precision::BFloat16 => WeightFormat::BFloat16,
+            Precision::Int8 => WeightFormat::Int8,
         }
     }
 
-    /// Memory is what a browser has least of.
+    /// In browsers memory is scarcer than time.
     #[cfg(target_arch = "wasm32")]
-    pub(super) fn form(self) -> Form {
-        Form::Stored
+    pub(super) fn weight_format(self) -> WeightFormat {
+        WeightFormat::Stored
     }
 
     /// # Errors
-    /// When weights are to be multiplied in another type than float32, and the device or the build has no such products.
+    /// [`Error::Precision`] if the device or the build does not support the precision.
     pub(super) fn check(self, device: &Device) -> Result<()> {
         let precision = self.precision.name();
         if self.precision == Precision::Float32 {
             return Ok(());
         }
         if cfg!(any(not(feature = "cpu"), target_arch = "wasm32")) {
-            return Err(Error::Precision { precision, reason: "this build has no such products" });
+            return Err(Error::Precision { precision, reason: "this build does not support it" });
         }
         if !is_cpu(device) {
             return Err(Error::Precision { precision, reason: "the device is not the processor" });

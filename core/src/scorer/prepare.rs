@@ -1,15 +1,16 @@
-//! Kernels, compiled before the first score.
+//! Compiles kernels before the first score.
 
 use cubecl::dry_run::DryRun;
 
-use super::{Input, Scorer};
+use super::Scorer;
+use super::input::Input;
 use crate::error::Result;
 use crate::gpu::Queue;
 use crate::preprocess::views;
 
-/// Prompts of two batches: the second finds texts of the first.
+/// Prompts of three batches. Texts of the last one are partly cached.
 const PROMPTS: [Option<&str>; 3] = [None, Some("a cat"), Some("a cat and a dog")];
-/// Side of an image that is cut without being enlarged, in pixels.
+/// Width and height, in pixels, of an image that is not upscaled.
 const SIDE: u32 = 512;
 
 impl Scorer {
@@ -23,8 +24,8 @@ impl Scorer {
         for prompt in PROMPTS {
             self.score_batch(&[Input { views: &views, prompt }])?;
         }
-        // What no kernel computed must not be remembered.
-        self.texts.forget();
+        // A dry run does not run kernels, so the features in the cache are not valid.
+        self.texts.clear_cache();
         Ok(())
     }
 }

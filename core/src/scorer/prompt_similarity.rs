@@ -1,4 +1,4 @@
-//! Cosines of images with their whole prompts: what zero-shot CLIP, PickScore and HPS score by.
+//! Cosine similarities of images and their whole prompts: the score of zero-shot CLIP, PickScore and HPS.
 
 use burn::tensor::Tensor;
 
@@ -9,28 +9,28 @@ use crate::quality::cosine;
 use crate::rows::Rows;
 
 impl Scorer {
-    /// Cosine of each resized image with the sentence of its prompt, in [−1, 1]; `[inputs]`.
+    /// The cosine similarity of each resized image and its prompt, in [−1, 1]; `[inputs]`.
     ///
-    /// Of the scorer's options, only the views count.
+    /// The options of the scorer determine only the views.
     ///
     /// # Errors
-    /// [`crate::Error::Options`] when the model has no text tower.
+    /// [`crate::Error::Options`] if the model has no text tower.
     ///
     /// # Panics
-    /// If an input's views were made by another plan, the plan has no resized image, or there is no input.
+    /// If the views of an input were made by another plan, the plan has no resized image, or `inputs` is empty.
     pub fn prompt_cosines(&mut self, inputs: &[(&Views, &str)]) -> Result<Tensor<1>> {
-        assert!(!inputs.is_empty() && self.plan.has_image && inputs.iter().all(|(views, _)| views.plan == self.plan));
+        assert!(self.plan.has_image, "a plan with the resized image");
         let texts: Vec<String> = inputs.iter().map(|(_, prompt)| (*prompt).to_owned()).collect();
         let encoded = self.texts.encode(&self.clip, &texts, &[], &self.device)?;
         let sentences: Vec<Rows> = texts.iter().map(|text| encoded.sentence(text).feature.clone()).collect();
-        let sentences = self.clip.collect(&sentences); // [inputs, embed_dim]
         let views: Vec<&Views> = inputs.iter().map(|&(views, _)| views).collect();
         let features = self.view_features(&views);
         let image = features.narrow(1, 0, 1); // [inputs, 1, embed_dim]
+        let sentences = self.clip.gather(&sentences); // [inputs, embed_dim]
         Ok(cosine(image, sentences.unsqueeze_dim(1)).flatten(0, 2)) // [inputs, 1, 1] to [inputs]
     }
 
-    /// CLIP's logits of each resized image and its prompt, `logit_scale.exp()` × cosine; `[inputs]`.
+    /// CLIP's logit of each resized image and its prompt, `logit_scale.exp()` × cosine similarity; `[inputs]`.
     ///
     /// # Errors
     /// As [`Scorer::prompt_cosines`].

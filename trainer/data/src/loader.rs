@@ -93,7 +93,7 @@ impl BatchPlan {
             (true, Mirroring::Half) => Mirror::LeftRight,
             _ => Mirror::No,
         };
-        let count = image.window_count(self.views.side);
+        let count = image.crop_positions(self.views.side);
         Draw { mirror, windows: (0..self.views.crops).map(|_| random.random_range(0..count)).collect() }
     }
 
@@ -150,7 +150,7 @@ impl Batches {
                 let map = images[item].map()?;
                 let image = map.enlarged();
                 let Draw { mirror, windows } = plan.draw(&image, epoch, first + place);
-                image.fill(plan.views, &windows, mirror, pixels);
+                image.views_at(plan.views, &windows, mirror).write_pixels(plan.views.side, pixels);
                 Ok(())
             });
             all_of(&images, &items, done)?;

@@ -4,10 +4,9 @@ use std::iter;
 use std::sync::Once;
 
 use anyhow::{Context, Result, ensure};
-use burn::tensor::Tensor;
 use tsp_mgs_core::preprocess::Views;
-use tsp_mgs_core::result::{ImageScore, Layout};
-use tsp_mgs_core::scorer::{EncodedInput, Input, Scorer};
+use tsp_mgs_core::result::ImageScore;
+use tsp_mgs_core::scorer::{EncodedInput, Input, PendingScores, Scorer};
 
 use crate::features::{FeatureStore, ImageFeatures};
 use crate::prepare::{Content, Prepared, Ready};
@@ -60,7 +59,7 @@ fn encode(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
     for (ready, values) in new.into_iter().zip(features.chunks_exact(length)) {
         let Some(views) = ready.content.views() else { continue };
         let (width, height) = (views.width, views.height);
-        let features = ImageFeatures { values: values.to_vec(), windows: views.windows.clone(), width, height };
+        let features = ImageFeatures { values: values.to_vec(), windows: views.crop_rects.clone(), width, height };
         let is_finite = values.iter().all(|value| value.is_finite());
         if let Some(sha256) = ready.sha256.as_ref().filter(|_| is_finite)
             && let Err(error) = store.keep(sha256, &features)
@@ -111,7 +110,7 @@ fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>>
     let encoded = ready.iter().filter_map(|ready| match &ready.content {
         Content::Views(_) => None,
         Content::Features(ImageFeatures { values, windows, .. }) => {
-            Some(EncodedInput { features: values, windows, prompt: ready.prompt() })
+            Some(EncodedInput { features: values, crop_rects: windows, prompt: ready.prompt() })
         }
     });
     let encoded: Vec<EncodedInput> = encoded.collect();
@@ -127,8 +126,8 @@ pub fn score_batch(scorer: &mut Scorer, inputs: &[Input]) -> Result<Vec<ImageSco
     read_back(scorer.score_batch(inputs)?)
 }
 
-/// Waits for the numbers that a scorer has queued.
-fn read_back((numbers, layout): (Tensor<1>, Layout)) -> Result<Vec<ImageScore>> {
-    let numbers = numbers.try_into_data().context("reading the scores from the device")?;
-    Ok(layout.scores(&numbers.try_to_vec::<f32>().context("reading the scores from the device")?)?)
+/// Waits for a batch and computes its scores.
+fn read_back(pending: PendingScores) -> Result<Vec<ImageScore>> {
+    let data = pending.transaction().try_execute().context("reading the scores from the device")?;
+    Ok(pending.scores(&data)?)
 }

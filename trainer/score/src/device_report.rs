@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 use serde::Serialize;
-use tsp_mgs_core::clip::Form;
+use tsp_mgs_core::clip::WeightFormat;
 use tsp_mgs_core::config::ClipConfig;
 use tsp_mgs_core::encoder::ClipEncoder;
 use tsp_mgs_core::work::Counter;
@@ -77,7 +77,7 @@ pub fn run(args: &DeviceArgs) -> Result<()> {
     let patience = Patience::with(&selected.name);
     let self_check = self_check(&selected.device)?;
     let config = model.checkpoint.config().clone();
-    let encoder = ClipEncoder::load(model.checkpoint, &selected.device, Form::Float32);
+    let encoder = ClipEncoder::load(model.checkpoint, &selected.device, WeightFormat::Float32);
     let mut counter = Counter::start();
     let mut speeds = Vec::new();
     for &views in &args.views {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
-use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
+use tsp_mgs_core::preprocess::{PREPROCESS_ID, Rect, ViewPlan};
 use tsp_mgs_core::scorer::Scorer;
 use tsp_mgs_data::files::write_whole;
 
@@ -32,8 +32,8 @@ pub struct FeatureStore {
 pub struct ImageFeatures {
     /// `[views, embed_dim]`, row-major, the resized image first, if the plan has it.
     pub values: Vec<f32>,
-    /// Where each patch stands.
-    pub windows: Vec<Window>,
+    /// The area of each crop.
+    pub windows: Vec<Rect>,
     /// Upright width in pixels.
     pub width: u32,
     /// Upright height in pixels.
@@ -75,7 +75,7 @@ impl FeatureStore {
         if values.len() == kept + self.embed_dim && !self.plan.has_image {
             values.drain(..self.embed_dim);
         }
-        let windows: Vec<Window> = serde_json::from_str(metadata.get("windows")?).ok()?;
+        let windows: Vec<Rect> = serde_json::from_str(metadata.get("windows")?).ok()?;
         (values.len() == kept && windows.len() == self.plan.crops).then_some(ImageFeatures {
             values,
             windows,

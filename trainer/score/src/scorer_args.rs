@@ -97,7 +97,7 @@ impl ScorerArgs {
         if self.precision != TowerPrecision::F32 {
             name.push_str(&format!(", {}", self.precision.name()));
         }
-        let run = Run::new(&scorer, name, label, warning);
+        let run = scorer.run(name, label, warning);
         Ok((scorer, run))
     }
 }

@@ -214,13 +214,13 @@ impl Learner {
             TrainingPrecision::Bf16 => self.clip.multiplying_in(FloatDType::BF16),
             TrainingPrecision::F32 | TrainingPrecision::ClipFp16Step => self.clip.clone(),
         };
-        let (image, patches) = self.encode_views(&clip, input);
+        let (image, crops) = self.encode_views(&clip, input);
         let texts = self.texts.encode(&clip, &self.tasks, input.prompts, &self.device);
         let mut learned = self.alphas.each.iter();
         let errors = self.tasks.iter().zip(input.mos).map(|(task, mos)| {
             let features = Features {
                 image: image.clone().filter(|_| task.needs_image()),
-                patches: patches.clone().filter(|_| task.needs_patches()),
+                crops: crops.clone().filter(|_| task.needs_crops()),
                 levels: texts.levels(task, input.prompts),
                 words: if task.fine { texts.words(task.words, input.prompts) } else { None },
             };
@@ -236,17 +236,17 @@ impl Learner {
         errors.reduce(|a, b| a + b).expect("there is a task")
     }
 
-    /// `[images, embed_dim]` of the resized images and `[images, crops, embed_dim]` of the patches.
+    /// Features of the resized images, `[images, embed_dim]`, and of the crops, `[images, crops, embed_dim]`.
     fn encode_views(&self, clip: &Clip, input: &StepInput) -> (Option<Tensor<2>>, Option<Tensor<3>>) {
         let (n_images, views, side) = (input.prompts.len(), self.plan.len(), self.plan.side as usize);
         let pixels = TensorData::new(input.pixels.to_vec(), [n_images * views, 3, side, side]);
         let features = clip.image_features(Tensor::from_data(pixels, &self.device)); // [images · views, embed_dim]
         let [_, embed_dim] = features.dims();
         let features = features.reshape([n_images, views, embed_dim]);
-        let first_patch = usize::from(self.plan.has_image);
         let image = self.plan.has_image.then(|| features.clone().narrow(1, 0, 1).squeeze_dim::<2>(1));
-        let patches = (self.plan.crops > 0).then(|| features.narrow(1, first_patch, self.plan.crops));
-        (image, patches)
+        let crops = self.plan.crop_range();
+        let crops = (!crops.is_empty()).then(|| features.narrow(1, crops.start, crops.len()));
+        (image, crops)
     }
 
     /// Takes other weights of the same model.
