@@ -21,6 +21,13 @@ pub enum Activation {
     Gelu,
 }
 
+impl Activation {
+    /// Whether it is that of OpenAI's weights, which settings need not mention.
+    pub fn is_quick_gelu(&self) -> bool {
+        *self == Self::QuickGelu
+    }
+}
+
 /// Every size of a CLIP model with a vision transformer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
-pub use cut::window_count;
+pub use cut::{MEAN, STD, window_count};
 pub use decode::decode;
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
 pub use limits::MAX_SIDE;

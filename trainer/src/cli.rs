@@ -13,6 +13,7 @@ use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 
 use crate::evaluate::EvaluateArgs;
+use crate::hub::ModelsArgs;
 use crate::probe::DeviceArgs;
 use crate::reproduce::ReproduceArgs;
 use crate::score::ScoreArgs;
@@ -39,6 +40,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Write a model as a bundle, for `score --model` and for the browser
     Export(ExportArgs),
+    /// List models that are fetched by name, and those on this machine
+    Models(ModelsArgs),
     /// Draw or check splits of a data set into training and testing images
     Splits(SplitsArgs),
     /// Train on opinion scores, as the paper does; goes on where it was interrupted
@@ -74,9 +77,21 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Replace the bundle that stands in the folder
+    /// Replace the bundle that stands in the folder, and its model card
     #[arg(long)]
     pub overwrite: bool,
+
+    /// Also write a model card, so that the folder can be uploaded to the Hugging Face Hub as it is
+    ///
+    /// The card is README.md: what the model scores, how, where its weights come from, and how to use it.
+    #[arg(long)]
+    pub push_ready: bool,
+
+    /// Licence of the weights in the model card, as the hub spells it: mit, apache-2.0, cc-by-nc-4.0
+    ///
+    /// Default: that of the weights, where `trainer models` knows it.
+    #[arg(long, value_name = "ID", requires = "push_ready", value_parser = parse_license)]
+    pub license: Option<String>,
 
     /// Which weights
     #[command(flatten)]
@@ -91,17 +106,23 @@ pub struct ExportArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// CLIP weights: .safetensors, .bin or .pt with Hugging Face's or OpenAI's names
+    /// CLIP weights: a file, a folder, or a model's name, such as openai/clip-vit-base-patch32
     ///
-    /// Or their folder, or the index of weights in several files (.index.json). Scores zero-shot, with CLIP as it is.
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    /// Scores zero-shot, with CLIP as it is. Files are .safetensors, .bin or .pt with Hugging Face's or OpenAI's names, or the
+    /// index of several (.index.json). A name is ORG/NAME or ORG/NAME@REVISION on the Hugging Face Hub: a model that is not on
+    /// this machine yet is downloaded into HF_HUB_CACHE. What stands at a path goes before a name. HF_ENDPOINT, HF_TOKEN and
+    /// HF_HUB_OFFLINE are followed; `trainer models` lists names.
+    #[arg(long, value_name = "FILE|NAME", conflicts_with = "model")]
     pub clip: Option<PathBuf>,
 
-    /// A model bundle, as `trainer export` writes it
-    #[arg(long, value_name = "DIR")]
+    /// A model bundle, as `trainer export` writes it: a folder, or its name on the Hugging Face Hub
+    #[arg(long, value_name = "DIR|NAME")]
     pub model: Option<PathBuf>,
 
-    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
+    /// Activation of --clip, if it is a file: quick_gelu (OpenAI; the default) or gelu (most of LAION's)
+    ///
+    /// A name's, and a folder's with a config.json or open_clip_config.json, is taken from there; a flag that contradicts it is
+    /// an error.
     #[arg(long, value_name = "NAME", value_parser = named::<Activation>(&["quick_gelu", "gelu"]), requires = "clip")]
     pub activation: Option<Activation>,
 }
@@ -230,6 +251,12 @@ pub fn task_name(task: Task) -> &'static str {
         Task::Perception => "perception",
         Task::Alignment => "alignment",
     }
+}
+
+fn parse_license(text: &str) -> Result<String, &'static str> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let is_id = !text.is_empty() && text.chars().all(is_plain);
+    if is_id { Ok(text.to_owned()) } else { Err("expected an identifier such as mit, apache-2.0 or cc-by-nc-4.0") }
 }
 
 fn parse_alpha(text: &str) -> Result<f64, String> {

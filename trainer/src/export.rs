@@ -19,6 +19,7 @@ use tsp_mgs_core::scorer::{ImageTower, Input, PromptFeatures};
 
 use crate::cli::{ExportArgs, task_name};
 use crate::files::{parent, put_in_place, write_flushed};
+use crate::hub::card;
 use crate::model::Model;
 use crate::score::score_batch;
 
@@ -44,7 +45,7 @@ const SAMPLES: [(&[u8], &str); 4] = [
 /// # Errors
 /// For wrong flags, an unreadable model, or a folder that cannot be written; then nothing is left behind.
 pub fn run(args: &ExportArgs) -> Result<()> {
-    check_target(&args.out, args.overwrite)?;
+    check_target(args)?;
     let model = Model::open(&args.model)?;
     let mut tasks = args.options.apply(model.tasks.clone())?;
     let source_tasks = tasks.clone();
@@ -62,7 +63,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let shards = write_shards(&model.checkpoint, &clip, args.dtype, prompt_features.as_ref());
     let name = args.name.clone().unwrap_or_else(|| model.name.clone());
     let mut manifest = manifest(name, model.warning.clone(), &tasks, clip, args.dtype, &shards);
-    manifest.provenance.source = model.name.clone();
+    manifest.provenance.source = model.source();
     manifest.provenance.sha256 = model.sha256.clone();
     let staging = stage(&args.out, &manifest, &shards)?;
 
@@ -72,6 +73,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     manifest.score_difference =
         differences(&score_samples(&model, &source_tasks)?, &score_samples(&exported, &exported.tasks)?);
     write_into(staging.path(), MANIFEST, manifest.to_json().as_bytes())?;
+    if args.push_ready {
+        let license = args.license.as_deref().or_else(|| card::license(&manifest));
+        if license.is_none() {
+            eprintln!("note: the model card names no licence; pass --license, which the hub's pages and filters show");
+        }
+        write_into(staging.path(), card::FILE, card::write(&manifest, license).as_bytes())?;
+    }
     put_in_place(&staging.keep(), &args.out)?;
 
     let mut out = io::stdout().lock();
@@ -81,7 +89,11 @@ pub fn run(args: &ExportArgs) -> Result<()> {
             writeln!(out, "{task}: scores differ by {mean:.4} on average, {max:.4} at most, over {images} images")?;
         }
         let (shards, megabytes) = (manifest.shards.len(), manifest.total_bytes() as f64 / 1e6);
-        writeln!(out, "wrote {} ({shards} shards, {megabytes:.1} MB)", args.out.display())
+        let out_folder = args.out.display();
+        if args.push_ready {
+            writeln!(out, "upload it with: hf upload ORG/NAME {out_folder}")?;
+        }
+        writeln!(out, "wrote {out_folder} ({shards} shards, {megabytes:.1} MB)")
     };
     report().context("writing to standard output")
 }
@@ -214,7 +226,8 @@ fn differences(before: &[ImageScore], after: &[ImageScore]) -> BTreeMap<Task, Sc
 }
 
 /// Refuses to touch anything that is not an earlier bundle and nothing else, before any work is done.
-fn check_target(out: &Path, overwrite: bool) -> Result<()> {
+fn check_target(args: &ExportArgs) -> Result<()> {
+    let out = args.out.as_path();
     if fs::symlink_metadata(out).is_err() {
         return Ok(());
     }
@@ -222,12 +235,13 @@ fn check_target(out: &Path, overwrite: bool) -> Result<()> {
     let Some(manifest) = manifest else {
         bail!("{} exists and is no model bundle; pass another --out", out.display());
     };
-    if !overwrite {
+    if !args.overwrite {
         bail!("{} exists; pass --overwrite to replace the bundle, or another --out", out.display());
     }
     for entry in fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
         let name = entry.with_context(|| format!("reading {}", out.display()))?.file_name();
-        if name != MANIFEST && !manifest.shards.iter().any(|shard| name == shard.name.as_str()) {
+        let is_replaced = name == MANIFEST || (args.push_ready && name == card::FILE);
+        if !is_replaced && !manifest.shards.iter().any(|shard| name == shard.name.as_str()) {
             let (out, name) = (out.display(), name.display());
             bail!(
                 "{out} holds {name}, which is no part of its bundle and would be lost; move it, or pass another --out"

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
 use tsp_mgs_trainer::terminal::printable;
-use tsp_mgs_trainer::{evaluate, export, probe, reproduce, score, serve, splits, synth, train};
+use tsp_mgs_trainer::{evaluate, export, hub, probe, reproduce, score, serve, splits, synth, train};
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -46,6 +46,7 @@ fn main() -> ExitCode {
         Command::Score(args) => score::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Models(args) => hub::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Splits(args) => splits::run(&args),
         Command::Train(args) => train::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Evaluate(args) => evaluate::run(&args).map(|()| ExitCode::SUCCESS),

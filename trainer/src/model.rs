@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use burn::tensor::Device;
@@ -15,7 +15,7 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 
 use crate::cli::ModelArgs;
-use crate::clip_file;
+use crate::{clip_file, hub};
 
 /// The built-in demonstration, a bundle trained on synthetic images: the command in docs/train.md makes it.
 const DEMO: [(&str, &[u8]); 2] = [
@@ -37,6 +37,10 @@ pub struct Model {
     pub warning: Option<String>,
     /// Features of its prompts, where it has no text tower.
     pub prompt_features: Option<PromptFeatures>,
+    /// The folder of a bundle that is not built in.
+    pub folder: Option<PathBuf>,
+    /// The commit of a model on the hub.
+    pub commit: Option<String>,
 }
 
 impl Model {
@@ -46,12 +50,29 @@ impl Model {
     /// Names the file and what is wrong in it.
     pub fn open(args: &ModelArgs) -> Result<Self> {
         match (&args.clip, &args.model) {
-            (Some(file), _) => Self::open_clip(file, args.activation.unwrap_or_default())
-                .with_context(|| format!("reading CLIP weights from {}", file.display())),
-            (None, Some(folder)) => {
-                Self::open_bundle(folder).with_context(|| format!("reading the model bundle {}", folder.display()))
+            (Some(given), _) => Self::open_clip(given, args.activation)
+                .with_context(|| format!("reading CLIP weights from {}", given.display())),
+            (None, Some(given)) => {
+                Self::open_named_bundle(given).with_context(|| format!("reading the model bundle {}", given.display()))
             }
             (None, None) => Self::built_in().context("reading the built-in weights"),
+        }
+    }
+
+    /// Where its weights come from: the name, with its commit if it is of the hub.
+    pub fn source(&self) -> String {
+        match &self.commit {
+            Some(commit) => format!("{}@{commit}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// What features are kept under: the start of the hash, and the activation that no tensor tells, if it is not CLIP's own.
+    pub fn features_key(&self) -> String {
+        let hash = &self.sha256[..16];
+        match self.checkpoint.config().activation {
+            Activation::QuickGelu => hash.to_owned(),
+            Activation::Gelu => format!("{hash}.gelu"),
         }
     }
 
@@ -83,20 +104,29 @@ impl Model {
         })
     }
 
-    fn open_clip(path: &Path, activation: Activation) -> Result<Self> {
-        let (tensors, sha256) = clip_file::read(path)?;
+    fn open_clip(given: &Path, activation: Option<Activation>) -> Result<Self> {
+        let found = hub::clip(given, activation)?;
+        let (tensors, sha256) = clip_file::read(&found.path)?;
         Ok(Self {
-            checkpoint: Checkpoint::read(tensors, activation)?,
+            checkpoint: Checkpoint::read(tensors, found.activation)?,
             tasks: zero_shot(),
-            name: file_name(path),
+            name: found.name,
             sha256,
             warning: None,
             prompt_features: None,
+            folder: None,
+            commit: found.commit,
         })
     }
 
+    fn open_named_bundle(given: &Path) -> Result<Self> {
+        let found = hub::bundle(given)?;
+        Ok(Self { commit: found.commit, ..Self::open_bundle(&found.path)? })
+    }
+
     pub(crate) fn open_bundle(folder: &Path) -> Result<Self> {
-        Self::read_bundle(|name| fs::read(folder.join(name)).map(Cow::Owned).with_context(|| format!("reading {name}")))
+        let read = |name: &str| fs::read(folder.join(name)).map(Cow::Owned).with_context(|| format!("reading {name}"));
+        Ok(Self { folder: Some(folder.to_owned()), ..Self::read_bundle(read)? })
     }
 
     fn read_bundle(file: impl Fn(&str) -> Result<Cow<'static, [u8]>>) -> Result<Self> {
@@ -114,6 +144,8 @@ impl Model {
             sha256: sha256(&json),
             warning: bundle.manifest.warning,
             prompt_features: bundle.prompt_features,
+            folder: None,
+            commit: None,
         })
     }
 }
@@ -121,8 +153,4 @@ impl Model {
 /// CLIP as it is scores both tasks.
 fn zero_shot() -> Vec<Options> {
     [Task::Perception, Task::Alignment].map(Options::default_for).into()
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

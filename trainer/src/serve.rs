@@ -16,6 +16,7 @@ mod upload;
 use std::io::Cursor;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,6 +70,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     listener.set_nonblocking(true)?;
 
     let model = Model::open(&args.model)?;
+    let folder = model.folder.clone();
     let tasks = args.options.apply(model.tasks.clone())?;
     let (scorer, run) = args.compute.scorer(model, tasks)?;
     let metrics = Arc::new(Metrics::new(&run.model, &run.device)?);
@@ -89,7 +91,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("starting the threads that read and write")?;
-    let cut = runtime.block_on(serve(args, listener, app.clone()))?;
+    let cut = runtime.block_on(serve(args, listener, app.clone(), folder))?;
     if cut > 0 {
         // What is decoded now is not waited for.
         runtime.shutdown_background();
@@ -100,7 +102,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>) -> Result<usize> {
+async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>, model: Option<PathBuf>) -> Result<usize> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (end, ending) = watch::channel(false);
     let mut signals = Signals::new()?;
@@ -111,7 +113,7 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>) -> Result
     for note in app.run.notes() {
         eprintln!("note: {note}");
     }
-    let router = api::router(app.clone(), args.www.as_deref(), args.model.model.as_deref());
+    let router = api::router(app.clone(), args.www.as_deref(), model.as_deref());
     tokio::spawn(async move {
         signals.next().await;
         app.is_ending.store(true, Ordering::Relaxed);

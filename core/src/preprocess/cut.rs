@@ -10,9 +10,10 @@ pub(super) const STRIDE: u32 = 32;
 const LARGE_STRIDE: u32 = 48;
 const LARGE_SIDE: u32 = 1024;
 
-/// CLIP's normalisation (OpenAI CLIP, `clip.py`).
-const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
+/// CLIP's normalisation of red, green and blue in [0, 1]: what is subtracted (OpenAI CLIP, `clip.py`).
+pub const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+/// What the difference is divided by (same source).
+pub const STD: [f32; 3] = [0.268_629_55, 0.261_302_6, 0.275_777_1];
 
 /// The normalised value of each 8-bit level of each channel.
 pub(super) static NORMALISED: [[f32; 256]; 3] = normalised();

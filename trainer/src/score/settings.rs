@@ -1,10 +1,12 @@
 //! What decides the scores of a run: a run that goes on must have the same.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::PREPROCESS_ID;
 
@@ -18,6 +20,9 @@ use crate::model::Model;
 pub struct Settings {
     model: String,
     model_sha256: String,
+    // Not in the hash: no tensor tells it.
+    #[serde(skip_serializing_if = "Activation::is_quick_gelu")]
+    activation: Activation,
     tasks: Vec<Options>,
     preprocess: &'static str,
     prompt: Option<String>,
@@ -32,6 +37,7 @@ impl Settings {
         Self {
             model: model.name.clone(),
             model_sha256: model.sha256.clone(),
+            activation: model.checkpoint.config().activation,
             tasks: tasks.to_vec(),
             preprocess: PREPROCESS_ID,
             prompt: args.prompt.clone(),
@@ -53,11 +59,12 @@ impl Settings {
     pub fn check(&self, earlier: &[u8]) -> Result<()> {
         let now = serde_json::to_value(self).expect("settings are plain data");
         let earlier: Value = serde_json::from_slice(earlier).context("its settings cannot be read")?;
-        let fields = now.as_object().expect("a struct is an object");
-        let differing: Vec<String> = fields
-            .iter()
-            .filter(|(name, value)| earlier[name.as_str()] != **value)
-            .map(|(name, value)| format!("{name} is {value}, was {}", earlier[name.as_str()]))
+        let fields = [&now, &earlier].into_iter().filter_map(Value::as_object).flat_map(Map::keys);
+        let names: BTreeSet<&str> = fields.map(String::as_str).collect();
+        let differing: Vec<String> = names
+            .into_iter()
+            .filter(|&name| now[name] != earlier[name])
+            .map(|name| format!("{name} is {}, was {}", now[name], earlier[name]))
             .collect();
         if !differing.is_empty() {
             bail!("{}", differing.join("; "));
