@@ -19,7 +19,7 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tsp_mgs_core::config::Activation;
 
 use crate::clip_file::IN_FOLDER;
@@ -74,6 +74,10 @@ pub fn bundle(given: &Path) -> Result<Found> {
         let fetched = Hub::from_environment()?.bundle(&name)?;
         return Ok(Found::fetched(name, fetched));
     }
+    ensure!(
+        given.is_dir(),
+        "no such folder; pass the folder of a bundle, as `trainer export` writes it, or a bundle's name on the Hugging Face Hub"
+    );
     let activation = Activation::default();
     Ok(Found { path: given.to_owned(), name: file_name(given), commit: None, activation })
 }

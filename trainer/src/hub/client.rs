@@ -145,8 +145,8 @@ impl Client {
             let etag = text(headers, "x-linked-etag").or_else(|| text(headers, ETAG.as_str()));
             let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
             // It becomes the name of a file.
-            let is_hash =
-                |etag: &String| (16..=128).contains(&etag.len()) && etag.bytes().all(|c| c.is_ascii_alphanumeric());
+            let is_plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+            let is_hash = |etag: &String| (16..=128).contains(&etag.len()) && etag.bytes().all(is_plain);
             let etag = etag.filter(is_hash).ok_or_else(|| {
                 Failure::Answer(anyhow!(
                     "{address}: the answer has no ETag with the file's hash, as the hub's answers have"

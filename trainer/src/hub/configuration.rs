@@ -86,14 +86,15 @@ fn read_json(folder: &Path, file: &str) -> Result<Option<Value>> {
     serde_json::from_slice(&bytes).map(Some).with_context(|| format!("{} is no JSON", path.display()))
 }
 
-/// `hidden_act` of both towers. `transformers` takes `text_config_dict` and `vision_config_dict` before the newer
-/// `text_config` and `vision_config`, and `quick_gelu` where none of them says anything.
+/// `hidden_act` of both towers, as `CLIPConfig` of `transformers` reads it: an older `text_config_dict` or `vision_config_dict`
+/// counts alone where it is there, and what says nothing is `quick_gelu`.
 fn of_transformers(json: &Value) -> Result<Option<Activation>> {
     let Some(kind) = json["model_type"].as_str() else { return Ok(None) };
     ensure!(kind == "clip", "the model is of type `{kind}`, expected `clip`");
     let activation = |tower: &str| {
-        let part = |suffix: &str| json[format!("{tower}_config{suffix}")]["hidden_act"].as_str();
-        match part("_dict").or_else(|| part("")).unwrap_or("quick_gelu") {
+        let part = |suffix: &str| Some(&json[format!("{tower}_config{suffix}")]).filter(|part| part.is_object());
+        let part = part("_dict").or_else(|| part(""));
+        match part.and_then(|part| part["hidden_act"].as_str()).unwrap_or("quick_gelu") {
             "quick_gelu" => Ok(Activation::QuickGelu),
             "gelu" => Ok(Activation::Gelu),
             other => bail!("the {tower} tower has the activation `{other}`, expected quick_gelu or gelu"),

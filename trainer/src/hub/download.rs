@@ -67,15 +67,10 @@ impl Download<'_> {
         while metadata.bytes.is_none_or(|bytes| partial.bytes() < bytes) {
             let before = partial.bytes();
             let failure = match self.client.file(self.name, self.commit, self.file, before) {
-                Ok(response) => self.take(partial, response, &bar)?,
+                Ok(response) => self.take(partial, response, metadata, &bar)?,
                 Err(failure) => Some(failure),
             };
-            let Some(failure) = failure else {
-                if metadata.bytes.is_none_or(|bytes| partial.bytes() >= bytes) {
-                    break;
-                }
-                continue;
-            };
+            let Some(failure) = failure else { break };
             tried = if partial.bytes() > before { 1 } else { tried + 1 };
             if tried >= TRIES || !failure.is_outage() {
                 let error = failure.explain(&self.name.to_string(), by_hand);
@@ -88,29 +83,35 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// Takes an answer's body; says what broke it off.
-    fn take(&self, partial: &mut Partial, response: Response<Body>, bar: &ProgressBar) -> Result<Option<Failure>> {
-        let before = partial.bytes();
-        let is_rest = response.status() == StatusCode::PARTIAL_CONTENT && starts_at(&response, before);
-        if !is_rest && before > 0 {
+    /// Takes an answer's body; says why the file is not complete after it.
+    fn take(
+        &self,
+        partial: &mut Partial,
+        response: Response<Body>,
+        metadata: &Metadata,
+        bar: &ProgressBar,
+    ) -> Result<Option<Failure>> {
+        let is_part = response.status() == StatusCode::PARTIAL_CONTENT;
+        let is_rest = is_part && starts_at(&response, partial.bytes());
+        if !is_rest && partial.bytes() > 0 {
             partial.restart()?;
         }
-        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE
-            || (response.status() == StatusCode::PARTIAL_CONTENT && !is_rest)
-        {
-            return Ok(Some(Failure::Network("the server sent another part of the file than was asked for".into())));
-        }
         bar.set_position(partial.bytes());
-        let expected = response.body().content_length().map(|length| partial.bytes() + length);
-        let mut body = response.into_body().into_reader();
-        let read = partial.extend(&mut body as &mut dyn Read, |bytes| bar.set_position(bytes))?;
-        Ok(match (read, expected) {
-            (Err(error), _) => Some(Failure::Network(format!("the connection broke: {error}"))),
-            (Ok(()), Some(expected)) if partial.bytes() < expected => {
-                Some(Failure::Network("the connection broke".into()))
-            }
-            (Ok(()), _) => None,
-        })
+        if response.status() == StatusCode::RANGE_NOT_SATISFIABLE || is_part != is_rest {
+            let text = "the server sent another part of the file than was asked for";
+            return Ok(Some(Failure::Network(text.into())));
+        }
+        let length = response.body().content_length().map(|length| partial.bytes() + length);
+        let expected = metadata.bytes.or(length);
+        // A byte too many is enough to see that it is another file.
+        let most = expected.map_or(u64::MAX, |bytes| bytes - partial.bytes().min(bytes) + 1);
+        let mut body = response.into_body().into_reader().take(most);
+        let broken = match partial.extend(&mut body, |bytes| bar.set_position(bytes))? {
+            Err(error) => Some(format!("the connection broke: {error}")),
+            Ok(()) if expected.is_some_and(|bytes| partial.bytes() < bytes) => Some("the connection broke".into()),
+            Ok(()) => None,
+        };
+        Ok(broken.map(Failure::Network))
     }
 
     fn announce(&self, partial: &Partial, metadata: &Metadata) -> ProgressBar {

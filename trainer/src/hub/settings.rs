@@ -100,12 +100,12 @@ mod tests {
     #[test]
     fn the_cache_is_found_as_python_finds_it() {
         for (variables, expected) in [
-            (&[][..], "/home/a/.cache/huggingface/hub"),
-            (&[("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
-            (&[("XDG_CACHE_HOME", "/x"), ("HF_HOME", "~/hf")], "/home/a/hf/hub"),
-            (&[("HF_HOME", "/hf"), ("HF_HUB_CACHE", "/models")], "/models"),
+            (vec![], "/home/a/.cache/huggingface/hub"),
+            (vec![("XDG_CACHE_HOME", "/x")], "/x/huggingface/hub"),
+            (vec![("XDG_CACHE_HOME", "/x"), ("HF_HOME", "~/hf")], "/home/a/hf/hub"),
+            (vec![("HF_HOME", "/hf"), ("HF_HUB_CACHE", "/models")], "/models"),
         ] {
-            assert_eq!(read(variables).cache, Path::new(expected), "{variables:?}");
+            assert_eq!(read(&variables).cache, Path::new(expected), "{variables:?}");
         }
     }
 
