@@ -58,6 +58,7 @@ pub struct Asked {
     pub token: Option<String>,
     pub range: Option<String>,
     pub is_store: bool,
+    host: String,
 }
 
 impl FakeHub {
@@ -124,13 +125,14 @@ fn answer(stream: TcpStream, state: &Mutex<State>, is_store: bool, store: Socket
     reader.read_line(&mut line)?;
     let mut words = line.split_whitespace().map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let mut asked = Asked { method, path, token: None, range: None, is_store };
+    let mut asked = Asked { method, path, token: None, range: None, is_store, host: String::new() };
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
         let Some((name, value)) = header.trim().split_once(": ") else { break };
         match name.to_lowercase().as_str() {
             "authorization" => asked.token = value.strip_prefix("Bearer ").map(str::to_owned),
+            "host" => asked.host = value.to_owned(),
             "range" => asked.range = Some(value.to_owned()),
             _ => {}
         }
@@ -155,7 +157,9 @@ fn send_answer(stream: TcpStream, state: &Mutex<State>, asked: &Asked, store: So
     let [organisation, name, _, revision, file @ ..] = parts else { return send(stream, 404, &[], b"", false) };
     let model = format!("{organisation}/{name}");
     if let Some(new) = state.renamed.get(&model) {
-        let location = asked.path.replace(&model, new);
+        let path = asked.path.replace(&model, new);
+        // As a path, or as a whole address.
+        let location = if asked.method == "HEAD" { format!("http://{}{path}", asked.host) } else { path };
         return send(stream, 307, &[("Location", &location)], b"", false);
     }
     let Some(commits) = state.models.get(&model) else {

@@ -16,6 +16,8 @@ use super::failure::Failure;
 use super::name::{Name, is_commit};
 use super::settings::Settings;
 
+/// The hash of a file that is stored elsewhere.
+const LINKED_ETAG: &str = "x-linked-etag";
 /// How often a request is made that failed for a reason that may pass.
 const TRIES: u32 = 3;
 /// A server that asks for a longer pause is not waited for.
@@ -139,10 +141,9 @@ impl Client {
     pub fn metadata(&self, name: &Name, commit: &str, file: &str) -> Result<Metadata, Failure> {
         let address = self.address(name, commit, file);
         self.again(|| {
-            // A redirect on the hub leads to the file's new place; one to another host is the hub's answer, and has the hash.
-            let response = self.follow("HEAD", &address, None, Redirects::Relative)?;
+            let response = self.follow("HEAD", &address, None, Redirects::OfHub)?;
             let headers = response.headers();
-            let etag = text(headers, "x-linked-etag").or_else(|| text(headers, ETAG.as_str()));
+            let etag = text(headers, LINKED_ETAG).or_else(|| text(headers, ETAG.as_str()));
             let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
             // It becomes the name of a file.
             let is_plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
@@ -205,11 +206,16 @@ impl Client {
             }
             let location = text(response.headers(), LOCATION.as_str()).filter(|_| status.is_redirection());
             let Some(location) = location else { return Err(Failure::of(response, &self.settings)) };
-            uri = match location.starts_with('/') && !location.starts_with("//") {
-                true => on_same_host(&uri, location)?,
-                false if redirects == Redirects::Relative => return Ok(response),
-                false => read_uri(location)?,
+            let is_path = location.starts_with('/') && !location.starts_with("//");
+            let next = if is_path { on_same_host(&uri, location)? } else { read_uri(location)? };
+            let is_answer = match redirects {
+                Redirects::All => false,
+                Redirects::OfHub => !is_path && (!self.is_hub(&next) || response.headers().contains_key(LINKED_ETAG)),
             };
+            if is_answer {
+                return Ok(response);
+            }
+            uri = next;
         }
         Err(Failure::Answer(anyhow!("{address} sends on more than {MAX_REDIRECTS} times")))
     }
@@ -241,8 +247,8 @@ impl Client {
 #[derive(Clone, Copy, PartialEq)]
 enum Redirects {
     All,
-    /// Those to another path of the same server; any other one is the answer.
-    Relative,
+    /// Those to another place on the hub; one that names a stored file's hash, or leads elsewhere, is the answer.
+    OfHub,
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -78,6 +78,10 @@ impl Failure {
     /// What is wrong with a model, and what to do; `by_hand` says how to do without the hub.
     pub fn explain(self, model: &str, by_hand: &str) -> anyhow::Error {
         match self {
+            Self::Network(reason) if reason.contains("certificate") => anyhow!(
+                "the hub's certificate is not trusted ({reason}): where a proxy reads along, set SSL_CERT_FILE to a file with its \
+                 certificates; {by_hand}"
+            ),
             Self::Network(reason) => anyhow!(
                 "the hub cannot be reached ({reason}): check the network, set HTTPS_PROXY to a proxy, or HF_ENDPOINT to a \
                  mirror; {by_hand}"

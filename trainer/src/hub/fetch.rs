@@ -88,7 +88,7 @@ impl Hub {
         let newest = repository.commit(name.revision());
         let commits = newest.into_iter().chain(repository.commits());
         let mut commits = commits.filter(|commit| {
-            let is_whole = |wanted| self.from_cache(&name.at(commit), commit, wanted).is_ok();
+            let is_whole = |wanted| self.find_cached(&name.at(commit), commit, wanted).is_ok();
             is_whole(Wanted::Clip(None)) || is_whole(Wanted::Bundle)
         });
         commits.next().map(|commit| repository.snapshot(&commit))
@@ -103,7 +103,7 @@ impl Hub {
         let commit = repository.commit(name.revision());
         if self.client.settings().is_offline {
             let commit = commit.with_context(|| self.offline(name, "nothing of it"))?;
-            return self.from_cache(name, &commit, wanted).map_err(|error| match error.downcast::<NotCached>() {
+            return self.find_cached(name, &commit, wanted).map_err(|error| match error.downcast::<NotCached>() {
                 Ok(NotCached(file)) => anyhow!(self.offline(name, &format!("no {file}"))),
                 Err(error) => error,
             });
@@ -142,14 +142,14 @@ impl Hub {
 
     /// A commit's files from the cache; `None` where some are not there.
     fn whole(&self, name: &Name, commit: &str, wanted: Wanted) -> Result<Option<Fetched>> {
-        match self.from_cache(name, commit, wanted) {
+        match self.find_cached(name, commit, wanted) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is::<UsageError>() => Err(error),
             Err(_) => Ok(None),
         }
     }
 
-    fn from_cache(&self, name: &Name, commit: &str, wanted: Wanted) -> Result<Fetched> {
+    fn find_cached(&self, name: &Name, commit: &str, wanted: Wanted) -> Result<Fetched> {
         let repository = self.repository(name);
         let files = repository.files(commit);
         if files.is_empty() {
