@@ -2,6 +2,8 @@
 
 #![recursion_limit = "256"]
 
+#[path = "suite/hub_server.rs"]
+mod hub_server;
 #[path = "suite/parity.rs"]
 mod parity;
 #[path = "suite/pool.rs"]
@@ -38,6 +40,12 @@ mod evaluation;
 /// Kernels for GPUs, each by itself: arithmetic in float64.
 #[path = "suite/gpu.rs"]
 mod gpu;
+/// Models by name: a hub on this machine.
+#[path = "suite/hub.rs"]
+mod hub;
+/// Models by name: the binary, as a user runs it.
+#[path = "suite/hub_cli.rs"]
+mod hub_cli;
 /// Decoded images on disk.
 #[path = "suite/image_cache.rs"]
 mod image_cache;

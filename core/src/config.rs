@@ -21,6 +21,13 @@ pub enum Activation {
     Gelu,
 }
 
+impl Activation {
+    /// Whether it is the activation of OpenAI's weights, which settings leave out.
+    pub fn is_quick_gelu(&self) -> bool {
+        *self == Self::QuickGelu
+    }
+}
+
 /// The sizes and the activation of a CLIP model with a vision transformer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -22,6 +22,7 @@ pub use crate::limits::MAX_SIDE;
 pub use cut::crop_positions;
 pub use decode::decode;
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
+pub use normalise::{MEAN, STD};
 pub use views::{Mirror, Rect, ViewPlan, Views};
 
 /// The name of this preprocessing in model bundles. Preprocessing that gives other pixels needs another name.

@@ -47,7 +47,12 @@ pub fn serve(arguments: &[&str]) -> Command {
 impl Server {
     /// Waits until it says where it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = serve(arguments).stderr(Stdio::piped()).spawn().expect("the trainer runs");
+        Self::of(&mut serve(arguments))
+    }
+
+    /// The same of a command, whose model is on this machine.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the trainer runs");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut first = String::new();
         stderr.read_line(&mut first).expect("text");

@@ -10,6 +10,7 @@ use tsp_mgs_reproduce::args::ReproduceArgs;
 use tsp_mgs_score::args::ScoreArgs;
 use tsp_mgs_score::device_report::{self, DeviceArgs};
 use tsp_mgs_score::export::{self, ExportArgs};
+use tsp_mgs_score::hub::{self, ModelsArgs};
 use tsp_mgs_serve::args::ServeArgs;
 use tsp_mgs_synth::data_set::{self, SynthArgs};
 use tsp_mgs_train::args::TrainArgs;
@@ -32,6 +33,8 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Write a model as a bundle, for `score --model` and for the browser
     Export(ExportArgs),
+    /// List models that are fetched by name, and those on this machine
+    Models(ModelsArgs),
     /// Draw or check splits of a data set into training and testing images
     Splits(SplitsArgs),
     /// Train on opinion scores, as the paper does; goes on where it was interrupted
@@ -57,6 +60,7 @@ impl Command {
             Self::Score(args) => tsp_mgs_score::run::run(args),
             Self::Serve(args) => tsp_mgs_serve::server::run(args),
             Self::Export(args) => export::run(args).map(done),
+            Self::Models(args) => hub::run(args).map(done),
             Self::Splits(args) => splits::run(args),
             Self::Train(args) => tsp_mgs_train::run::run(args).map(done),
             Self::Evaluate(args) => tsp_mgs_evaluate::run::run(args).map(done),

@@ -1,9 +1,12 @@
 //! TSP-MGS, and the methods of the paper's Tables 2 to 4 that its own parts give.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 use tsp_mgs_core::options::{Alpha, DEFAULT_CROPS, Inputs, Options};
 use tsp_mgs_core::prompts::{PromptSet, Task};
 use tsp_mgs_data::flags::UsageError;
+use tsp_mgs_score::hub;
 use tsp_mgs_score::model::ModelArgs;
 use tsp_mgs_score::options::OptionArgs;
 use tsp_mgs_score::predict::Predicted;
@@ -119,7 +122,8 @@ impl Method {
             }
             _ => return Ok(()),
         };
-        if model.clip.is_some() && model.activation.is_none() {
+        let is_known = |clip: &PathBuf| hub::names_activation(clip);
+        if model.activation.is_none() && !model.clip.as_ref().is_none_or(is_known) {
             return Err(UsageError::new(format!(
                 "--method {} needs the activation of its weights, which no tensor tells: pass --activation {needs}",
                 self.name()

@@ -24,11 +24,13 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "ROOT")]
     pub data: PathBuf,
 
-    /// CLIP weights to start from: the paper's are OpenAI's ViT-B/32
-    #[arg(long, value_name = "FILE")]
+    /// CLIP weights to start from: the paper's are openai/clip-vit-base-patch32
+    ///
+    /// A file, a folder, or a model's name, as `trainer train` takes it.
+    #[arg(long, value_name = "FILE|NAME")]
     pub clip: PathBuf,
 
-    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
+    /// Activation of --clip, if it is a file: quick_gelu (OpenAI; the default) or gelu (most of LAION's)
     #[arg(long, value_name = "NAME", value_parser = parse_activation)]
     pub activation: Option<Activation>,
 

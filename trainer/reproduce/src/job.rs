@@ -41,6 +41,8 @@ pub enum Work {
 pub struct Shared<'a> {
     /// The flags.
     pub args: &'a ReproduceArgs,
+    /// The CLIP file, or the name with its commit.
+    pub clip: String,
     /// SHA-256 of the CLIP file.
     pub clip_sha256: String,
     /// Threads of each job that prepare images.
@@ -100,7 +102,7 @@ impl Job {
         let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
         flag("out", self.folder(&args.out).display().to_string());
         flag("task", self.scored_task().name().into());
-        flag("clip", args.clip.display().to_string());
+        flag("clip", shared.clip.clone());
         if let Some(activation) = &args.activation {
             flag("activation", word(activation));
         }

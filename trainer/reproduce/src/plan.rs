@@ -50,6 +50,8 @@ impl<'a> Plan<'a> {
         }
         let clip = ModelArgs { clip: Some(args.clip.clone()), model: None, activation: args.activation };
         let clip = Model::open(&clip)?;
+        // Every job reads the same commit, whatever happens on the hub meanwhile.
+        let pinned = clip.commit.as_ref().map_or_else(|| args.clip.display().to_string(), |_| clip.source());
         let (is, paper) = (clip.checkpoint.config(), ClipConfig::vit_b_32());
         let is_other = (&is.vision, &is.text, is.embed_dim) != (&paper.vision, &paper.text, paper.embed_dim);
         let other_clip = is_other.then(|| {
@@ -61,7 +63,7 @@ impl<'a> Plan<'a> {
         let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         // One thread of a job feeds its device.
         let workers = (all / n_slots).saturating_sub(1).max(1);
-        let shared = Shared { args, clip_sha256: clip.sha256, workers };
+        let shared = Shared { args, clip: pinned, clip_sha256: clip.sha256, workers };
         let mut plan =
             Self { shared, source, experiments, sets, jobs: Vec::new(), data_sha256: Vec::new(), other_clip };
         plan.jobs = plan.all_jobs();

@@ -13,7 +13,7 @@ use tsp_mgs_core::weights::Tensors;
 use crate::{pytorch, safetensors_file};
 
 /// What a folder's weights are called, the first that is there: by Hugging Face, then by open_clip.
-const IN_FOLDER: [&str; 6] = [
+pub const IN_FOLDER: [&str; 6] = [
     "model.safetensors",
     "model.safetensors.index.json",
     "open_clip_model.safetensors",
@@ -30,8 +30,9 @@ const WRAPPERS: [&str; 3] = ["module.", "model.", "_orig_mod."];
 
 /// Which file holds each tensor.
 #[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
+pub struct Index {
+    /// By tensor.
+    pub weight_map: BTreeMap<String, String>,
 }
 
 /// The tensors with their own names, and the SHA-256 of the file, or of a list of the files and theirs.
@@ -59,7 +60,10 @@ fn read_folder(folder: &Path) -> Result<(Tensors<'static>, String)> {
 
 fn read_file(path: &Path) -> Result<(Tensors<'static>, String)> {
     if !path.is_file() {
-        bail!("no such file; pass the weights file itself, its folder, or a bundle's folder with --model");
+        bail!(
+            "no such file; pass the weights file itself, its folder, a model's name such as openai/clip-vit-base-patch32, or a \
+             bundle's folder with --model"
+        );
     }
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("safetensors") => safetensors_file::read(path),

@@ -20,6 +20,7 @@ use tsp_mgs_core::scorer::{ImageTower, Input, PromptFeatures};
 use tsp_mgs_data::files::{parent, put_in_place, unfinished_folder, write_flushed};
 
 use crate::batching::score_batch;
+use crate::hub::card;
 use crate::model::{Model, ModelArgs};
 use crate::options::{OptionArgs, named};
 
@@ -61,9 +62,21 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Replace the bundle that stands in the folder
+    /// Replace the bundle that stands in the folder, and its model card
     #[arg(long)]
     pub overwrite: bool,
+
+    /// Also write a model card, so that the folder can be uploaded to the Hugging Face Hub as it is
+    ///
+    /// The card is README.md: what the model scores, how, where its weights come from, and how to use it.
+    #[arg(long)]
+    pub push_ready: bool,
+
+    /// Licence of the weights in the model card, as the hub spells it: mit, apache-2.0, cc-by-nc-4.0
+    ///
+    /// Default: that of the weights, where `trainer models` knows it.
+    #[arg(long, value_name = "ID", requires = "push_ready", value_parser = parse_license)]
+    pub license: Option<String>,
 
     /// Which weights
     #[command(flatten)]
@@ -74,12 +87,18 @@ pub struct ExportArgs {
     pub options: OptionArgs,
 }
 
+fn parse_license(text: &str) -> Result<String, &'static str> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let is_id = !text.is_empty() && text.chars().all(is_plain);
+    if is_id { Ok(text.to_owned()) } else { Err("expected an identifier such as mit, apache-2.0 or cc-by-nc-4.0") }
+}
+
 /// Runs `trainer export`.
 ///
 /// # Errors
 /// For wrong flags, an unreadable model, or a folder that cannot be written; then nothing is left behind.
 pub fn run(args: &ExportArgs) -> Result<()> {
-    check_target(&args.out, args.overwrite)?;
+    check_target(args)?;
     let model = Model::open(&args.model)?;
     let mut tasks = args.options.apply(model.tasks.clone())?;
     let source_tasks = tasks.clone();
@@ -97,7 +116,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let shards = write_shards(&model.checkpoint, &clip, args.dtype, prompt_features.as_ref());
     let name = args.name.clone().unwrap_or_else(|| model.name.clone());
     let mut manifest = manifest(name, model.warning.clone(), &tasks, clip, args.dtype, &shards);
-    manifest.provenance.source = model.name.clone();
+    manifest.provenance.source = model.source();
     manifest.provenance.sha256 = model.sha256.clone();
     let staging = stage(&args.out, &manifest, &shards)?;
 
@@ -107,6 +126,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     manifest.score_difference =
         differences(&score_samples(&model, &source_tasks)?, &score_samples(&exported, &exported.tasks)?);
     write_into(staging.path(), MANIFEST, manifest.to_json().as_bytes())?;
+    if args.push_ready {
+        let license = args.license.as_deref().or_else(|| card::license(&manifest));
+        if license.is_none() {
+            eprintln!("note: the model card names no licence; pass --license, which the hub's pages and filters show");
+        }
+        write_into(staging.path(), card::FILE, card::write(&manifest, license).as_bytes())?;
+    }
     put_in_place(&staging.keep(), &args.out)?;
 
     let mut out = io::stdout().lock();
@@ -116,7 +142,11 @@ pub fn run(args: &ExportArgs) -> Result<()> {
             writeln!(out, "{task}: scores differ by {mean:.4} on average, {max:.4} at most, over {images} images")?;
         }
         let (shards, megabytes) = (manifest.shards.len(), manifest.total_bytes() as f64 / 1e6);
-        writeln!(out, "wrote {} ({shards} shards, {megabytes:.1} MB)", args.out.display())
+        let out_folder = args.out.display();
+        if args.push_ready {
+            writeln!(out, "upload it with: hf upload ORG/NAME {out_folder}")?;
+        }
+        writeln!(out, "wrote {out_folder} ({shards} shards, {megabytes:.1} MB)")
     };
     report().context("writing to standard output")
 }
@@ -244,7 +274,8 @@ fn differences(before: &[ImageScore], after: &[ImageScore]) -> BTreeMap<Task, Sc
 }
 
 /// Refuses to touch anything that is not an earlier bundle and nothing else, before any work is done.
-fn check_target(out: &Path, overwrite: bool) -> Result<()> {
+fn check_target(args: &ExportArgs) -> Result<()> {
+    let out = args.out.as_path();
     if fs::symlink_metadata(out).is_err() {
         return Ok(());
     }
@@ -252,12 +283,13 @@ fn check_target(out: &Path, overwrite: bool) -> Result<()> {
     let Some(manifest) = manifest else {
         bail!("{} exists and is no model bundle; pass another --out", out.display());
     };
-    if !overwrite {
+    if !args.overwrite {
         bail!("{} exists; pass --overwrite to replace the bundle, or another --out", out.display());
     }
     for entry in fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
         let name = entry.with_context(|| format!("reading {}", out.display()))?.file_name();
-        if name != MANIFEST && !manifest.shards.iter().any(|shard| name == shard.name.as_str()) {
+        let is_replaced = name == MANIFEST || (args.push_ready && name == card::FILE);
+        if !is_replaced && !manifest.shards.iter().any(|shard| name == shard.name.as_str()) {
             let (out, name) = (out.display(), name.display());
             bail!(
                 "{out} holds {name}, which is no part of its bundle and would be lost; move it, or pass another --out"

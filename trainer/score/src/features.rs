@@ -45,10 +45,10 @@ impl FeatureStore {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn open(folder: &Path, model_sha256: &str, scorer: &Scorer, precision: TowerPrecision) -> Result<Self> {
+    pub fn open(folder: &Path, model: &str, scorer: &Scorer, precision: TowerPrecision) -> Result<Self> {
         let plan = scorer.view_plan();
         // The image tower stays the same whatever the options: the bundle that they stand in is what is known of it.
-        let mut name = format!("{}.{PREPROCESS_ID}.crops-{}", &model_sha256[..16], plan.crops);
+        let mut name = format!("{model}.{PREPROCESS_ID}.crops-{}", plan.crops);
         if precision != TowerPrecision::F32 {
             name = format!("{name}.{}", precision.name());
         }

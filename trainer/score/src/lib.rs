@@ -6,6 +6,7 @@
 pub mod model;
 
 mod clip_file;
+pub mod hub;
 mod pytorch;
 mod safetensors_file;
 

@@ -15,8 +15,8 @@ use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 
-use crate::clip_file;
 use crate::options::named;
+use crate::{clip_file, hub};
 
 /// The built-in demonstration, a bundle trained on synthetic images: the command in docs/train.md makes it.
 const DEMO: [(&str, &[u8]); 2] = [
@@ -28,17 +28,23 @@ const DEMO: [(&str, &[u8]); 2] = [
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// CLIP weights: .safetensors, .bin or .pt with Hugging Face's or OpenAI's names
+    /// CLIP weights: a file, a folder, or a model's name, such as openai/clip-vit-base-patch32
     ///
-    /// Or their folder, or the index of weights in several files (.index.json). Scores zero-shot, with CLIP as it is.
-    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    /// Scores zero-shot, with CLIP as it is. Files are .safetensors, .bin or .pt with Hugging Face's or OpenAI's names, or the
+    /// index of several (.index.json). A name is ORG/NAME or ORG/NAME@REVISION on the Hugging Face Hub: a model that is not on
+    /// this machine yet is downloaded into HF_HUB_CACHE. What stands at a path goes before a name. HF_ENDPOINT, HF_TOKEN and
+    /// HF_HUB_OFFLINE are followed; `trainer models` lists names.
+    #[arg(long, value_name = "FILE|NAME", conflicts_with = "model")]
     pub clip: Option<PathBuf>,
 
-    /// A model bundle, as `trainer export` writes it
-    #[arg(long, value_name = "DIR")]
+    /// A model bundle, as `trainer export` writes it: a folder, or its name on the Hugging Face Hub
+    #[arg(long, value_name = "DIR|NAME")]
     pub model: Option<PathBuf>,
 
-    /// Activation of --clip: quick_gelu (OpenAI; the default) or gelu (most of LAION's weights)
+    /// Activation of --clip, if it is a file: quick_gelu (OpenAI; the default) or gelu (most of LAION's)
+    ///
+    /// A name's, and a folder's with a config.json or open_clip_config.json, is taken from there; a flag that contradicts it is
+    /// an error.
     #[arg(long, value_name = "NAME", value_parser = named::<Activation>(&["quick_gelu", "gelu"]), requires = "clip")]
     pub activation: Option<Activation>,
 }
@@ -57,6 +63,10 @@ pub struct Model {
     pub warning: Option<String>,
     /// Features of its prompts, where it has no text tower.
     pub prompt_features: Option<PromptFeatures>,
+    /// The folder of a bundle that is not built in.
+    pub folder: Option<PathBuf>,
+    /// The commit of a model on the hub.
+    pub commit: Option<String>,
 }
 
 impl Model {
@@ -66,12 +76,29 @@ impl Model {
     /// Names the file and what is wrong in it.
     pub fn open(args: &ModelArgs) -> Result<Self> {
         match (&args.clip, &args.model) {
-            (Some(file), _) => Self::open_clip(file, args.activation.unwrap_or_default())
-                .with_context(|| format!("reading CLIP weights from {}", file.display())),
-            (None, Some(folder)) => {
-                Self::open_bundle(folder).with_context(|| format!("reading the model bundle {}", folder.display()))
+            (Some(given), _) => Self::open_clip(given, args.activation)
+                .with_context(|| format!("reading CLIP weights from {}", given.display())),
+            (None, Some(given)) => {
+                Self::open_named_bundle(given).with_context(|| format!("reading the model bundle {}", given.display()))
             }
             (None, None) => Self::built_in().context("reading the built-in weights"),
+        }
+    }
+
+    /// Where its weights come from: the name, with its commit if it is of the hub.
+    pub fn source(&self) -> String {
+        match &self.commit {
+            Some(commit) => format!("{}@{commit}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// What features are kept under: the start of the hash, and the activation that no tensor tells, if it is not CLIP's own.
+    pub fn features_key(&self) -> String {
+        let hash = &self.sha256[..16];
+        match self.checkpoint.config().activation {
+            Activation::QuickGelu => hash.to_owned(),
+            Activation::Gelu => format!("{hash}.gelu"),
         }
     }
 
@@ -103,16 +130,24 @@ impl Model {
         })
     }
 
-    fn open_clip(path: &Path, activation: Activation) -> Result<Self> {
-        let (tensors, sha256) = clip_file::read(path)?;
+    fn open_clip(given: &Path, activation: Option<Activation>) -> Result<Self> {
+        let found = hub::clip(given, activation)?;
+        let (tensors, sha256) = clip_file::read(&found.path)?;
         Ok(Self {
-            checkpoint: Checkpoint::read(tensors, activation)?,
+            checkpoint: Checkpoint::read(tensors, found.activation)?,
             tasks: zero_shot(),
-            name: file_name(path),
+            name: found.name,
             sha256,
             warning: None,
             prompt_features: None,
+            folder: None,
+            commit: found.commit,
         })
+    }
+
+    fn open_named_bundle(given: &Path) -> Result<Self> {
+        let found = hub::bundle(given)?;
+        Ok(Self { commit: found.commit, ..Self::open_bundle(&found.path)? })
     }
 
     /// Opens a bundle's folder.
@@ -120,7 +155,8 @@ impl Model {
     /// # Errors
     /// Names the file and what is wrong in it.
     pub fn open_bundle(folder: &Path) -> Result<Self> {
-        Self::read_bundle(|name| fs::read(folder.join(name)).map(Cow::Owned).with_context(|| format!("reading {name}")))
+        let read = |name: &str| fs::read(folder.join(name)).map(Cow::Owned).with_context(|| format!("reading {name}"));
+        Ok(Self { folder: Some(folder.to_owned()), ..Self::read_bundle(read)? })
     }
 
     fn read_bundle(file: impl Fn(&str) -> Result<Cow<'static, [u8]>>) -> Result<Self> {
@@ -138,6 +174,8 @@ impl Model {
             sha256: sha256(&json),
             warning: bundle.manifest.warning,
             prompt_features: bundle.prompt_features,
+            folder: None,
+            commit: None,
         })
     }
 }
@@ -145,8 +183,4 @@ impl Model {
 /// CLIP as it is scores both tasks.
 fn zero_shot() -> Vec<Options> {
     [Task::Perception, Task::Alignment].map(Options::default_for).into()
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

@@ -38,7 +38,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
-    let sha256 = model.sha256.clone();
+    let features_key = model.features_key();
     let mut counter = args.verbose.then(Counter::start);
     let (mut scorer, run) = args.compute.scorer(model, tasks)?;
     if let Some(counter) = &mut counter {
@@ -48,8 +48,9 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
         eprintln!("note: {note}");
     }
     let features = args.features.as_ref();
-    let store =
-        features.map(|folder| FeatureStore::open(folder, &sha256, &scorer, args.compute.precision)).transpose()?;
+    let store = features
+        .map(|folder| FeatureStore::open(folder, &features_key, &scorer, args.compute.precision))
+        .transpose()?;
     match records {
         None => stream::run(args, &mut scorer, &run, store),
         Some(records) => {

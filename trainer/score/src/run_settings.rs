@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde_json::Value;
+use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::preprocess::PREPROCESS_ID;
 use tsp_mgs_data::settings::differences;
@@ -20,6 +21,9 @@ use crate::shard::Shard;
 pub struct Settings {
     model: String,
     model_sha256: String,
+    // Not in the hash: no tensor tells it.
+    #[serde(skip_serializing_if = "Activation::is_quick_gelu")]
+    activation: Activation,
     tasks: Vec<Options>,
     preprocess: &'static str,
     prompt: Option<String>,
@@ -34,6 +38,7 @@ impl Settings {
         Self {
             model: model.name.clone(),
             model_sha256: model.sha256.clone(),
+            activation: model.checkpoint.config().activation,
             tasks: tasks.to_vec(),
             preprocess: PREPROCESS_ID,
             prompt: args.prompt.clone(),

@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,6 +56,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     listener.set_nonblocking(true)?;
 
     let model = Model::open(&args.model)?;
+    let folder = model.folder.clone();
     let tasks = args.options.apply(model.tasks.clone())?;
     let (scorer, run) = args.compute.scorer(model, tasks)?;
     let metrics = Arc::new(Metrics::new(&run.model, &run.device)?);
@@ -75,7 +77,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         .enable_all()
         .build()
         .context("starting the threads that read and write")?;
-    let cut = runtime.block_on(serve(args, listener, app.clone()))?;
+    let cut = runtime.block_on(serve(args, listener, app.clone(), folder))?;
     if cut > 0 {
         // What is decoded now is not waited for.
         runtime.shutdown_background();
@@ -86,7 +88,7 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>) -> Result<usize> {
+async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>, model: Option<PathBuf>) -> Result<usize> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (end, ending) = watch::channel(false);
     let mut signals = Signals::new()?;
@@ -97,7 +99,7 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>) -> Result
     for note in app.run.notes() {
         eprintln!("note: {note}");
     }
-    let router = api::router(app.clone(), args.www.as_deref(), args.model.model.as_deref());
+    let router = api::router(app.clone(), args.www.as_deref(), model.as_deref());
     tokio::spawn(async move {
         signals.next().await;
         app.is_ending.store(true, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::Options;
 use tsp_mgs_data::settings::differences;
 
@@ -53,6 +54,9 @@ pub struct Start {
     pub name: String,
     /// SHA-256 of the file.
     pub sha256: String,
+    /// Their activation, which no tensor tells.
+    #[serde(default, skip_serializing_if = "Activation::is_quick_gelu")]
+    pub activation: Activation,
 }
 
 /// How a data set is split.

@@ -37,11 +37,14 @@ pub fn run(args: &TrainArgs) -> Result<()> {
 /// The weights that training starts from.
 fn open_start(args: &StartArgs, seed: u64) -> Result<(Start, Checkpoint<'static>)> {
     if let Some(scratch) = args.scratch {
-        let start = Start { name: format!("new weights, {}", scratch.name()), sha256: format!("seed {seed}") };
-        return Ok((start, scratch.checkpoint(seed)));
+        let checkpoint = scratch.checkpoint(seed);
+        let name = format!("new weights, {}", scratch.name());
+        let activation = checkpoint.config().activation;
+        return Ok((Start { name, sha256: format!("seed {seed}"), activation }, checkpoint));
     }
     let model = Model::open(&args.weights)?;
-    Ok((Start { name: model.name, sha256: model.sha256 }, model.checkpoint))
+    let activation = model.checkpoint.config().activation;
+    Ok((Start { name: model.name, sha256: model.sha256, activation }, model.checkpoint))
 }
 
 /// The tasks to train, with the paper's options where the flags say nothing.

@@ -1,0 +1,135 @@
+//! A bundle's model card: `README.md`, whose front matter the hub reads.
+
+use std::fmt::Write;
+
+use tsp_mgs_core::bundle::{Manifest, ScoreDifference, WeightType};
+use tsp_mgs_core::options::{Alpha, Options};
+use tsp_mgs_core::prompts::Task;
+
+use super::known;
+use super::name::Name;
+
+/// The card's name in the folder.
+pub const FILE: &str = "README.md";
+
+/// The licence of the weights that a bundle was made from, if that is known; spelt as the hub spells it.
+pub fn license(manifest: &Manifest) -> Option<&'static str> {
+    let known = known::find(&source(manifest)?.id)?;
+    (known.licence == "MIT").then_some("mit")
+}
+
+/// The card's text.
+pub fn write(manifest: &Manifest, license: Option<&str>) -> String {
+    let mut card = String::new();
+    front_matter(&mut card, manifest, license)
+        .and_then(|()| body(&mut card, manifest))
+        .expect("a string takes all text");
+    card
+}
+
+/// The model on the hub that the weights are of.
+fn source(manifest: &Manifest) -> Option<Name> {
+    Name::parse(&manifest.provenance.source)
+}
+
+fn front_matter(card: &mut String, manifest: &Manifest, license: Option<&str>) -> std::fmt::Result {
+    writeln!(card, "---")?;
+    if let Some(license) = license {
+        writeln!(card, "license: {license}")?;
+    }
+    writeln!(card, "library_name: tsp-mgs")?;
+    if let Some(source) = source(manifest) {
+        writeln!(card, "base_model: {}", source.id)?;
+    }
+    writeln!(card, "tags:")?;
+    for tag in ["tsp-mgs", "clip", "image-quality-assessment", "text-to-image"] {
+        writeln!(card, "- {tag}")?;
+    }
+    writeln!(card, "---\n")
+}
+
+fn body(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
+    let Manifest { name, clip, provenance, .. } = manifest;
+    let megabytes = manifest.total_bytes() as f64 / 1e6;
+    let vision = &clip.vision;
+    writeln!(card, "# {}\n", text(name))?;
+    writeln!(
+        card,
+        "Scores AI-generated images from 0 to 5, higher is better, by TSP-MGS (Xia et al.): CLIP, prompts for each task,"
+    )?;
+    writeln!(card, "and similarity of whole texts and single words. It scores:\n")?;
+    for (task, options) in &manifest.tasks {
+        let what = match task {
+            Task::Perception => "how good an image looks",
+            Task::Alignment => "how well an image shows its prompt",
+        };
+        writeln!(card, "- **{}**: {what} ({})", task.name(), describe(options))?;
+    }
+    if let Some(warning) = &manifest.warning {
+        writeln!(card, "\n> **Warning:** {}", text(warning))?;
+    }
+    writeln!(card, "\n## Use\n\nReplace ORG/NAME by the name of this model.\n")?;
+    writeln!(card, "```sh\ntrainer score --model ORG/NAME IMAGES\n```\n")?;
+    writeln!(card, "In a browser, with the npm package `tsp-mgs`:\n")?;
+    writeln!(card, "```js\nimport {{ createScorer }} from \"tsp-mgs\";")?;
+    writeln!(card, "const model = \"https://huggingface.co/ORG/NAME/resolve/main/model.json\";")?;
+    writeln!(card, "const scorer = await createScorer({{ model }});\n```\n")?;
+    writeln!(card, "## Model\n")?;
+    writeln!(card, "| | |\n| --- | --- |")?;
+    let side = vision.image_size;
+    writeln!(
+        card,
+        "| image tower | {} layers, width {}, patches of {} pixels, views of {side} × {side} pixels |",
+        vision.layers, vision.width, vision.patch_size
+    )?;
+    match &clip.text {
+        Some(tower) => writeln!(card, "| text tower | {} layers, width {} |", tower.layers, tower.width)?,
+        None => writeln!(
+            card,
+            "| text tower | none: the prompts were encoded at export, and an image's own prompt is not used |"
+        )?,
+    }
+    let dtype = match manifest.dtype {
+        WeightType::F32 => "32-bit floats",
+        WeightType::F16 => "16-bit floats",
+        WeightType::Q8 => "8-bit integers",
+    };
+    writeln!(card, "| weights | {dtype}, {megabytes:.1} MB in {} files |", manifest.shards.len())?;
+    writeln!(card, "| made from | {}, SHA-256 `{}` |", text(&provenance.source), provenance.sha256)?;
+    writeln!(card, "| made by | {} |", text(&provenance.exporter))?;
+    for (task, ScoreDifference { images, mean, max }) in &manifest.score_difference {
+        let task = task.name();
+        writeln!(
+            card,
+            "| {task} against its source | {mean:.4} points on average, {max:.4} at most, over {images} images |"
+        )?;
+    }
+    writeln!(card, "\n## Limits\n")?;
+    writeln!(card, "- Scores of different models, or of alignment with different prompts, do not compare.")?;
+    writeln!(
+        card,
+        "- CLIP reads 75 tokens of a prompt. It was trained on pictures of the web, whose prejudices it shares."
+    )
+}
+
+fn describe(options: &Options) -> String {
+    let alpha = match options.alpha {
+        Alpha::Fixed(alpha) => format!("α {alpha}"),
+        Alpha::Learned { .. } => "learned α".into(),
+    };
+    let words = if options.fine { "with words" } else { "without words" };
+    format!("levels {}; {alpha}, {} patches, {words}", options.prompts.levels().join(", "), options.crops)
+}
+
+/// A name on one line, in which Markdown sees no table, no link and no tag.
+fn text(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        match c {
+            '|' | '<' | '>' | '[' | ']' | '`' | '\\' | '*' | '_' => text.extend(['\\', c]),
+            c if c.is_control() => text.push(' '),
+            c => text.push(c),
+        }
+    }
+    text
+}

@@ -1,0 +1,114 @@
+//! A file that is still being fetched: `ETAG.incomplete`, which a later command goes on with.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+use super::cache::cannot_write;
+use super::client::Metadata;
+
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What has come of a file so far.
+pub struct Partial {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl Partial {
+    /// Opens what an earlier command left, or a new file.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn open(blob: &Path) -> Result<Self> {
+        let mut path = blob.as_os_str().to_owned();
+        path.push(".incomplete");
+        let path = PathBuf::from(path);
+        let opened = File::options().create(true).read(true).append(true).open(&path);
+        let mut file = opened.map_err(|error| cannot_write(&path, error))?;
+        let (mut bytes, mut sha256) = (0, Sha256::new());
+        // Not of a device, which a link may lead to.
+        if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > 0) {
+            let mut chunk = vec![0; CHUNK_BYTES];
+            loop {
+                let count = file.read(&mut chunk).with_context(|| format!("reading {}", path.display()))?;
+                if count == 0 {
+                    break;
+                }
+                sha256.update(&chunk[..count]);
+                bytes += count as u64;
+            }
+        }
+        Ok(Self { path, file, bytes, sha256 })
+    }
+
+    /// How much has come.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Throws away what has come.
+    ///
+    /// # Errors
+    /// When the file cannot be cut.
+    pub fn restart(&mut self) -> Result<()> {
+        self.file.set_len(0).map_err(|error| cannot_write(&self.path, error))?;
+        (self.bytes, self.sha256) = (0, Sha256::new());
+        Ok(())
+    }
+
+    /// Adds what `body` gives, until it ends; says how much has come after each piece.
+    ///
+    /// # Errors
+    /// The outer error is that of writing, which ends the command; the inner one that of reading.
+    pub fn extend(&mut self, body: &mut dyn Read, mut progress: impl FnMut(u64)) -> Result<io::Result<()>> {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let count = match body.read(&mut chunk) {
+                Ok(0) => return Ok(Ok(())),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.file.write_all(&chunk[..count]).map_err(|error| cannot_write(&self.path, error))?;
+            self.sha256.update(&chunk[..count]);
+            self.bytes += count as u64;
+            progress(self.bytes);
+        }
+    }
+
+    /// Checks the whole file and puts it in its place.
+    ///
+    /// # Errors
+    /// When its length or hash is not the one that the hub said: then nothing of it is kept.
+    pub fn finish(self, metadata: &Metadata, blob: &Path, file: &str) -> Result<()> {
+        if let Err(error) = self.check(metadata, file) {
+            drop(self.file);
+            fs::remove_file(&self.path).with_context(|| format!("removing {}", self.path.display()))?;
+            return Err(error);
+        }
+        let placed = self.file.sync_all().and_then(|()| fs::rename(&self.path, blob));
+        placed.map_err(|error| cannot_write(blob, error))
+    }
+
+    fn check(&self, metadata: &Metadata, file: &str) -> Result<()> {
+        if let Some(expected) = metadata.bytes {
+            ensure!(self.bytes == expected, "{file} came with {} bytes, expected {expected}; {AGAIN}", self.bytes);
+        }
+        let found = format!("{:x}", self.sha256.clone().finalize());
+        match metadata.sha256() {
+            Some(expected) if found != expected.to_lowercase() => {
+                bail!("{file} came with the SHA-256 {found}, expected {expected}: it was changed on its way; {AGAIN}")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+const AGAIN: &str =
+    "it was not kept. Repeat the command; if that happens again, look at what stands in between, such as a proxy";
