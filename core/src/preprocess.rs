@@ -6,6 +6,7 @@
 
 mod cut;
 mod decode;
+mod doubt;
 mod enlarge;
 mod limits;
 mod scans;
@@ -17,6 +18,7 @@ use crate::error::Result;
 
 pub use cut::window_count;
 pub use decode::decode;
+pub use doubt::{FLAT, ImageFacts, TINY};
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
 pub use limits::MAX_SIDE;
 #[cfg(not(target_arch = "wasm32"))]
@@ -47,10 +49,8 @@ pub struct Views {
     pub crops: Vec<u8>,
     /// Where each window stands in the image.
     pub windows: Vec<Window>,
-    /// Width of the upright image in pixels.
-    pub width: u32,
-    /// Height of the upright image in pixels.
-    pub height: u32,
+    /// The upright image's size, and whether it has but one colour.
+    pub facts: ImageFacts,
 }
 
 /// A rectangle in pixels of the upright image, before it was enlarged.

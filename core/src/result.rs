@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::preprocess::Window;
+use crate::preprocess::{ImageFacts, Window};
 use crate::prompts::Task;
 use crate::quality::{PlainFeatures, PlainQuality, PlainView, plain_quality};
 use crate::scorer::Scorer;
@@ -81,25 +81,29 @@ impl Run {
         self.warning.as_deref().into_iter().chain(without_text).collect()
     }
 
-    /// The result of an image of this size (width, height).
+    /// The result of an image.
     pub fn result<'a>(
         &'a self,
-        size: (u32, u32),
+        image: ImageFacts,
         prompt: Option<&'a FoundPrompt>,
         score: &'a ImageScore,
     ) -> ImageResult<'a> {
-        let without_prompt = (self.wants_alignment && score.alignment.is_none()).then_some(WITHOUT_PROMPT);
+        let mut notes = self.notes();
+        if self.wants_alignment && score.alignment.is_none() {
+            notes.push(WITHOUT_PROMPT);
+        }
+        notes.extend(image.doubts());
         ImageResult {
             prompt: prompt.map(|prompt| prompt.text.as_str()),
             prompt_source: prompt.map(|prompt| prompt.source),
             prompt_truncated: score.prompt_truncated,
-            width: size.0,
-            height: size.1,
+            width: image.width,
+            height: image.height,
             crops: self.crops,
             device: &self.device,
             model: &self.model,
             warning: self.warning.as_deref(),
-            notes: self.notes().into_iter().chain(without_prompt).collect(),
+            notes,
             perception: score.perception.as_ref(),
             alignment: score.alignment.as_ref(),
         }

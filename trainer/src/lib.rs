@@ -14,6 +14,7 @@ pub mod evaluate;
 pub mod evaluation;
 pub mod export;
 pub mod files;
+pub mod help;
 pub mod image_cache;
 pub mod images;
 pub mod metrics;

@@ -3,10 +3,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use tsp_mgs_trainer::cli::{Cli, Command, UsageError};
 use tsp_mgs_trainer::terminal::printable;
-use tsp_mgs_trainer::{evaluate, export, probe, reproduce, score, serve, splits, synth, train};
+use tsp_mgs_trainer::{evaluate, export, help, probe, reproduce, score, serve, splits, synth, train};
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -42,7 +42,8 @@ fn main() -> ExitCode {
     prepare_environment();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_freed_memory();
-    let result = match Cli::parse().command {
+    let cli = Cli::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Score(args) => score::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Export(args) => export::run(&args).map(|()| ExitCode::SUCCESS),

@@ -163,7 +163,7 @@ impl Scorer {
         for task in [&mut score.perception, &mut score.alignment].into_iter().flatten() {
             spans_in_utf16(task, text.unwrap_or_default());
         }
-        to_js(&self.run.result((views.width, views.height), prompt.as_ref(), &score))
+        to_js(&self.run.result(views.facts, prompt.as_ref(), &score))
     }
 }
 

@@ -13,6 +13,7 @@ use parity::{Case, WARNING, every_choice, manifest, shards};
 use serde_json::Value;
 use tsp_mgs_core::bundle::MANIFEST;
 use tsp_mgs_core::options::Options;
+use tsp_mgs_core::preprocess::{FLAT, TINY};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::tokenizer::Tokenizer;
 use tsp_mgs_web::Scorer;
@@ -199,6 +200,21 @@ async fn the_prompt_is_read_from_the_image_and_words_count_utf_16() {
 
     let without = score(&scorer, ROCKET, Some(" ")).await.expect("a score");
     assert!(without["alignment"].is_null() && without["perception"]["score"].is_number());
+}
+
+#[wasm_bindgen_test]
+async fn an_image_of_one_pixel_is_scored_with_notes() {
+    // A BMP file: 54 bytes of header, one black pixel and its padding.
+    let mut pixel = vec![0; 58];
+    for (place, value) in [(0, b'B'), (1, b'M'), (2, 58), (10, 54), (14, 40), (18, 1), (22, 1), (26, 1), (28, 24)] {
+        pixel[place] = value;
+    }
+    let scorer = load(bundle()).await;
+    let found = score(&scorer, &pixel, Some("a cat")).await.expect("a score");
+    assert!(found["perception"]["score"].is_number());
+    assert_eq!(found["notes"], serde_json::json!([WARNING, FLAT, TINY]));
+    let other = score(&scorer, ROCKET, Some("a rocket")).await.expect("a score");
+    assert_eq!(other["notes"], serde_json::json!([WARNING]));
 }
 
 #[wasm_bindgen_test]

@@ -7,7 +7,7 @@ use std::sync::Once;
 use anyhow::{Result, ensure};
 use image::RgbImage;
 use tsp_mgs_core::bundle::sha256;
-use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, views};
+use tsp_mgs_core::preprocess::{ImageFacts, ViewPlan, Views, decode, views};
 use tsp_mgs_core::result::{FoundPrompt, ImageScore};
 use tsp_mgs_core::scorer::{EncodedInput, Input, Scorer};
 
@@ -144,8 +144,7 @@ fn encode(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
     let length = features.len() / new.len();
     for (ready, values) in new.into_iter().zip(features.chunks_exact(length)) {
         let Some(views) = ready.seen.views() else { continue };
-        let (width, height) = (views.width, views.height);
-        let features = ImageFeatures { values: values.to_vec(), windows: views.windows.clone(), width, height };
+        let features = ImageFeatures { values: values.to_vec(), windows: views.windows.clone(), image: views.facts };
         let is_finite = values.iter().all(|value| value.is_finite());
         if let Some(sha256) = ready.sha256.as_ref().filter(|_| is_finite)
             && let Err(error) = store.keep(sha256, &features)
@@ -205,8 +204,7 @@ fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>>
 impl Ready {
     /// With its scores; what the device saw is let go.
     pub fn scored(self, score: ImageScore) -> Scored {
-        let (width, height) = self.seen.size();
-        Scored { width, height, prompt: self.prompt, score }
+        Scored { image: self.seen.facts(), prompt: self.prompt, score }
     }
 
     /// Its prompt, if it has one.
@@ -223,10 +221,10 @@ impl Seen {
         }
     }
 
-    fn size(&self) -> (u32, u32) {
+    fn facts(&self) -> ImageFacts {
         match self {
-            Self::Views(views) => (views.width, views.height),
-            Self::Features(features) => (features.width, features.height),
+            Self::Views(views) => views.facts,
+            Self::Features(features) => features.image,
         }
     }
 }

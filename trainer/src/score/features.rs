@@ -12,13 +12,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use tempfile::Builder;
-use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
+use tsp_mgs_core::preprocess::{ImageFacts, PREPROCESS_ID, ViewPlan, Window};
 use tsp_mgs_core::scorer::Scorer;
 
 use crate::compute::Precision;
 use crate::files::make_readable;
 
 const TENSOR: &str = "features";
+/// The entry of an image of one colour; others have none.
+const FLAT: &str = "flat";
 
 /// A folder of features of one model's views.
 #[derive(Clone)]
@@ -35,10 +37,8 @@ pub struct ImageFeatures {
     pub values: Vec<f32>,
     /// Where each patch stands.
     pub windows: Vec<Window>,
-    /// Upright width in pixels.
-    pub width: u32,
-    /// Upright height in pixels.
-    pub height: u32,
+    /// Its size, and whether it has but one colour.
+    pub image: ImageFacts,
 }
 
 impl FeatureStore {
@@ -80,8 +80,12 @@ impl FeatureStore {
         (values.len() == kept && windows.len() == self.plan.crops).then_some(ImageFeatures {
             values,
             windows,
-            width: number("width")?,
-            height: number("height")?,
+            image: ImageFacts {
+                width: number("width")?,
+                height: number("height")?,
+                // Files that were written before this entry existed lack it.
+                is_flat: metadata.contains_key(FLAT),
+            },
         })
     }
 
@@ -96,11 +100,14 @@ impl FeatureStore {
             fs::create_dir_all(folder)?;
             let data: Vec<u8> = features.values.iter().flat_map(|value| value.to_le_bytes()).collect();
             let shape = vec![self.plan.len(), self.embed_dim];
-            let metadata = HashMap::from([
-                ("width".to_owned(), features.width.to_string()),
-                ("height".to_owned(), features.height.to_string()),
+            let mut metadata = HashMap::from([
+                ("width".to_owned(), features.image.width.to_string()),
+                ("height".to_owned(), features.image.height.to_string()),
                 ("windows".to_owned(), serde_json::to_string(&features.windows)?),
             ]);
+            if features.image.is_flat {
+                metadata.insert(FLAT.to_owned(), "true".to_owned());
+            }
             let bytes = serialize([(TENSOR, TensorView::new(Dtype::F32, shape, &data)?)], Some(metadata))?;
             let file = Builder::new().prefix(".unfinished-").tempfile_in(folder)?;
             fs::write(file.path(), bytes)?;

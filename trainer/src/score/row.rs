@@ -1,6 +1,7 @@
 //! One row of the results.
 
 use anyhow::Result;
+use tsp_mgs_core::preprocess::ImageFacts;
 use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run};
 
 use super::record::Name;
@@ -15,10 +16,8 @@ pub struct Row {
 
 /// A scored image.
 pub struct Scored {
-    /// Upright width in pixels.
-    pub width: u32,
-    /// Upright height in pixels.
-    pub height: u32,
+    /// Its size, and whether it has but one colour.
+    pub image: ImageFacts,
     /// Its prompt, if it has one.
     pub prompt: Option<FoundPrompt>,
     /// Its scores.
@@ -28,6 +27,6 @@ pub struct Scored {
 impl Scored {
     /// With what all results of the run share.
     pub fn result<'a>(&'a self, run: &'a Run) -> ImageResult<'a> {
-        run.result((self.width, self.height), self.prompt.as_ref(), &self.score)
+        run.result(self.image, self.prompt.as_ref(), &self.score)
     }
 }
