@@ -16,7 +16,10 @@ WASM_BINDGEN := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 SHA256SUM := $(shell command -v sha256sum || echo shasum -a 256)
-MATURIN = $(VENV)-dist/bin/maturin
+# Windows, where the release's workflow runs `make archive wheel`.
+EXE := $(if $(filter Windows_NT,$(OS)),.exe)
+BIN := $(if $(EXE),Scripts,bin)
+MATURIN := $(VENV)-dist/$(BIN)/maturin$(EXE)
 export CARGO_TARGET_DIR := $(TARGET)
 START := $(shell date +%s)
 TOOK = @echo "make $@ took $$(( $$(date +%s) - $(START) )) s"
@@ -94,7 +97,7 @@ dist: archive wheel npm-package ## Make archive, wheel, npm package and their su
 archive: NAME = tsp-mgs-$(VERSION)-$(HOST)
 archive: $(TRAINER) ## Put the program, with GPUs, into an archive
 	rm -rf $(RELEASE)/tsp-mgs-*.tar.gz && mkdir -p $(RELEASE)/$(NAME)
-	cp $(TRAINER) README.md CHANGELOG.md CITATION.cff LICENSE-* $(RELEASE)/$(NAME)
+	cp $(TRAINER)$(EXE) README.md CHANGELOG.md CITATION.cff LICENSE-* $(RELEASE)/$(NAME)
 	cd $(RELEASE) && tar -czf $(NAME).tar.gz $(NAME) && rm -r $(NAME)
 
 wheel: $(TRAINER) $(MATURIN) ## Put the program and what calls it from Python into a wheel
@@ -116,8 +119,8 @@ test-install: dist ## Install wheel and npm package into empty places, and score
 	$(VENV)-install/bin/python -m unittest discover -s tests/install -p "*_test.py"
 	PACKAGE=$(RELEASE)/tsp-mgs-$(VERSION).tgz node --test tests/install/*.test.mjs
 
-test-docs: $(TRAINER) ## Check the links of the documents, and run their commands
-	TRAINER=$(TRAINER) python3 -m unittest discover -s tests/docs -p "*_test.py"
+test-docs: $(TRAINER) $(VENV)-book/ready ## Check the links of the documents, and run their commands
+	TRAINER=$(TRAINER) $(VENV)-book/bin/python -m unittest discover -s tests/docs -p "*_test.py"
 
 book: $(VENV)-book/ready ## Build the documents as a book into target/book
 	$(VENV)-book/bin/mdbook build docs --dest-dir $(TARGET)/book
@@ -188,7 +191,7 @@ $(VENV)-engines/ready: tests/engines/requirements.txt
 	python3 -m venv $(VENV)-engines && $(VENV)-engines/bin/pip install -r tests/engines/requirements.txt && touch $@
 
 $(MATURIN): trainer/python/pyproject.toml
-	python3 -m venv $(VENV)-dist && $(VENV)-dist/bin/pip install --quiet maturin==1.16.0 && touch $@
+	python3 -m venv $(VENV)-dist && $(VENV)-dist/$(BIN)/pip install --quiet maturin==1.16.0 && touch $@
 
 # mdBook itself is Rust, and takes minutes to build: this package has it built.
 $(VENV)-book/ready: docs/requirements.txt

@@ -7,8 +7,9 @@ import unittest
 from importlib.metadata import files, metadata
 from pathlib import Path
 
-import tsp_mgs
 from material import PROGRAM, ROOT, SAMPLES, run
+
+import tsp_mgs
 
 
 class Wheel(unittest.TestCase):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 from material import PROGRAM, QUICK, SAMPLES, run
 from PIL import Image
+
 from tsp_mgs import ImageError, Scorer, TrainerFailed
 
 # In batches of other sizes, products are rounded otherwise: 5e-7 was seen.

@@ -116,7 +116,7 @@ class Scorer:
         scored, and TrainerFailed when the process failed.
         """
         names = [field.name for field in fields(Score)]
-        if is_arrow(images):
+        if isinstance(images, (pa.Array, pa.ChunkedArray)):
             texts = each(prompts, len(images))
             inputs.check_count(images, texts)
             table = pa.table({"image": images, "prompt": pa.array(texts, pa.string())})
@@ -171,16 +171,11 @@ class Scorer:
         self.close()
 
 
-def is_arrow(images: object) -> bool:
-    """Whether this is an Arrow array, in one piece or several."""
-    return isinstance(images, (pa.Array, pa.ChunkedArray))
-
-
 def each(prompts: Sequence[str | None] | pa.Array | pa.ChunkedArray | str | None, images: int) -> list[str | None]:
     """A prompt for each image, where one was given for all or none."""
     if prompts is None or isinstance(prompts, str):
         return [prompts] * images
-    return prompts.to_pylist() if is_arrow(prompts) else list(prompts)
+    return prompts.to_pylist() if isinstance(prompts, (pa.Array, pa.ChunkedArray)) else list(prompts)
 
 
 def processors() -> int:

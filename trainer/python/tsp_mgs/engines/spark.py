@@ -13,11 +13,11 @@ from tsp_mgs import filter as trainer
 from tsp_mgs.engines import command
 
 NOTES = """
-Run it by python -m tsp_mgs.engines.spark, or give this file to spark-submit with what your cluster needs. Each partition loads the weights once: they are as large as
-spark.sql.files.maxPartitionBytes, 1 GB where it is not set. With GPUs, let each task have one, and it is the only one that its process
-sees: --conf spark.task.resource.gpu.amount=1 --conf spark.executor.resource.gpu.amount=1, and --device cuda --threads 8 behind the
-script. What was lost with a machine, a worker or a process is scored again, as often as spark.task.maxFailures says (in local mode:
-local[2,4]), and stands in the output once. When the output is whole, it has a file _SUCCESS.
+Run it by python -m tsp_mgs.engines.spark, or give this file to spark-submit with what your cluster needs. Each partition loads the
+weights once: they are as large as spark.sql.files.maxPartitionBytes, 1 GB where it is not set. With GPUs, let each task have one, and
+it is the only one that its process sees: --conf spark.task.resource.gpu.amount=1 --conf spark.executor.resource.gpu.amount=1, and
+--device cuda --threads 8 behind the script. What was lost with a machine, a worker or a process is scored again, as often as
+spark.task.maxFailures says (in local mode: local[2,4]), and stands in the output once. When the output is whole, it has a file _SUCCESS.
 """
 
 
