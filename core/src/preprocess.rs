@@ -18,7 +18,7 @@ use crate::error::Result;
 
 pub use cut::window_count;
 pub use decode::decode;
-pub use doubt::{FLAT, ImageFacts, TINY};
+pub use doubt::{FLAT, TINY, doubts, is_flat};
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
 pub use limits::MAX_SIDE;
 #[cfg(not(target_arch = "wasm32"))]
@@ -49,8 +49,10 @@ pub struct Views {
     pub crops: Vec<u8>,
     /// Where each window stands in the image.
     pub windows: Vec<Window>,
-    /// The upright image's size, and whether it has but one colour.
-    pub facts: ImageFacts,
+    /// Width of the upright image in pixels.
+    pub width: u32,
+    /// Height of the upright image in pixels.
+    pub height: u32,
 }
 
 /// A rectangle in pixels of the upright image, before it was enlarged.

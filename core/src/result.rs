@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::preprocess::{ImageFacts, Window};
+use crate::preprocess::Window;
 use crate::prompts::Task;
 use crate::quality::{PlainFeatures, PlainQuality, PlainView, plain_quality};
 use crate::scorer::Scorer;
@@ -81,36 +81,38 @@ impl Run {
         self.warning.as_deref().into_iter().chain(without_text).collect()
     }
 
-    /// The result of an image.
+    /// The result of an image of this size (width, height).
     pub fn result<'a>(
         &'a self,
-        image: ImageFacts,
+        size: (u32, u32),
         prompt: Option<&'a FoundPrompt>,
         score: &'a ImageScore,
     ) -> ImageResult<'a> {
-        let mut notes = self.notes();
-        if self.wants_alignment && score.alignment.is_none() {
-            notes.push(WITHOUT_PROMPT);
-        }
-        notes.extend(image.doubts());
+        let without_prompt = (self.wants_alignment && score.alignment.is_none()).then_some(WITHOUT_PROMPT);
         ImageResult {
             prompt: prompt.map(|prompt| prompt.text.as_str()),
             prompt_source: prompt.map(|prompt| prompt.source),
             prompt_truncated: score.prompt_truncated,
-            width: image.width,
-            height: image.height,
+            width: size.0,
+            height: size.1,
             crops: self.crops,
             device: &self.device,
             model: &self.model,
             warning: self.warning.as_deref(),
-            notes,
+            notes: self.notes().into_iter().chain(without_prompt).collect(),
             perception: score.perception.as_ref(),
             alignment: score.alignment.as_ref(),
         }
     }
 }
 
-impl ImageResult<'_> {
+impl<'a> ImageResult<'a> {
+    /// With further notes behind its own.
+    pub fn with_notes(mut self, notes: impl Iterator<Item = &'a str>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
     /// What this result must say beside its numbers.
     pub fn notes(&self) -> &[&str] {
         &self.notes

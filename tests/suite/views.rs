@@ -52,7 +52,7 @@ fn views_equal_pillow_and_torch() {
         let name = &file.file;
         let image = decode(&read(&fixture("images").join(name))).unwrap_or_else(|error| panic!("{name}: {error}"));
         let found = views(&image, PLAN).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!((found.facts.width, found.facts.height), (file.width, file.height), "{name}");
+        assert_eq!((found.width, found.height), (file.width, file.height), "{name}");
 
         let (x_scale, y_scale) = (file.resized_width / file.width as f32, file.resized_height / file.height as f32);
         let corners: Vec<f32> = found.windows.iter().flat_map(|w| [w.x * x_scale, w.y * y_scale]).collect();
@@ -368,7 +368,7 @@ fn pixels_that_were_kept_give_the_same_views() {
         let (expected, found) = (views(&image, PLAN).expect("views"), kept.views(PLAN).expect("views"));
         assert!(expected.pixels() == found.pixels(), "{name}: other pixels");
         assert_eq!(expected.windows, found.windows, "{name}");
-        assert_eq!((found.facts.width, found.facts.height), image.dimensions(), "{name}");
+        assert_eq!((found.width, found.height), image.dimensions(), "{name}");
         let short = &enlarged.pixels()[1..];
         assert!(Enlarged::from_pixels(short, image.width(), image.height()).is_none(), "{name}: a pixel is missing");
     }

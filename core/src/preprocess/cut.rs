@@ -1,6 +1,5 @@
 //! Views of an image: windows and the image resized, mirrored or not, normalised (SPEC §1.3 to 1.5).
 
-use super::doubt::{ImageFacts, is_flat};
 use super::enlarge::{Enlarged, enlarged_size};
 use super::{Mirror, ViewPlan, Views, Window};
 use crate::error::{Error, Result};
@@ -55,7 +54,6 @@ impl Enlarged<'_> {
         }
 
         let (width, height) = self.upright_size();
-        let facts = ImageFacts { width, height, is_flat: is_flat(self.pixels()) };
         let (x_scale, y_scale) = (width as f32 / self.width as f32, height as f32 / self.height as f32);
         let windows = chosen.iter().map(|&window| {
             let (x, y) = grid.origin(window);
@@ -66,7 +64,7 @@ impl Enlarged<'_> {
                 height: plan.side as f32 * y_scale,
             }
         });
-        Ok(Views { plan, image, crops, windows: windows.collect(), facts })
+        Ok(Views { plan, image, crops, windows: windows.collect(), width, height })
     }
 
     /// Writes the planned views to `pixels`, with windows of the caller's choice: places in the row-major

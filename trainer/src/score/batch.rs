@@ -7,7 +7,7 @@ use std::sync::Once;
 use anyhow::{Result, ensure};
 use image::RgbImage;
 use tsp_mgs_core::bundle::sha256;
-use tsp_mgs_core::preprocess::{ImageFacts, ViewPlan, Views, decode, views};
+use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, is_flat, views};
 use tsp_mgs_core::result::{FoundPrompt, ImageScore};
 use tsp_mgs_core::scorer::{EncodedInput, Input, Scorer};
 
@@ -38,6 +38,8 @@ pub struct Ready {
     prompt: Option<FoundPrompt>,
     /// Of the image file, when features are kept.
     sha256: Option<String>,
+    /// Whether the image has but one colour.
+    is_flat: bool,
 }
 
 /// What is scored.
@@ -84,11 +86,17 @@ pub fn prepare(
     };
     let sha256 = store.map(|_| sha256(&bytes));
     let known = store.zip(sha256.as_ref()).and_then(|(store, sha256)| store.find(sha256));
-    let seen = match known {
-        Some(features) => Seen::Features(features),
-        None => Seen::Views(views(&decode(&bytes)?, plan)?),
+    let (seen, is_flat) = match known {
+        Some(features) => {
+            let is_flat = features.is_flat;
+            (Seen::Features(features), is_flat)
+        }
+        None => {
+            let pixels = decode(&bytes)?;
+            (Seen::Views(views(&pixels, plan)?), is_flat(&pixels))
+        }
     };
-    Ok(Ready { seen, prompt, sha256 })
+    Ok(Ready { seen, prompt, sha256, is_flat })
 }
 
 /// A black image with a prompt. Its score has a device prepare what all scores need.
@@ -98,7 +106,7 @@ pub fn prepare(
 pub fn blank(plan: ViewPlan) -> Result<Ready> {
     let prompt = Some(FoundPrompt { text: "a photo".into(), source: "argument" });
     let seen = Seen::Views(views(&RgbImage::new(512, 512), plan)?);
-    Ok(Ready { seen, prompt, sha256: None })
+    Ok(Ready { seen, prompt, sha256: None, is_flat: true })
 }
 
 /// Scores what is prepared, in order, a full batch at a time; an image that fails does not touch the others.
@@ -144,7 +152,9 @@ fn encode(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
     let length = features.len() / new.len();
     for (ready, values) in new.into_iter().zip(features.chunks_exact(length)) {
         let Some(views) = ready.seen.views() else { continue };
-        let features = ImageFeatures { values: values.to_vec(), windows: views.windows.clone(), image: views.facts };
+        let (width, height) = (views.width, views.height);
+        let (windows, is_flat) = (views.windows.clone(), ready.is_flat);
+        let features = ImageFeatures { values: values.to_vec(), windows, width, height, is_flat };
         let is_finite = values.iter().all(|value| value.is_finite());
         if let Some(sha256) = ready.sha256.as_ref().filter(|_| is_finite)
             && let Err(error) = store.keep(sha256, &features)
@@ -204,7 +214,8 @@ fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>>
 impl Ready {
     /// With its scores; what the device saw is let go.
     pub fn scored(self, score: ImageScore) -> Scored {
-        Scored { image: self.seen.facts(), prompt: self.prompt, score }
+        let (width, height) = self.seen.size();
+        Scored { width, height, is_flat: self.is_flat, prompt: self.prompt, score }
     }
 
     /// Its prompt, if it has one.
@@ -221,10 +232,10 @@ impl Seen {
         }
     }
 
-    fn facts(&self) -> ImageFacts {
+    fn size(&self) -> (u32, u32) {
         match self {
-            Self::Views(views) => views.facts,
-            Self::Features(features) => features.image,
+            Self::Views(views) => (views.width, views.height),
+            Self::Features(features) => (features.width, features.height),
         }
     }
 }

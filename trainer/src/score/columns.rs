@@ -74,8 +74,8 @@ impl<'a> Cells<'a> {
                 prompt: scored.prompt.as_ref().map(|prompt| prompt.text.as_str()),
                 prompt_source: scored.prompt.as_ref().map(|prompt| prompt.source),
                 prompt_truncated: Some(scored.score.prompt_truncated),
-                width: Some(scored.image.width),
-                height: Some(scored.image.height),
+                width: Some(scored.width),
+                height: Some(scored.height),
                 notes: scored.result(run).notes().join("; "),
                 ..shared
             },

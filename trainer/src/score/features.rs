@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
 use tempfile::Builder;
-use tsp_mgs_core::preprocess::{ImageFacts, PREPROCESS_ID, ViewPlan, Window};
+use tsp_mgs_core::preprocess::{PREPROCESS_ID, ViewPlan, Window};
 use tsp_mgs_core::scorer::Scorer;
 
 use crate::compute::Precision;
@@ -37,8 +37,12 @@ pub struct ImageFeatures {
     pub values: Vec<f32>,
     /// Where each patch stands.
     pub windows: Vec<Window>,
-    /// Its size, and whether it has but one colour.
-    pub image: ImageFacts,
+    /// Upright width in pixels.
+    pub width: u32,
+    /// Upright height in pixels.
+    pub height: u32,
+    /// Whether it has but one colour.
+    pub is_flat: bool,
 }
 
 impl FeatureStore {
@@ -80,12 +84,10 @@ impl FeatureStore {
         (values.len() == kept && windows.len() == self.plan.crops).then_some(ImageFeatures {
             values,
             windows,
-            image: ImageFacts {
-                width: number("width")?,
-                height: number("height")?,
-                // Files that were written before this entry existed lack it.
-                is_flat: metadata.contains_key(FLAT),
-            },
+            width: number("width")?,
+            height: number("height")?,
+            // Files that were written before this entry existed lack it.
+            is_flat: metadata.contains_key(FLAT),
         })
     }
 
@@ -101,11 +103,11 @@ impl FeatureStore {
             let data: Vec<u8> = features.values.iter().flat_map(|value| value.to_le_bytes()).collect();
             let shape = vec![self.plan.len(), self.embed_dim];
             let mut metadata = HashMap::from([
-                ("width".to_owned(), features.image.width.to_string()),
-                ("height".to_owned(), features.image.height.to_string()),
+                ("width".to_owned(), features.width.to_string()),
+                ("height".to_owned(), features.height.to_string()),
                 ("windows".to_owned(), serde_json::to_string(&features.windows)?),
             ]);
-            if features.image.is_flat {
+            if features.is_flat {
                 metadata.insert(FLAT.to_owned(), "true".to_owned());
             }
             let bytes = serialize([(TENSOR, TensorView::new(Dtype::F32, shape, &data)?)], Some(metadata))?;
