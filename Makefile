@@ -5,6 +5,7 @@ TOOLS := $(TARGET)/tools/bin
 TRAINER := $(TARGET)/release/trainer
 DIST := www/dist
 GPU := $(TARGET)/gpu-check
+RELEASE := $(TARGET)/dist
 VENV := $(TARGET)/venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 WASM := --profile web --target wasm32-unknown-unknown --locked -p tsp-mgs-web
@@ -12,6 +13,13 @@ WASM := --profile web --target wasm32-unknown-unknown --locked -p tsp-mgs-web
 SHIPPED := -C lto=fat -C embed-bitcode=yes -C llvm-args=-disable-lsr
 # The command-line tool must be of the crate's own version.
 WASM_BINDGEN := $(shell sed -n 's/^wasm-bindgen = "=\(.*\)"/\1/p' Cargo.toml)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+SHA256SUM := $(shell command -v sha256sum || echo shasum -a 256)
+# Windows, where the release's workflow runs `make archive wheel`.
+EXE := $(if $(filter Windows_NT,$(OS)),.exe)
+BIN := $(if $(EXE),Scripts,bin)
+MATURIN := $(VENV)-dist/$(BIN)/maturin$(EXE)
 export CARGO_TARGET_DIR := $(TARGET)
 START := $(shell date +%s)
 TOOK = @echo "make $@ took $$(( $$(date +%s) - $(START) )) s"
@@ -20,7 +28,7 @@ export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-kernels bench-tools bench-cuda gpu-pack \
-	gpu-check fixtures picture apt wasm-target
+	gpu-check dist archive wheel npm-package container-files test-install test-docs book fixtures picture apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -46,7 +54,7 @@ model: ## Put a model beside the page: MODEL=FOLDER, or the built-in weights
 	rm -rf $(DIST)/model && mkdir -p $(DIST)/model
 	cp -r $(if $(MODEL),$(MODEL)/.,$(addprefix trainer/assets/demo/,model.json weights-*.safetensors)) $(DIST)/model
 
-test: format lint test-native test-wasm test-page size ## Install what is needed and run every test
+test: format lint test-native test-wasm test-page test-install test-docs book size ## Install what is needed and run every test
 	$(TOOK)
 
 format: ## Check the formatting
@@ -82,6 +90,42 @@ test-engines: jre $(TRAINER) $(VENV)-engines/ready ## Test the drivers for Ray a
 
 size: web ## Print what a browser downloads; an error when it grew
 	cd www && npm run --silent size
+
+# What a release has; .github/workflows/release.yml makes the same on each platform.
+dist: archive wheel npm-package ## Make archive, wheel, npm package and their sums in target/dist
+	cd $(RELEASE) && $(SHA256SUM) *.tar.gz *.whl *.tgz > SHA256SUMS && cat SHA256SUMS
+	$(TOOK)
+
+archive: NAME = tsp-mgs-$(VERSION)-$(HOST)
+archive: $(TRAINER) ## Put the program, with GPUs, into an archive
+	rm -rf $(RELEASE)/tsp-mgs-*.tar.gz && mkdir -p $(RELEASE)/$(NAME)
+	cp $(TRAINER)$(EXE) README.md CHANGELOG.md CITATION.cff LICENSE-* $(RELEASE)/$(NAME)
+	cd $(RELEASE) && tar -czf $(NAME).tar.gz $(NAME) && rm -r $(NAME)
+
+wheel: $(TRAINER) $(MATURIN) ## Put the program and what calls it from Python into a wheel
+	rm -f $(RELEASE)/*.whl && cp LICENSE-* trainer/python
+	cd trainer/python && $(MATURIN) build --release --locked --out $(RELEASE)
+
+npm-package: web ## Pack the npm package
+	rm -f $(RELEASE)/*.tgz && mkdir -p $(RELEASE)
+	cd www && npm pack --silent --pack-destination $(RELEASE)
+
+# docker build -f trainer/Containerfile target/container
+container-files: $(TRAINER) web ## Lay out what the container of `trainer serve` holds
+	rm -rf $(TARGET)/container && mkdir -p $(TARGET)/container
+	cp $(TRAINER) LICENSE-* $(TARGET)/container && cp -r $(DIST) $(TARGET)/container/www
+
+test-install: dist ## Install wheel and npm package into empty places, and score
+	rm -rf $(VENV)-install && python3 -m venv $(VENV)-install
+	$(VENV)-install/bin/pip install --quiet $(RELEASE)/*.whl -r tests/install/requirements.txt
+	$(VENV)-install/bin/python -m unittest discover -s tests/install -p "*_test.py"
+	PACKAGE=$(RELEASE)/tsp-mgs-$(VERSION).tgz node --test tests/install/*.test.mjs
+
+test-docs: $(TRAINER) $(VENV)-book/ready ## Check the links of the documents, and run their commands
+	TRAINER=$(TRAINER) $(VENV)-book/bin/python -m unittest discover -s tests/docs -p "*_test.py"
+
+book: $(VENV)-book/ready ## Build the documents as a book into target/book
+	$(VENV)-book/bin/mdbook build docs --dest-dir $(TARGET)/book
 
 # BENCH takes flags: make bench BENCH="--quick --only views"; tests/bench/bench.py --help explains them.
 bench: apt $(TRAINER) web bench-tools ## Time every path in turns with what a user would pick instead
@@ -148,6 +192,13 @@ $(VENV)/ready: tests/fixtures/requirements.txt
 $(VENV)-engines/ready: tests/engines/requirements.txt
 	python3 -m venv $(VENV)-engines && $(VENV)-engines/bin/pip install -r tests/engines/requirements.txt && touch $@
 
+$(MATURIN): trainer/python/pyproject.toml
+	python3 -m venv $(VENV)-dist && $(VENV)-dist/$(BIN)/pip install --quiet maturin==1.16.0 && touch $@
+
+# mdBook itself is Rust, and takes minutes to build: this package has it built.
+$(VENV)-book/ready: docs/requirements.txt
+	python3 -m venv $(VENV)-book && $(VENV)-book/bin/pip install --quiet -r docs/requirements.txt && touch $@
+
 $(VENV)/bench: tests/bench/requirements.txt $(VENV)/ready
 	$(VENV)/bin/pip install -r tests/bench/requirements.txt && touch $@
 
@@ -166,6 +217,6 @@ tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json www/n
 
 # Cargo knows best whether there is anything to do. Without features it is built for the CPU alone, in half of the time.
 .PHONY: $(TRAINER)
-test test-native test-page test-engines bench gpu-pack gpu-check: FEATURES = --features gpu
+test test-native test-page test-engines test-docs archive wheel container-files bench gpu-pack gpu-check: FEATURES = --features gpu
 $(TRAINER):
 	cargo build --release --locked $(FEATURES)

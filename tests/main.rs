@@ -31,6 +31,9 @@ mod datasets;
 /// The built-in weights: how well they rank what they never saw.
 #[path = "suite/demo.rs"]
 mod demo;
+/// What results say of images of which a score says little.
+#[path = "suite/doubts.rs"]
+mod doubts;
 /// `trainer evaluate`, as a user runs it: `trainer score`, and the towers alone.
 #[path = "suite/evaluate.rs"]
 mod evaluate;

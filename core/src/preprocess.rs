@@ -9,6 +9,7 @@
 
 mod cut;
 mod decode;
+mod doubt;
 mod enlarge;
 mod normalise;
 mod scans;
@@ -21,6 +22,7 @@ use crate::error::Result;
 pub use crate::limits::MAX_SIDE;
 pub use cut::crop_positions;
 pub use decode::decode;
+pub use doubt::{FLAT, TINY, doubts, is_flat};
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
 pub use normalise::{MEAN, STD};
 pub use views::{Mirror, Rect, ViewPlan, Views};

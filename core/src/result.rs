@@ -93,7 +93,13 @@ impl Run {
     }
 }
 
-impl ImageResult<'_> {
+impl<'a> ImageResult<'a> {
+    /// Adds notes.
+    pub fn with_notes(mut self, notes: impl Iterator<Item = &'a str>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
     /// The notes in this result.
     pub fn notes(&self) -> &[&str] {
         &self.notes

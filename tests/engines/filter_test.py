@@ -10,7 +10,8 @@ from pathlib import Path
 import material
 import pyarrow as pa
 
-import filter as trainer
+from tsp_mgs import filter as trainer
+from tsp_mgs.engines import command
 
 
 def settings(**changes):
@@ -126,7 +127,7 @@ class Filter(unittest.TestCase):
             ("no such file\nat x", "no such file"),
             ("", "ValueError"),
         ]:
-            self.assertEqual(trainer.reason(ValueError(text)), expected)
+            self.assertEqual(command.reason(ValueError(text)), expected)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-ENGINES = ROOT / "trainer/engines"
+PACKAGE = ROOT / "trainer/python"
 TRAINER = Path(os.environ["TRAINER"]).resolve()
-sys.path.insert(0, str(ENGINES))
+sys.path.insert(0, str(PACKAGE))
 
 ROWS, FILES = 2000, 8
 SCORES = ["perception", "alignment", "prompt_source", "prompt_truncated", "width", "height", "crops", "device", "model", "notes"]
+# A driver is run from the source tree.
+FINDS_PACKAGE = {"PYTHONPATH": str(PACKAGE)}
 # One patch: the time goes into what the engines do.
 FLAGS = ("--crops", "1")
 # Eight images with one patch are one matrix; where a record batch ends, so does the matrix, and one of another height is rounded
@@ -79,11 +81,16 @@ def watched(folder):
     return path, lambda: [int(line) for line in starts.read_text().split()]
 
 
+def module(name):
+    """The command of one of the drivers."""
+    return [sys.executable, "-m", f"tsp_mgs.engines.{name}"]
+
+
 def driver(name, trainer, source, output, *flags, environment=None, trainer_flags=FLAGS, **options):
     """An engine's command as a user types it, started."""
-    command = [sys.executable, ENGINES / name, "--input", source, "--output", output, "--image", "jpg", "--prompt", "text",
+    command = [*module(name), "--input", source, "--output", output, "--image", "jpg", "--prompt", "text",
                "--trainer", trainer, *flags, "--", *trainer_flags]
-    return subprocess.Popen(list(map(str, command)), env=os.environ | (environment or {}), **(
+    return subprocess.Popen(list(map(str, command)), env=os.environ | FINDS_PACKAGE | (environment or {}), **(
         dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) | options))
 
 

@@ -25,7 +25,7 @@ class RayData(unittest.TestCase):
     def start(self, name, *flags, **options):
         trainer, self.starts = material.watched(self.folder)
         options = {"environment": self.cluster.environment} | options
-        return material.driver("ray_data.py", trainer, self.folder / "rows", self.folder / name, *flags, **options)
+        return material.driver("ray_data", trainer, self.folder / "rows", self.folder / name, *flags, **options)
 
     def whole(self, run, name, starts, **options):
         said = run.communicate(timeout=240)[0]
@@ -52,7 +52,7 @@ class RayData(unittest.TestCase):
 
     def test_with_sixteen_views_scores_are_those_of_one_process_to_the_last_bit(self):
         trainer, _ = material.watched(self.folder)
-        run = material.driver("ray_data.py", trainer, self.folder / "few/rows/*.parquet", self.folder / "exact", *TWO,
+        run = material.driver("ray_data", trainer, self.folder / "few/rows/*.parquet", self.folder / "exact", *TWO,
                               environment=self.cluster.environment, trainer_flags=())
         said = run.communicate(timeout=240)[0]
         self.assertEqual(run.returncode, 0, said[-3000:])

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -32,8 +31,8 @@ class Reproduce(unittest.TestCase):
 
     def start(self, out):
         trainer, self.starts = material.watched(self.folder)
-        command = [sys.executable, material.ENGINES / "reproduce_ray.py", "--trainer", trainer, "--cpus", "1", "--", *self.flags(out)]
-        environment = os.environ | self.cluster.environment
+        command = [*material.module("reproduce_ray"), "--trainer", trainer, "--cpus", "1", "--", *self.flags(out)]
+        environment = os.environ | material.FINDS_PACKAGE | self.cluster.environment
         return subprocess.Popen(list(map(str, command)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def table(self, out):
@@ -65,7 +64,7 @@ class Reproduce(unittest.TestCase):
 
     def test_what_trainer_refuses_is_told_at_once(self):
         flags = ["--trainer", material.TRAINER, "--", "table4", "--data", "nowhere", "--clip", "x", "--out", "y"]
-        run = subprocess.run([sys.executable, material.ENGINES / "reproduce_ray.py", *flags], capture_output=True, text=True)
+        run = subprocess.run([*material.module("reproduce_ray"), *flags], env=os.environ | material.FINDS_PACKAGE, capture_output=True, text=True)
         self.assertEqual(run.returncode, 1)
         self.assertIn("nowhere is no folder", run.stderr)
 

@@ -25,7 +25,7 @@ class Spark(unittest.TestCase):
     def start(self, name, *flags, source="rows", **options):
         trainer, self.starts = material.watched(self.folder)
         options = {"environment": self.environment} | options
-        return material.driver("spark.py", trainer, self.folder / source, self.folder / name, *flags, **options)
+        return material.driver("spark", trainer, self.folder / source, self.folder / name, *flags, **options)
 
     def whole(self, run, name, starts, **options):
         said = run.communicate(timeout=240)[0]

@@ -7,6 +7,7 @@
 #![recursion_limit = "256"]
 
 pub mod cli;
+pub mod help;
 
 pub use tsp_mgs_data as data;
 pub use tsp_mgs_evaluate as evaluate;

@@ -3,10 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_data::terminal::printable;
 use tsp_mgs_trainer::cli::Cli;
+use tsp_mgs_trainer::help;
 
 /// Sets what burn and a graphics driver read from the environment.
 fn prepare_environment() {
@@ -42,7 +43,8 @@ fn main() -> ExitCode {
     prepare_environment();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     keep_freed_memory();
-    match Cli::parse().command.run() {
+    let cli = Cli::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
+    match cli.command.run() {
         Ok(code) => code,
         // `trainer score … | head` has all it wanted.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,

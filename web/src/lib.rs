@@ -14,7 +14,7 @@ use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
 use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::preprocess::{ViewPlan, decode, views};
+use tsp_mgs_core::preprocess::{ViewPlan, decode, doubts, is_flat, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
 use tsp_mgs_core::scorer::{self, ImageTower, Input};
@@ -170,11 +170,11 @@ impl Scorer {
                 embedded_prompt(&image).map(|found| FoundPrompt { text: found.text, source: found.source.as_str() })
             }
         };
-        let views = {
+        let (views, is_flat) = {
             let plan = self.inner.borrow().view_plan();
             let pixels = decode(&image)?;
             drop(image);
-            views(&pixels, plan)?
+            (views(&pixels, plan)?, is_flat(&pixels))
         };
         let text = prompt.as_ref().map(|prompt| prompt.text.as_str());
         // The borrow ends before the wait, so another call can start.
@@ -184,7 +184,8 @@ impl Scorer {
         for task in [&mut score.perception, &mut score.alignment].into_iter().flatten() {
             spans_in_utf16(task, text.unwrap_or_default());
         }
-        to_js(&run.result((views.width, views.height), prompt.as_ref(), &score))
+        let result = run.result((views.width, views.height), prompt.as_ref(), &score);
+        to_js(&result.with_notes(doubts(views.width, views.height, is_flat)))
     }
 }
 

@@ -13,6 +13,7 @@ use parity::{Case, WARNING, every_choice, manifest, shards};
 use serde_json::Value;
 use tsp_mgs_core::bundle::MANIFEST;
 use tsp_mgs_core::options::Options;
+use tsp_mgs_core::preprocess::{FLAT, TINY};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::tokenizer::Tokenizer;
 use tsp_mgs_web::Scorer;
@@ -217,6 +218,21 @@ async fn a_call_has_its_own_number_of_crops() {
     assert_eq!(crops(Some(2.0)).await.expect("a score"), 2);
     assert!(crops(Some(1e9)).await.expect_err("too many").contains("crops were asked for"));
     assert_eq!(crops(None).await.expect("a score"), default);
+}
+
+#[wasm_bindgen_test]
+async fn an_image_of_one_pixel_is_scored_with_notes() {
+    // A BMP file: 54 bytes of header, one black pixel and its padding.
+    let mut pixel = vec![0; 58];
+    for (place, value) in [(0, b'B'), (1, b'M'), (2, 58), (10, 54), (14, 40), (18, 1), (22, 1), (26, 1), (28, 24)] {
+        pixel[place] = value;
+    }
+    let scorer = load(bundle()).await;
+    let found = score(&scorer, &pixel, Some("a cat")).await.expect("a score");
+    assert!(found["perception"]["score"].is_number());
+    assert_eq!(found["notes"], serde_json::json!([WARNING, FLAT, TINY]));
+    let other = score(&scorer, ROCKET, Some("a rocket")).await.expect("a score");
+    assert_eq!(other["notes"], serde_json::json!([WARNING]));
 }
 
 #[wasm_bindgen_test]

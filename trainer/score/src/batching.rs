@@ -59,7 +59,8 @@ fn encode(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
     for (ready, values) in new.into_iter().zip(features.chunks_exact(length)) {
         let Some(views) = ready.content.views() else { continue };
         let (width, height) = (views.width, views.height);
-        let features = ImageFeatures { values: values.to_vec(), windows: views.crop_rects.clone(), width, height };
+        let (windows, is_flat) = (views.crop_rects.clone(), ready.is_flat);
+        let features = ImageFeatures { values: values.to_vec(), windows, width, height, is_flat };
         let is_finite = values.iter().all(|value| value.is_finite());
         if let Some(sha256) = ready.sha256.as_ref().filter(|_| is_finite)
             && let Err(error) = store.keep(sha256, &features)

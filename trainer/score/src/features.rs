@@ -18,6 +18,8 @@ use tsp_mgs_data::files::write_whole;
 use crate::scorer_args::TowerPrecision;
 
 const TENSOR: &str = "features";
+/// The entry of an image of one colour; others have none.
+const FLAT: &str = "flat";
 
 /// A folder of features of one model's views.
 #[derive(Clone)]
@@ -38,6 +40,8 @@ pub struct ImageFeatures {
     pub width: u32,
     /// Upright height in pixels.
     pub height: u32,
+    /// Whether it has but one colour.
+    pub is_flat: bool,
 }
 
 impl FeatureStore {
@@ -81,6 +85,8 @@ impl FeatureStore {
             windows,
             width: number("width")?,
             height: number("height")?,
+            // Files that were written before this entry existed lack it.
+            is_flat: metadata.contains_key(FLAT),
         })
     }
 
@@ -95,11 +101,14 @@ impl FeatureStore {
             fs::create_dir_all(folder)?;
             let data: Vec<u8> = features.values.iter().flat_map(|value| value.to_le_bytes()).collect();
             let shape = vec![self.plan.len(), self.embed_dim];
-            let metadata = HashMap::from([
+            let mut metadata = HashMap::from([
                 ("width".to_owned(), features.width.to_string()),
                 ("height".to_owned(), features.height.to_string()),
                 ("windows".to_owned(), serde_json::to_string(&features.windows)?),
             ]);
+            if features.is_flat {
+                metadata.insert(FLAT.to_owned(), "true".to_owned());
+            }
             let bytes = serialize([(TENSOR, TensorView::new(Dtype::F32, shape, &data)?)], Some(metadata))?;
             write_whole(&path, &bytes)
         };

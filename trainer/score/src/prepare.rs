@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use anyhow::Result;
 use image::RgbImage;
 use tsp_mgs_core::bundle::sha256;
-use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, views};
+use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, is_flat, views};
 use tsp_mgs_core::result::{FoundPrompt, ImageScore};
 use tsp_mgs_core::scorer::Scorer;
 use tsp_mgs_data::parallel::caught;
@@ -32,6 +32,8 @@ pub struct Ready {
     prompt: Option<FoundPrompt>,
     /// Of the image file, when features are kept.
     pub(crate) sha256: Option<String>,
+    /// Whether the image has but one colour.
+    pub(crate) is_flat: bool,
 }
 
 /// What is scored.
@@ -78,11 +80,17 @@ pub fn prepare(
     };
     let sha256 = store.map(|_| sha256(&bytes));
     let known = store.zip(sha256.as_ref()).and_then(|(store, sha256)| store.find(sha256));
-    let content = match known {
-        Some(features) => Content::Features(features),
-        None => Content::Views(views(&decode(&bytes)?, plan)?),
+    let (content, is_flat) = match known {
+        Some(features) => {
+            let is_flat = features.is_flat;
+            (Content::Features(features), is_flat)
+        }
+        None => {
+            let pixels = decode(&bytes)?;
+            (Content::Views(views(&pixels, plan)?), is_flat(&pixels))
+        }
     };
-    Ok(Ready { content, prompt, sha256 })
+    Ok(Ready { content, prompt, sha256, is_flat })
 }
 
 /// A black image with a prompt. Its score has a device prepare what all scores need.
@@ -92,14 +100,14 @@ pub fn prepare(
 pub fn blank(plan: ViewPlan) -> Result<Ready> {
     let prompt = Some(FoundPrompt { text: "a photo".into(), source: "argument" });
     let content = Content::Views(views(&RgbImage::new(512, 512), plan)?);
-    Ok(Ready { content, prompt, sha256: None })
+    Ok(Ready { content, prompt, sha256: None, is_flat: true })
 }
 
 impl Ready {
     /// With its scores; what the device saw is let go.
     pub fn scored(self, score: ImageScore) -> Scored {
         let (width, height) = self.content.size();
-        Scored { width, height, prompt: self.prompt, score }
+        Scored { width, height, is_flat: self.is_flat, prompt: self.prompt, score }
     }
 
     /// Its prompt, if it has one.

@@ -1,6 +1,7 @@
 //! One row of the results.
 
 use anyhow::Result;
+use tsp_mgs_core::preprocess::doubts;
 use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run};
 
 use crate::record::Name;
@@ -19,6 +20,8 @@ pub struct Scored {
     pub width: u32,
     /// Upright height in pixels.
     pub height: u32,
+    /// Whether it has but one colour.
+    pub is_flat: bool,
     /// Its prompt, if it has one.
     pub prompt: Option<FoundPrompt>,
     /// Its scores.
@@ -28,6 +31,7 @@ pub struct Scored {
 impl Scored {
     /// With what all results of the run share.
     pub fn result<'a>(&'a self, run: &'a Run) -> ImageResult<'a> {
-        run.result((self.width, self.height), self.prompt.as_ref(), &self.score)
+        let result = run.result((self.width, self.height), self.prompt.as_ref(), &self.score);
+        result.with_notes(doubts(self.width, self.height, self.is_flat))
     }
 }

@@ -64,6 +64,7 @@ export class Detail {
         ${item.status === "failed" ? html`<p class="banner alarm" role="alert">${sentence(item.error ?? "")}
           <button type="button" @click=${() => gallery.collection.retry([item.id])}>Try again</button></p>` : nothing}
         <div class="scores">${guard([result, tasks.join()], () => scores(result, tasks))}</div>
+        ${result?.notes.filter((note) => !gallery.engine.scorer?.info.notes.includes(note)).map((note) => html`<p class="note">${sentence(note)}</p>`)}
         ${this.#prompt(item)}
         ${result ? html`<div class="parts">${guard([result], () => parts(result))}</div>` : item.status === "failed" ? nothing : html`<p class="note">${
           item.isHeld ? "The work was cancelled: resume it to score this image." : item.status === "working" ? "Being scored …" : "Waiting for its turn …"}</p>`}

@@ -1,14 +1,11 @@
-"""Owns one `trainer score --stream arrow` process: batches in, the same batches with scores out. And the flags that engines share.
+"""Owns one `trainer score --stream arrow` process: batches in, the same batches with scores out.
 
 It knows nothing of engines. A process that fails is an exception, and the next batch starts another one, so that an engine only has
 to try again.
 """
 
-import argparse
 import os
 import queue
-import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -22,6 +19,7 @@ import pyarrow as pa
 # Rows that go to `trainer` at once. It cuts its own batches for the device, so any number gives the same; one batch is always sent ahead,
 # and 64 images of 200 kB, sent and answered, are 26 MB on the way.
 ROWS = 64
+
 
 class TrainerFailed(Exception):
     """`trainer` refused, failed or was killed; the text says which, with its last words."""
@@ -188,38 +186,3 @@ def check(settings, schema):
     [answer] = asked.score_all([pa.RecordBatch.from_pylist([], schema=schema)])
     asked.close()
     return answer.schema
-
-
-def parser(description, engine):
-    """Flags that every engine has; `engine` is what only this one has to say."""
-    layout = argparse.RawDescriptionHelpFormatter
-    flags = argparse.ArgumentParser(description=description, epilog=engine, formatter_class=layout)
-    add = flags.add_argument
-    add("flags", nargs="*", metavar="-- FLAG", help="of trainer score: -- --model DIR --crops 5")
-    add("--input", required=True, help="folder or pattern of Parquet files")
-    add("--output", required=True, help="folder of the results, Parquet; it must not be there yet")
-    add("--image", required=True, metavar="NAME", help="column of the images: bytes, paths, or Hugging Face's images")
-    add("--prompt", metavar="NAME", help="column of the prompts")
-    add("--keep", metavar="NAMES", help="columns of the input that the output has, too: id,url; default: all, images included")
-    add("--trainer", default="trainer", metavar="PATH", help="the program, at the same place on every machine; default: found by PATH")
-    add("--threads", type=int, default=1, metavar="N",
-        help="processors of each process: to decode, and to compute without a GPU; default: 1")
-    add("--device", default="cpu", help="as of trainer score: cpu, cuda, wgpu; default: cpu")
-    return flags
-
-
-def settings_of(flags):
-    """What was parsed, as settings."""
-    keep = tuple(name.strip() for name in flags.keep.split(",")) if flags.keep else None
-    trainer = shutil.which(flags.trainer)
-    if trainer is None:
-        raise TrainerFailed(f"there is no program {flags.trainer}; name it by --trainer")
-    return Settings(os.path.abspath(trainer), flags.image, flags.prompt, keep, flags.threads, flags.device, tuple(flags.flags))
-
-
-def reason(error):
-    """What a user has to know of an error that may be pages long: what was raised in Python, `trainer`'s words before others."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    ours = [line.split("TrainerFailed: ", 1)[1] for line in lines if "TrainerFailed: " in line]
-    raised = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
-    return (ours or raised or lines or [type(error).__name__])[0]

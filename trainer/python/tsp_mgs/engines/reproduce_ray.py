@@ -10,6 +10,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray  # noqa: E402
 
+from tsp_mgs import program  # noqa: E402
+
 NOTES = """
 What follows -- is for trainer reproduce: -- table3 --data DIR --clip FILE --out DIR --device cuda. These have to be at the same place on
 every machine, DIR and FILE shared between them. The cluster is that of RAY_ADDRESS, else one is started here.
@@ -52,16 +54,16 @@ def main():
     layout = argparse.RawDescriptionHelpFormatter
     flags = argparse.ArgumentParser(description=__doc__, epilog=NOTES, formatter_class=layout)
     flags.add_argument("flags", nargs="+", metavar="-- FLAG", help="of trainer reproduce")
-    flags.add_argument("--trainer", default="trainer", metavar="PATH",
-                       help="the program, at the same place on every machine; default: found by PATH")
+    flags.add_argument("--trainer", metavar="PATH",
+                       help="the program, at the same place on every machine; default: that of this package, else by PATH")
     flags.add_argument("--gpus", type=float, default=1, metavar="G", help="GPUs of each job; 0 for none; default: 1")
     flags.add_argument("--cpus", type=int, default=4, metavar="N", help="processors of each job; default: 4")
     args = flags.parse_args()
-    command = [args.trainer, "reproduce", *args.flags]
     try:
+        command = [args.trainer or program.find(), "reproduce", *args.flags]
         listed = subprocess.run([*command, "--list"], stdout=subprocess.PIPE, text=True)
     except OSError as error:
-        return f"error: starting {args.trainer}: {error}; name the program by --trainer"
+        return f"error: starting {args.trainer or 'trainer'}: {error}; name the program by --trainer"
     if listed.returncode != 0:
         return listed.returncode
     names = listed.stdout.split()

@@ -4,19 +4,20 @@ import os
 import sys
 from functools import partial
 
-from pyspark import TaskContext
+from pyspark import TaskContext, cloudpickle
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-import filter as trainer
+from tsp_mgs import filter as trainer
+from tsp_mgs.engines import command
 
 NOTES = """
-Run it by python, or by spark-submit with what your cluster needs. Each partition loads the weights once: they are as large as
-spark.sql.files.maxPartitionBytes, 1 GB where it is not set. With GPUs, let each task have one, and it is the only one that its process
-sees: --conf spark.task.resource.gpu.amount=1 --conf spark.executor.resource.gpu.amount=1, and --device cuda --threads 8 behind the
-script. What was lost with a machine, a worker or a process is scored again, as often as spark.task.maxFailures says (in local mode:
-local[2,4]), and stands in the output once. When the output is whole, it has a file _SUCCESS.
+Run it by python -m tsp_mgs.engines.spark, or give this file to spark-submit with what your cluster needs. Each partition loads the
+weights once: they are as large as spark.sql.files.maxPartitionBytes, 1 GB where it is not set. With GPUs, let each task have one, and
+it is the only one that its process sees: --conf spark.task.resource.gpu.amount=1 --conf spark.executor.resource.gpu.amount=1, and
+--device cuda --threads 8 behind the script. What was lost with a machine, a worker or a process is scored again, as often as
+spark.task.maxFailures says (in local mode: local[2,4]), and stands in the output once. When the output is whole, it has a file _SUCCESS.
 """
 
 
@@ -43,13 +44,14 @@ def session(settings):
     for name, value in defaults.items():
         if not given.contains(name):
             spark.conf.set(name, value)
-    spark.sparkContext.addPyFile(trainer.__file__)
+    # Workers find this module where this package is not installed.
+    cloudpickle.register_pickle_by_value(trainer)
     return spark
 
 
 def main():
-    args = trainer.parser(__doc__, NOTES).parse_args()
-    settings = trainer.settings_of(args)
+    args = command.parser(__doc__, NOTES).parse_args()
+    settings = command.settings_of(args)
     spark = session(settings)
     rows = spark.read.parquet(args.input)
     schema = trainer.check(settings, to_arrow_schema(rows.schema))
@@ -63,4 +65,4 @@ if __name__ == "__main__":
     try:
         main()
     except (trainer.TrainerFailed, PySparkException) as error:
-        sys.exit(f"error: {trainer.reason(error)}")
+        sys.exit(f"error: {command.reason(error)}")

@@ -12,7 +12,8 @@ import ray  # noqa: E402
 from pyarrow.fs import FileSystem, FileType  # noqa: E402
 from ray.data import ActorPoolStrategy, DataContext  # noqa: E402
 
-import filter as trainer  # noqa: E402
+from tsp_mgs import filter as trainer  # noqa: E402
+from tsp_mgs.engines import command  # noqa: E402
 
 NOTES = """
 The cluster is that of RAY_ADDRESS, else one is started here. Leave a processor of it to reading and writing: --workers x --threads
@@ -42,13 +43,13 @@ def to_table(batch):
 
 
 def main():
-    flags = trainer.parser(__doc__, NOTES)
+    flags = command.parser(__doc__, NOTES)
     flags.add_argument("--workers", type=int, default=1, metavar="N", help="processes, on all machines together; default: 1")
     flags.add_argument("--gpus", type=float, default=0, metavar="G", help="GPUs of each process: 1, or 0.5 for two on one; default: 0")
     flags.add_argument("--rows", type=int, default=256, metavar="N",
                        help="rows of a task: as many are scored again when it is lost; with a GPU rather 4096; default: 256")
     args = flags.parse_args()
-    settings = trainer.settings_of(args)
+    settings = command.settings_of(args)
     files, output = of_uri(args.output)
     if files.get_file_info(output).type != FileType.NotFound:
         raise trainer.TrainerFailed(f"{args.output} exists; name another folder, or remove it")
@@ -84,4 +85,4 @@ if __name__ == "__main__":
     try:
         main()
     except (trainer.TrainerFailed, ray.exceptions.RayError) as error:
-        sys.exit(f"error: {trainer.reason(error)}")
+        sys.exit(f"error: {command.reason(error)}")

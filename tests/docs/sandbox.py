@@ -1,0 +1,67 @@
+"""A folder in which the documents' commands run: small files that have the names of what the documents speak of."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from documents import ROOT
+
+TRAINER = Path(os.environ["TRAINER"]).resolve()
+SAMPLES = ("cat", "fish")
+
+# What makes a command take seconds and not hours: these flags get these values; with None the flag is left out.
+SMALL = {
+    "score": {"--crops": "1", "--device": "cpu"},
+    "serve": {"--crops": "1", "--device": "cpu", "--listen": "127.0.0.1:0"},
+    "device": {"--device": "cpu", "--views": "1"},
+    "synth": {"--images": "24"},
+    "train": {"--epochs": "1", "--period": "1", "--batch": "8", "--train-crops": "1", "--crops": "1", "--device": "cpu", "--warm-up": None},
+    "evaluate": {"--crops": "1", "--device": "cpu"},
+    "reproduce": {"--epochs": "1", "--batch": "8", "--train-crops": "1", "--crops": "1", "--repeats": "1", "--device": "cpu", "--devices": None},
+}
+
+
+def make(folder):
+    """Puts the files into the folder."""
+    for name in ("www/samples", "photos", "rows/00"):
+        (folder / name).mkdir(parents=True)
+    for name in SAMPLES:
+        for suffix in ("jpg", "txt"):
+            for place in ("www/samples", "photos"):
+                shutil.copy(ROOT / f"www/samples/{name}.{suffix}", folder / place)
+    (folder / "list.txt").write_text("".join(f"photos/{name}.jpg\n" for name in SAMPLES))
+    images = [(folder / f"photos/{name}.jpg").read_bytes() for name in SAMPLES]
+    pq.write_table(pa.table({"key": list(SAMPLES), "jpg": images, "text": ["a cat", "a fish"]}), folder / "rows.parquet")
+    pq.write_table(pa.table({"id": list(SAMPLES), "image": images, "prompt": ["a cat", "a fish"]}), folder / "data.parquet")
+    # A page to serve: the server needs no more than an index.
+    (folder / "www/dist").mkdir()
+    (folder / "www/dist/index.html").write_text("<!doctype html><title>stand-in</title>")
+    (folder / "trainer/assets").mkdir(parents=True)
+    # The built-in weights stand for CLIP's, and 24 synthetic images for AGIQA-3K.
+    run(folder, ["export", "--dtype", "f32", "--out", "my-model"])
+    shutil.copy(folder / "my-model/weights-01.safetensors", folder / "model.safetensors")
+    run(folder, ["synth", "--out", "data/AGIQA-3K", "--images", "24", "--seed", "1"])
+    run(folder, ["splits", "make", "--data", "data/AGIQA-3K", "--out", "data/AGIQA-3K/splits"])
+    run(folder, ["train", "--data", "data/AGIQA-3K", "--model", "my-model", "--joint", "--out", "run"])
+
+
+def small(arguments):
+    """The arguments with the values of `SMALL`."""
+    found = list(arguments)
+    for flag, value in SMALL.get(arguments[0], {}).items():
+        at = next((i for i, word in enumerate(found) if word.split("=")[0] == flag), None)
+        if at is not None:
+            del found[at : at + (1 if "=" in found[at] else 2)]
+        if value is not None:
+            found += [flag, value]
+    return found
+
+
+def run(folder, arguments):
+    """Runs `trainer` with small values; AssertionError with its words when it fails."""
+    done = subprocess.run([TRAINER, *small(arguments)], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, f"trainer {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr[-2000:]}"
+    return done
