@@ -16,8 +16,8 @@ use super::failure::Failure;
 use super::known;
 use super::name::{Name, is_commit, is_plain_file};
 use super::settings::Settings;
-use tsp_mgs_data::flags::UsageError;
 use crate::clip_file::{IN_FOLDER, Index};
+use tsp_mgs_data::flags::UsageError;
 
 /// The hub and the cache of this machine.
 pub struct Hub {
