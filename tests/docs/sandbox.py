@@ -43,6 +43,9 @@ def make(folder):
     # The built-in weights stand for CLIP's, and 24 synthetic images for AGIQA-3K.
     run(folder, ["export", "--dtype", "f32", "--out", "my-model"])
     shutil.copy(folder / "my-model/weights-01.safetensors", folder / "model.safetensors")
+    # What stands at a path goes before a name on the hub.
+    (folder / "openai/clip-vit-base-patch32").mkdir(parents=True)
+    shutil.copy(folder / "model.safetensors", folder / "openai/clip-vit-base-patch32")
     run(folder, ["synth", "--out", "data/AGIQA-3K", "--images", "24", "--seed", "1"])
     run(folder, ["splits", "make", "--data", "data/AGIQA-3K", "--out", "data/AGIQA-3K/splits"])
     run(folder, ["train", "--data", "data/AGIQA-3K", "--model", "my-model", "--joint", "--out", "run"])

@@ -96,8 +96,8 @@ fn a_run_goes_on_with_the_same_settings_and_input_alone() {
     assert!(parts_before > 0);
     refused(&[], "out.csv.parts holds the results of a run that did not end: --resume goes on");
     refused(&["--resume", "--prompt", "a cat"], "begun with other settings");
-    refused(&["--resume", "--alpha", "0.5"], "tasks is ");
-    refused(&["--resume", "--shard", "1/2"], "shard is ");
+    refused(&["--resume", "--alpha", "0.5"], "tasks[0].alpha was 0.0 and is 0.5");
+    refused(&["--resume", "--shard", "1/2"], "shard was null and is ");
     let first = fs::read(pool.file("many/0000.jpg")).expect("an image");
     let earlier = pool.write("many/00.jpg", first);
     refused(&["--resume"], "rows 1 to 9 of the input are not those that were scored: it was changed");
