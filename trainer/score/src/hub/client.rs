@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use serde::Deserialize;
-use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, ETAG, LOCATION, RANGE, RETRY_AFTER};
+use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, ETAG, LOCATION, RANGE};
 use ureq::http::{HeaderMap, Request, Response, StatusCode, Uri};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
@@ -253,11 +253,6 @@ enum Redirects {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The pause that a server asks for, in seconds.
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    text(headers, RETRY_AFTER.as_str())?.parse().ok().map(Duration::from_secs)
 }
 
 fn port(uri: &Uri) -> Option<u16> {

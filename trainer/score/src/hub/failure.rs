@@ -8,7 +8,6 @@ use anyhow::anyhow;
 use ureq::Body;
 use ureq::http::Response;
 
-use super::client::retry_after;
 use super::settings::Settings;
 
 /// A request that gave nothing to use.
@@ -54,7 +53,7 @@ impl Failure {
         Self::Status(Refusal {
             status: response.status().as_u16(),
             code: header("x-error-code").unwrap_or_default().to_owned(),
-            pause: retry_after(response.headers()),
+            pause: header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
             endpoint: settings.endpoint.clone(),
             has_token: settings.token.is_some(),
         })
