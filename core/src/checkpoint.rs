@@ -3,6 +3,9 @@
 //! Parameters have OpenAI's names (`visual.transformer.resblocks.0.attn.in_proj_weight`). A table maps them to the names of
 //! Hugging Face's `transformers`.
 
+mod naming;
+mod sizes;
+
 use std::collections::BTreeMap;
 #[cfg(feature = "cpu")]
 use std::mem;
@@ -13,11 +16,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 #[cfg(feature = "cpu")]
 use safetensors::Dtype;
 
-use crate::config::{Activation, ClipConfig, TextConfig, VisionConfig, heads};
+use crate::config::{Activation, ClipConfig};
 use crate::error::{Error, Result};
 use crate::layout::{is_layer_weight, parameter_shapes};
-use crate::preprocess::SHORT_SIDE;
 use crate::weights::{RawTensor, Tensors};
+pub use naming::Naming;
+use sizes::{Shapes, check_sizes};
 
 /// Tensors of published files that are not parameters.
 const NOT_PARAMETERS: [&str; 5] = [
@@ -27,19 +31,6 @@ const NOT_PARAMETERS: [&str; 5] = [
     "context_length",
     "vocab_size",
 ];
-
-/// Limits above all published CLIP models. They keep a malicious file from causing very long loops.
-const MAX_LAYERS: usize = 1000;
-const MAX_WIDTH: usize = 1 << 20;
-
-/// The naming scheme of a file's tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Naming {
-    /// OpenAI's CLIP and open_clip.
-    OpenAi,
-    /// Hugging Face's `transformers`.
-    HuggingFace,
-}
 
 /// The sizes of a CLIP model, and its parameters in host memory.
 #[derive(Clone, Debug)]
@@ -183,163 +174,6 @@ impl Parameter<'_> {
             (true, &[rows, columns]) => transpose(&values, columns, rows),
             _ => values,
         }
-    }
-}
-
-impl Naming {
-    fn of(tensors: &Tensors) -> Result<Self> {
-        [Self::OpenAi, Self::HuggingFace]
-            .into_iter()
-            .find(|naming| tensors.contains_key(&naming.file_name("visual.conv1.weight")))
-            .ok_or_else(|| Error::NotClip {
-                found: tensors.len(),
-                first: tensors.keys().next().cloned().unwrap_or_else(|| "none".into()),
-            })
-    }
-
-    /// The names and shapes of the tensors of a file that form a parameter, in order.
-    pub(crate) fn parts(self, name: &str, shape: &[usize]) -> Vec<(String, Vec<usize>)> {
-        let file_name = self.file_name(name);
-        let Some((prefix, kind)) = file_name.split_once("attn.in_proj_").filter(|_| self == Self::HuggingFace) else {
-            let mut shape = shape.to_vec();
-            if self.is_transposed(name) {
-                shape.reverse();
-            }
-            return vec![(file_name, shape)];
-        };
-        let mut part = shape.to_vec();
-        part[0] /= 3;
-        ["q", "k", "v"].map(|role| (format!("{prefix}self_attn.{role}_proj.{kind}"), part.clone())).into()
-    }
-
-    /// The name in a file. For query, key and value of Hugging Face's files, [`Naming::parts`] derives the names from it.
-    fn file_name(self, name: &str) -> String {
-        if self == Self::OpenAi {
-            return name.to_owned();
-        }
-        const WHOLE: [(&str, &str); 7] = [
-            ("visual.class_embedding", "vision_model.embeddings.class_embedding"),
-            ("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"),
-            ("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
-            ("visual.proj", "visual_projection.weight"),
-            ("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
-            ("positional_embedding", "text_model.embeddings.position_embedding.weight"),
-            ("text_projection", "text_projection.weight"),
-        ];
-        const PARTS: [(&str, &str); 10] = [
-            ("visual.transformer.resblocks.", "vision_model.encoder.layers."),
-            ("visual.ln_pre.", "vision_model.pre_layrnorm."), // the spelling of all published files
-            ("visual.ln_post.", "vision_model.post_layernorm."),
-            ("transformer.resblocks.", "text_model.encoder.layers."),
-            ("ln_final.", "text_model.final_layer_norm."),
-            (".ln_1.", ".layer_norm1."),
-            (".ln_2.", ".layer_norm2."),
-            (".mlp.c_fc.", ".mlp.fc1."),
-            (".mlp.c_proj.", ".mlp.fc2."),
-            (".attn.out_proj.", ".self_attn.out_proj."),
-        ];
-        if let Some((_, file_name)) = WHOLE.iter().find(|(ours, _)| *ours == name) {
-            return (*file_name).to_owned();
-        }
-        PARTS.iter().fold(name.to_owned(), |name, (ours, theirs)| name.replace(ours, theirs))
-    }
-
-    /// OpenAI's projections are `[width, embed_dim]`. Hugging Face's are weights of linear layers, `[embed_dim, width]`.
-    fn is_transposed(self, name: &str) -> bool {
-        self == Self::HuggingFace && matches!(name, "visual.proj" | "text_projection")
-    }
-}
-
-/// Reads the sizes of a model from the shapes of its tensors.
-struct Shapes<'t, 'a> {
-    tensors: &'t Tensors<'a>,
-    naming: Naming,
-}
-
-impl Shapes<'_, '_> {
-    fn config(&self, activation: Activation) -> Result<ClipConfig> {
-        let [width, _, patch_size, _] = self.shape("visual.conv1.weight", "[width, 3, patch, patch]")?;
-        let [positions, _] = self.shape("visual.positional_embedding", "[grid² + 1, width]")?;
-        let grid = positions.saturating_sub(1).isqrt();
-        let [_, embed_dim] = self.matrix("visual.proj", "[width, embed_dim]")?;
-        let [vocab_size, text_width] = self.shape("token_embedding.weight", "[vocabulary, width]")?;
-        let [context_length, _] = self.shape("positional_embedding", "[context_length, width]")?;
-        let [mlp_width, _] = self.shape("visual.transformer.resblocks.0.mlp.c_fc.weight", "[mlp_width, width]")?;
-        let [text_mlp_width, _] = self.shape("transformer.resblocks.0.mlp.c_fc.weight", "[mlp_width, width]")?;
-        Ok(ClipConfig {
-            embed_dim,
-            activation,
-            vision: VisionConfig {
-                image_size: grid * patch_size,
-                patch_size,
-                width,
-                mlp_width,
-                layers: self.layers("visual.transformer"),
-            },
-            text: Some(TextConfig {
-                context_length,
-                vocab_size,
-                width: text_width,
-                mlp_width: text_mlp_width,
-                layers: self.layers("transformer"),
-            }),
-        })
-    }
-
-    fn shape<const D: usize>(&self, name: &str, expected: &str) -> Result<[usize; D]> {
-        let name = self.naming.file_name(name);
-        let tensor = self.tensors.get(&name).ok_or_else(|| Error::MissingTensor(name.clone()))?;
-        let shape = tensor.shape.as_slice();
-        shape.try_into().map_err(|_| Error::Shape { name, expected: expected.into(), found: shape.into() })
-    }
-
-    /// The shape of a matrix in OpenAI's layout.
-    fn matrix(&self, name: &str, expected: &str) -> Result<[usize; 2]> {
-        let [rows, columns] = self.shape(name, expected)?;
-        Ok(if self.naming.is_transposed(name) { [columns, rows] } else { [rows, columns] })
-    }
-
-    fn layers(&self, prefix: &str) -> usize {
-        let has = |layer: &usize| {
-            self.tensors.contains_key(&self.naming.file_name(&format!("{prefix}.resblocks.{layer}.ln_1.weight")))
-        };
-        (0..).take_while(has).count()
-    }
-}
-
-/// Checks that the towers and the preprocessing support the sizes.
-fn check_sizes(config: &ClipConfig) -> Result<()> {
-    let VisionConfig { image_size, patch_size, .. } = config.vision;
-    if patch_size == 0 || image_size == 0 || image_size % patch_size != 0 {
-        return Err(Error::Config(format!(
-            "images of {image_size} pixels cannot be split into tokens of {patch_size}"
-        )));
-    }
-    if image_size > SHORT_SIDE as usize {
-        return Err(Error::Config(format!("views of {image_size} pixels, expected at most {SHORT_SIDE}")));
-    }
-    if config.embed_dim == 0 {
-        return Err(Error::Config("an embedding of width 0".into()));
-    }
-    let vision = ("vision", config.vision.width, config.vision.mlp_width, config.vision.layers);
-    let text = config.text.iter().map(|text| ("text", text.width, text.mlp_width, text.layers));
-    for (tower, width, mlp_width, layers) in std::iter::once(vision).chain(text) {
-        let is_possible = (1..=MAX_WIDTH).contains(&width)
-            && (1..=MAX_WIDTH).contains(&mlp_width)
-            && (1..=MAX_LAYERS).contains(&layers)
-            && width.is_multiple_of(heads(width));
-        if !is_possible {
-            return Err(Error::Config(format!(
-                "a {tower} tower of {layers} layers, width {width} and MLP width {mlp_width}"
-            )));
-        }
-    }
-    match &config.text {
-        Some(text) if text.vocab_size == 0 => Err(Error::Config("a vocabulary of 0 tokens".into())),
-        Some(text) if text.context_length < 3 => {
-            Err(Error::Config(format!("a context of {} tokens", text.context_length)))
-        }
-        _ => Ok(()),
     }
 }
 
