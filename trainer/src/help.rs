@@ -38,7 +38,7 @@ const PAGES: [Page; 12] = [
         path: &["models"],
         short: &[],
         examples: "  trainer models
-  trainer score --clip openai/clip-vit-base-patch32 photos",
+  trainer models --cached",
     },
     Page {
         path: &["splits"],
@@ -61,20 +61,20 @@ const PAGES: [Page; 12] = [
         short: &[
             "out", "data", "splits", "split", "joint", "task", "clip", "model", "scratch", "device", "epochs", "lr",
         ],
-        examples: "  trainer train --data AGIQA-3K --clip openai/clip-vit-base-patch32 --joint --out run
+        examples: "  trainer train --data AGIQA-3K --clip model.safetensors --joint --out run
   trainer train --data AGIQA-3K --scratch tiny --task perception --out run",
     },
     Page {
         path: &["evaluate"],
         short: &["out", "method", "device", "data", "splits", "split", "all", "clip", "model", "task"],
         examples: "  trainer evaluate --data AGIQA-3K --model run/honest --out report
-  trainer evaluate --data AGIQA-3K --clip openai/clip-vit-base-patch32 --all --out report",
+  trainer evaluate --data AGIQA-3K --clip model.safetensors --all --out report",
     },
     Page {
         path: &["reproduce"],
         short: &["EXPERIMENT", "data", "clip", "splits", "out", "devices", "repeats", "baselines", "list", "epochs"],
-        examples: "  trainer reproduce table3 --data data --clip openai/clip-vit-base-patch32 --out runs
-  trainer reproduce all --data data --clip openai/clip-vit-base-patch32 --out runs --list",
+        examples: "  trainer reproduce table3 --data data --clip model.safetensors --out runs
+  trainer reproduce all --data data --clip model.safetensors --out runs --list",
     },
     Page {
         path: &["device"],
