@@ -33,7 +33,12 @@ async function opensAndScores(address) {
     assertSame(result, commandLine("cat.jpg", "a cat", "--crops", "1"));
     assert.ok(await page.evaluate(() => customElements.get("tsp-gallery") !== undefined));
     assert.deepEqual(errors, []);
-    return await page.evaluate(() => document.querySelector("output")?.textContent);
+    // A framework shows the event's result when it renders next.
+    const shown = await page.waitForFunction(() => {
+      const output = document.querySelector("output");
+      return output ? output.textContent && { text: output.textContent } : { text: "" };
+    });
+    return (await shown.jsonValue()).text;
   } finally {
     await context.close();
   }

@@ -1,13 +1,21 @@
 "use client";
-// score.jsx — <tsp-score> as a component of React 19, which passes properties and events on by itself.
+// score.jsx — <tsp-score> as a component of React 19, as www/README.md shows it.
 
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import "tsp-mgs/define";
 
 export function Score({ src, prompt }) {
-  const [result, setResult] = useState(null);
+  const ref = useRef(null);
+  const [score, setScore] = useState();
+  useEffect(() => {
+    const element = ref.current;
+    const show = () => setScore(element.result?.perception?.score);
+    show(); // a result that came before the page was hydrated
+    element.addEventListener("tsp-score", show);
+    return () => element.removeEventListener("tsp-score", show);
+  }, []);
   return <>
-    <tsp-score src={src} prompt={prompt} model="/model/model.json" device="cpu" crops={1} ontsp-score={({ detail }) => setResult(detail)} />
-    <output>{result?.perception.score.toFixed(3)}</output>
+    <tsp-score ref={ref} src={src} prompt={prompt} model="/model/model.json" device="cpu" crops={1} />
+    <output>{score?.toFixed(3)}</output>
   </>;
 }
