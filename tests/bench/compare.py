@@ -41,4 +41,6 @@ def task(row, name="perception"):
     if "error" in row:
         raise Wrong(f"{row.get('path', 'image')}: not scored: {row['error']}")
     part = row[name]
-    return {"score": part["score"], "p": part["p_patches"], "patches": [patch["p"] for patch in part["patches"]]}
+    # The command line writes snake_case, and the package has camelCase.
+    p = part["p_patches"] if "p_patches" in part else part["pPatches"]
+    return {"score": part["score"], "p": p, "patches": [patch["p"] for patch in part["patches"]]}

@@ -110,7 +110,7 @@ impl Scorer {
         device::prepare(&mut inner)?;
         let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
         let run = inner.run(name, label, bundle.manifest.warning);
-        let crops = run.crops();
+        let crops = inner.tasks()[0].crops; // A scorer has a task, and all have the same number.
         Ok(Self { inner: RefCell::new(inner), run, crops, dtype: bundle.manifest.dtype })
     }
 
@@ -164,6 +164,7 @@ impl Scorer {
         let crops = crops.map_or(self.crops, |crops| crops as usize);
         // Another call may have set another number.
         self.inner.borrow_mut().set_crops(crops)?;
+        let plan = self.inner.borrow().view_plan();
         let prompt = match prompt {
             Some(text) => Some(FoundPrompt { text, source: "argument" }),
             None => {
@@ -171,7 +172,6 @@ impl Scorer {
             }
         };
         let (views, is_flat) = {
-            let plan = self.inner.borrow().view_plan();
             let pixels = decode(&image)?;
             drop(image);
             (views(&pixels, plan)?, is_flat(&pixels))
@@ -179,7 +179,7 @@ impl Scorer {
         let text = prompt.as_ref().map(|prompt| prompt.text.as_str());
         // The borrow ends before the wait, so another call can start.
         let pending = self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: text }])?;
-        let run = self.run.with_crops(crops);
+        let run = self.run.with_crops(plan.crops);
         let mut score = pending.scores(&read(pending.transaction()).await?)?.remove(0);
         for task in [&mut score.perception, &mut score.alignment].into_iter().flatten() {
             spans_in_utf16(task, text.unwrap_or_default());
