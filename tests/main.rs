@@ -4,6 +4,8 @@
 
 #[path = "suite/hub_server.rs"]
 mod hub_server;
+#[path = "suite/image_files.rs"]
+mod image_files;
 #[path = "suite/parity.rs"]
 mod parity;
 #[path = "suite/pool.rs"]
@@ -28,6 +30,9 @@ mod cli;
 /// Tables of opinion scores, right and wrong, in every layout.
 #[path = "suite/datasets.rs"]
 mod datasets;
+/// Image files of every kind, and files that are wrong or end too early.
+#[path = "suite/decoding.rs"]
+mod decoding;
 /// The built-in weights: how well they rank what they never saw.
 #[path = "suite/demo.rs"]
 mod demo;

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use image::{GrayImage, ImageFormat, Luma};
 use serde_json::Value;
 
+use crate::image_files::{jpeg_with_a_scan_of_two, lab_tiff};
 use crate::pool::{Pool, run, said};
 use crate::server::{Server, form, serve};
 use crate::support::{read, trainer};
-use crate::views::{jpeg_with_a_scan_of_two, lab_tiff};
 
 pub const TOKEN: &str = "0123456789abcdef-token";
 
