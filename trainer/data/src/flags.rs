@@ -1,4 +1,4 @@
-//! What the flags of all subcommands share: the error of wrong usage, and readers of counts and of columns.
+//! What the flags of all subcommands share: the error of wrong usage, and readers of counts, numbers and columns.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -29,6 +29,23 @@ pub fn positive<T: FromStr>(text: &str) -> Result<T, &'static str> {
 /// For any other text.
 pub fn count(text: &str) -> Result<usize, &'static str> {
     positive::<NonZeroUsize>(text).map(NonZeroUsize::get)
+}
+
+/// Reads a finite number, 0 or more.
+///
+/// # Errors
+/// For any other text.
+pub fn rate(text: &str) -> Result<f64, &'static str> {
+    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0);
+    rate.ok_or("expected a number, at least 0")
+}
+
+/// Reads a share, in [0, 1).
+///
+/// # Errors
+/// For any other text.
+pub fn share(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|share| (0.0..1.0).contains(share)).ok_or("expected a number in [0, 1)")
 }
 
 /// The pairs of a flag that names a table's columns: `ROLE=NAME,ROLE=NAME`.

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use tsp_mgs_core::config::Activation;
 use tsp_mgs_core::options::DEFAULT_CROPS;
-use tsp_mgs_data::flags::{UsageError, count, positive};
+use tsp_mgs_data::flags::{UsageError, count, positive, rate, share};
 use tsp_mgs_score::device::DeviceChoice;
 use tsp_mgs_train::config::TrainingPrecision;
 use tsp_mgs_train::paper_settings::{BATCH, EPOCHS, LEARNING_RATE, LEARNING_RATE_TEXT, REPEATS, TRAIN_CROPS};
@@ -125,7 +125,7 @@ pub struct TrainingArgs {
     pub crops: usize,
 
     /// Highest learning rate
-    #[arg(long, value_name = "RATE", default_value = LEARNING_RATE_TEXT)]
+    #[arg(long, value_name = "RATE", default_value = LEARNING_RATE_TEXT, value_parser = rate)]
     pub lr: f64,
 
     /// Element types
@@ -137,7 +137,7 @@ pub struct TrainingArgs {
     pub checkpointing: bool,
 
     /// Share of the training prompts that is held out to choose the honest protocol's epoch
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
     pub validation: f64,
 }
 

@@ -147,14 +147,6 @@ impl<'a> Plan<'a> {
 
 /// What can be told to be wrong from the flags alone.
 fn check(args: &ReproduceArgs) -> Result<()> {
-    let training = &args.training;
-    if !(training.lr.is_finite() && training.lr >= 0.0) {
-        return Err(UsageError::new(format!("--lr is {}, expected a number, at least 0", training.lr)).into());
-    }
-    if !(0.0..1.0).contains(&training.validation) {
-        let text = format!("--validation is {}, expected a number in [0, 1)", training.validation);
-        return Err(UsageError::new(text).into());
-    }
     if !args.data.is_dir() {
         bail!("{} is no folder; pass the folder of the data sets as --data", args.data.display());
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use tsp_mgs_data::dataset::DataArgs;
-use tsp_mgs_data::flags::{count, positive};
+use tsp_mgs_data::flags::{count, positive, rate, share};
 use tsp_mgs_score::device::DeviceChoice;
 use tsp_mgs_score::model::ModelArgs;
 use tsp_mgs_score::options::OptionArgs;
@@ -92,7 +92,7 @@ pub struct SplitArgs {
     /// Share of the training prompts that is held out to choose an epoch
     ///
     /// The honest protocol then takes the best epoch on this part instead of the last one.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
     pub validation: f64,
 }
 
@@ -136,7 +136,7 @@ pub struct OptimiserArgs {
     pub no_mirror: bool,
 
     /// Highest learning rate
-    #[arg(long, value_name = "RATE", default_value = LEARNING_RATE_TEXT, value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", default_value = LEARNING_RATE_TEXT, value_parser = rate)]
     pub lr: f64,
 
     /// Epochs in which the rate falls to 0 along a cosine, and then rises again
@@ -150,7 +150,7 @@ pub struct OptimiserArgs {
     pub warm_up: usize,
 
     /// Decoupled weight decay of every tensor
-    #[arg(long, value_name = "DECAY", default_value = "5e-4", value_parser = parse_rate)]
+    #[arg(long, value_name = "DECAY", default_value = "5e-4", value_parser = rate)]
     pub weight_decay: f64,
 
     /// Learn the weight of the whole image against its patches, starting from one half
@@ -158,7 +158,7 @@ pub struct OptimiserArgs {
     pub learn_alpha: bool,
 
     /// Learning rate of that weight; default: that of the others, at which it hardly moves
-    #[arg(long, value_name = "RATE", requires = "learn_alpha", value_parser = parse_rate)]
+    #[arg(long, value_name = "RATE", requires = "learn_alpha", value_parser = rate)]
     pub alpha_lr: Option<f64>,
 
     /// Element types
@@ -180,13 +180,4 @@ pub struct OptimiserArgs {
     /// Steps between checkpoints within an epoch; default: only at its end
     #[arg(long, value_name = "STEPS", value_parser = count)]
     pub checkpoint_every: Option<usize>,
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate >= 0.0);
-    rate.ok_or_else(|| "expected a number, at least 0".into())
-}
-
-fn parse_share(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|share| (0.0..1.0).contains(share)).ok_or_else(|| "expected a number in [0, 1)".into())
 }
