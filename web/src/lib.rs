@@ -14,7 +14,7 @@ use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
 use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::preprocess::{ViewPlan, decode, doubts, is_flat, views};
+use tsp_mgs_core::preprocess::{ViewPlan, decode, image_notes, is_flat, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
 use tsp_mgs_core::scorer::{self, ImageTower, Input};
@@ -185,7 +185,7 @@ impl Scorer {
             spans_in_utf16(task, text.unwrap_or_default());
         }
         let result = run.result((views.width, views.height), prompt.as_ref(), &score);
-        to_js(&result.with_notes(doubts(views.width, views.height, is_flat)))
+        to_js(&result.with_notes(image_notes(views.width, views.height, is_flat)))
     }
 }
 

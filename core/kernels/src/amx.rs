@@ -5,6 +5,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -101,7 +102,8 @@ impl Tiles {
     /// its sums.
     ///
     /// # Panics
-    /// If the number of rows is not a multiple of [`BLOCK`].
+    /// If the number of rows is not a multiple of [`BLOCK`], and if `each` starts another product: it would release the tile
+    /// registers that this one uses.
     pub(crate) fn multiply_bytes(
         &self,
         rows: &[u8],
@@ -145,11 +147,36 @@ impl Tiles {
     }
 }
 
+/// A thread's claim on its tile registers.
+struct Claim(PhantomData<*const ()>);
+
+thread_local! {
+    static IS_CLAIMED: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Claim {
+    /// # Panics
+    /// If this thread has a claim already.
+    fn new() -> Self {
+        assert!(!IS_CLAIMED.replace(true), "a product was started inside of another one on the same thread");
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        IS_CLAIMED.set(false);
+    }
+}
+
 /// The tile configuration of this thread. It is released on drop, so that the system does not save the tiles.
-struct Ready(PhantomData<*const ()>);
+struct Ready {
+    _claim: Claim,
+}
 
 impl Ready {
     fn new() -> Self {
+        let claim = Claim::new();
         /// The operand of `LDTILECFG`.
         #[repr(C, align(64))]
         struct Shapes {
@@ -167,7 +194,7 @@ impl Ready {
         unsafe {
             asm!("ldtilecfg [{}]", in(reg) &shapes, options(nostack, readonly));
         }
-        Self(PhantomData)
+        Self { _claim: claim }
     }
 
     /// Multiplies [`BLOCK`] rows with pairs of tiles; a row has one step for each pair.
@@ -238,7 +265,7 @@ impl Ready {
 impl Drop for Ready {
     fn drop(&mut self) {
         #[expect(unsafe_code, reason = "there is no other way to this instruction")]
-        // SAFETY: the extension is there; nobody else on this thread has tiles.
+        // SAFETY: the extension is there; by its claim, nobody else on this thread uses the tiles.
         unsafe {
             asm!("tilerelease", options(nomem, nostack));
         }
@@ -249,6 +276,19 @@ impl Drop for Ready {
 mod tests {
     use super::*;
     use crate::testing::numbers;
+
+    #[test]
+    #[should_panic(expected = "inside of another one")]
+    fn a_product_inside_of_another_is_refused() {
+        let _outer = Claim::new();
+        Claim::new();
+    }
+
+    #[test]
+    fn a_claim_ends_when_it_is_dropped() {
+        drop(Claim::new());
+        drop(Claim::new());
+    }
 
     #[test]
     fn sums_are_exact_for_sizes_that_fill_no_tile() {

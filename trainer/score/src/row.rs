@@ -1,7 +1,7 @@
 //! One row of the results.
 
 use anyhow::Result;
-use tsp_mgs_core::preprocess::doubts;
+use tsp_mgs_core::preprocess::image_notes;
 use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run};
 
 use crate::record::Name;
@@ -32,6 +32,6 @@ impl Scored {
     /// With what all results of the run share.
     pub fn result<'a>(&'a self, run: &'a Run) -> ImageResult<'a> {
         let result = run.result((self.width, self.height), self.prompt.as_ref(), &self.score);
-        result.with_notes(doubts(self.width, self.height, self.is_flat))
+        result.with_notes(image_notes(self.width, self.height, self.is_flat))
     }
 }

@@ -1,4 +1,4 @@
-//! Images of which a score says little, so that their results say so.
+//! Notes in the results of images whose scores say little.
 
 use image::RgbImage;
 
@@ -21,8 +21,8 @@ pub fn is_flat(image: &RgbImage) -> bool {
     pixels.iter().all(|pixel| pixel.iter().zip(first).all(|(level, first)| level.abs_diff(*first) <= FLAT_LEVELS))
 }
 
-/// Why the score of an image of this size in pixels says little; nothing for most images.
-pub fn doubts<'a>(width: u32, height: u32, is_flat: bool) -> impl Iterator<Item = &'a str> {
+/// The notes for an image of this size in pixels. Most images have none.
+pub fn image_notes<'a>(width: u32, height: u32, is_flat: bool) -> impl Iterator<Item = &'a str> {
     let is_tiny = width.min(height) < TINY_SIDE;
     is_flat.then_some::<&'a str>(FLAT).into_iter().chain(is_tiny.then_some(TINY))
 }
@@ -41,11 +41,11 @@ mod tests {
     }
 
     #[test]
-    fn small_and_flat_images_are_doubted() {
-        let doubts = |width, height, is_flat| doubts(width, height, is_flat).collect::<Vec<_>>();
-        assert_eq!(doubts(64, 64, false), Vec::<&str>::new());
-        assert_eq!(doubts(1024, 63, false), [TINY]);
-        assert_eq!(doubts(512, 512, true), [FLAT]);
-        assert_eq!(doubts(1, 1, true), [FLAT, TINY]);
+    fn small_and_flat_images_get_notes() {
+        let notes = |width, height, is_flat| image_notes(width, height, is_flat).collect::<Vec<_>>();
+        assert_eq!(notes(64, 64, false), Vec::<&str>::new());
+        assert_eq!(notes(1024, 63, false), [TINY]);
+        assert_eq!(notes(512, 512, true), [FLAT]);
+        assert_eq!(notes(1, 1, true), [FLAT, TINY]);
     }
 }
