@@ -17,7 +17,7 @@ const LOSE = `const { requestDevice } = GPUAdapter.prototype;
   self.addEventListener("message", ({ data }) => data.prompt === "lost here" && setTimeout(() => self.card.destroy()));`;
 const expected = (prompt, crops) => commandLine(FILE, prompt, "--crops", String(crops));
 
-claim("another tier scores again with as many patches, and one that was there before is not scored twice", async (page) => {
+claim("another tier scores again with as many crops, and one that was there before is not scored twice", async (page) => {
   await drop(page, one);
   for (const [name, crops, requests] of [["Fast", 1, 1], ["Balanced", 5, 2], ["Best", 15, 3], ["Fast", 1, 3], ["Best", 15, 3]]) {
     await page.getByRole("radio", { name }).check();

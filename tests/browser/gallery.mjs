@@ -131,7 +131,7 @@ export async function compareShown(page, result, device) {
     const levels = cells.map(({ x, y }) => meanOf(task.patches
       .filter((patch) => patch.x < x && x < patch.x + patch.width && patch.y < y && y < patch.y + patch.height)
       .map(({ p }) => (5 / (p.length - 1)) * p.reduce((sum, probability, level) => sum + probability * level, 0))));
-    cells.forEach(({ text }, index) => nearText(text, [levels[index]], `${name}, patches at ${cells[index].x}, ${cells[index].y}`));
+    cells.forEach(({ text }, index) => nearText(text, [levels[index]], `${name}, crops at ${cells[index].x}, ${cells[index].y}`));
 
     const expected = Object.assign({}, ...tasks.map(([name, task]) => numbersOf(name, task)),
       { [`${name}.patches.lowest`]: Math.min(...levels), [`${name}.patches.highest`]: Math.max(...levels) });
@@ -152,7 +152,7 @@ function numbersOf(name, task) {
     if (typeof value === "number") numbers[key] = value;
     else if (value && typeof value === "object") for (const part of Object.keys(value)) collect(value[part], `${key}.${part}`);
   };
-  // Patches are shown by the heat map, and where a word stands is no score.
+  // Crops are shown by the heat map, and where a word stands is no score.
   const { patches, words, alpha, ...rest } = task;
   const { qImage, qPatches } = rest;
   collect({ ...rest, words: words.map(({ wImage, wPatches }) => ({ wImage, wPatches })) }, name);

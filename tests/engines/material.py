@@ -22,9 +22,9 @@ ROWS, FILES = 2000, 8
 SCORES = ["perception", "alignment", "prompt_source", "prompt_truncated", "width", "height", "crops", "device", "model", "notes"]
 # A driver is run from the source tree.
 FINDS_PACKAGE = {"PYTHONPATH": str(PACKAGE)}
-# One patch: the time goes into what the engines do.
+# One crop: the time goes into what the engines do.
 FLAGS = ("--crops", "1")
-# Eight images with one patch are one matrix; where a record batch ends, so does the matrix, and one of another height is rounded
+# Eight images with one crop are one matrix; where a record batch ends, so does the matrix, and one of another height is rounded
 # otherwise: 5e-7 was seen. With 16 views an image is a matrix of its own, and scores are the same to the last bit.
 BOUND = 1e-5
 

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "www/samples"
 PROGRAM = Path(sys.prefix) / "bin/trainer"
-# One patch on one processor: the time goes into what is tested.
+# One crop on one processor: the time goes into what is tested.
 QUICK = {"crops": 1, "device": "cpu", "threads": 1}
 
 

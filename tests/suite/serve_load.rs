@@ -3,9 +3,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::pool::Pool;
 use crate::serve::large_png;
-use crate::server::{Answer, Begun, Server};
+use crate::support::image_folder::ImageFolder;
+use crate::support::score_server::{Answer, Begun, Server};
 
 const CLIENTS: usize = 200;
 const MIB: u64 = 1 << 20;
@@ -27,7 +27,7 @@ fn insist(server: &Server, query: &str, image: &[u8], refused: &AtomicUsize) -> 
 
 #[test]
 fn two_hundred_clients_at_once_lose_nothing_and_memory_stays_bounded() {
-    let pool = Pool::new();
+    let pool = ImageFolder::new();
     // 1 MiB each: what follows a JPEG's end is not looked at.
     let images = ["cat.jpg", "coffee.jpg", "fish.jpg"].map(|name| {
         let mut image = pool.image(name);
@@ -58,7 +58,7 @@ fn two_hundred_clients_at_once_lose_nothing_and_memory_stays_bounded() {
         }
     });
 
-    // As the help of --max-waiting has it; one patch and the whole image are 1.2 MB, and five prompts nothing.
+    // As the help of --max-waiting has it; one crop and the whole image are 1.2 MB, and five prompts nothing.
     let bodies = 16 * MIB * 3 / 2;
     let (decoding, views, connections) = (2 * 20_000_000, (2 + 16) * 1_250_000, CLIENTS as u64 * 200_000);
     let (bound, peak) = (idle + bodies + decoding + views + connections, server.peak_memory());
@@ -85,7 +85,7 @@ fn two_hundred_clients_at_once_lose_nothing_and_memory_stays_bounded() {
 
 #[test]
 fn clients_that_send_nothing_or_little_do_not_keep_others_waiting() {
-    let pool = Pool::new();
+    let pool = ImageFolder::new();
     let cat = pool.image("cat.jpg");
     let server = Server::start(&["--idle", "5", "--max-connections", "60"]);
     let slow: Vec<_> = (0..50)
@@ -123,7 +123,7 @@ fn clients_that_send_nothing_or_little_do_not_keep_others_waiting() {
 
 #[test]
 fn what_nobody_waits_for_is_not_computed() {
-    let pool = Pool::new();
+    let pool = ImageFolder::new();
     let server = Server::start(&["--threads", "1", "--max-pixels", "100"]);
     let (slow, cat) = (large_png(9000), pool.image("cat.jpg"));
     let upload = |image: &[u8]| {
@@ -152,7 +152,7 @@ fn what_nobody_waits_for_is_not_computed() {
 
 #[test]
 fn accepted_work_is_finished_after_a_signal() {
-    let pool = Pool::new();
+    let pool = ImageFolder::new();
     for signal in ["TERM", "INT"] {
         let mut server = Server::start(&["--threads", "1", "--max-pixels", "100"]);
         let (slow, cat) = (large_png(6000), pool.image("cat.jpg"));

@@ -45,7 +45,7 @@ fn start() {
 pub struct Scorer {
     inner: RefCell<scorer::Scorer>,
     run: Run,
-    /// Patches that a task looks at, unless a call says otherwise.
+    /// Crops that a task looks at, unless a call says otherwise.
     crops: usize,
     dtype: WeightType,
 }

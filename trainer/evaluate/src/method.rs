@@ -20,7 +20,7 @@ pub enum Method {
     Clip,
     /// Antonym prompts on the whole image, without words; perception
     ClipIqa,
-    /// Adverb prompts, mean of image and patches, without words; one score for both tasks
+    /// Adverb prompts, mean of image and crops, without words; one score for both tasks
     Ipce,
     /// The prompt's logit, with PickScore's weights; alignment
     #[value(name = "pickscore")]

@@ -33,7 +33,7 @@ class Score:
     height: int | None
     """Upright height in pixels."""
     crops: int
-    """Number of patches."""
+    """Number of crops."""
     device: str
     """Where it was computed."""
     model: str
@@ -79,7 +79,7 @@ class Scorer:
 
         `model` is what `trainer score --model` takes: the folder of a bundle. `clip` is what `--clip` takes: a file of CLIP's
         weights. Without both, the built-in demonstration scores, which knows synthetic images alone. `crops` is the number of
-        patches (fewer are faster and less exact), `threads` the number of processors to use (default: all), `flags`
+        crops (fewer are faster and less exact), `threads` the number of processors to use (default: all), `flags`
         further flags of `trainer score`, and `trainer` the program's path (default: that of this package).
 
         Raises FileNotFoundError without a program, and TrainerFailed, with the program's words, for what it refuses.

@@ -65,7 +65,7 @@ pub struct ReproduceArgs {
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,
 
-    /// Also train IPCE's configuration: adv prompts, no words, mean of image and patches
+    /// Also train IPCE's configuration: adv prompts, no words, mean of image and crops
     #[arg(long)]
     pub baselines: bool,
 
@@ -155,7 +155,7 @@ pub enum Choice {
     Table5,
     /// With and without the initial prompt
     Fig5,
-    /// The resized image, patches, or both
+    /// The resized image, its crops, or both
     Fig6,
     /// The weight α
     Fig7,

@@ -121,7 +121,7 @@ impl Plan<'_> {
         if results().any(|(_, result)| matches!(result.ours, Some(Ours::Baseline(_)))) {
             notes.push(match args.baselines {
                 true => {
-                    "ours of IPCE: its configuration, adv prompts without words, mean of image and patches, trained as \
+                    "ours of IPCE: its configuration, adv prompts without words, mean of image and crops, trained as \
                          the rest"
                         .into()
                 }

@@ -46,7 +46,7 @@ pub struct ScoreArgs {
     /// Keep what the image tower gives here, by the image's content, and take it from here when it is there
     ///
     /// Another prompt, prompt set or alpha then scores again without decoding and without the image tower. 32 kB an
-    /// image with 15 patches of ViT-B/32.
+    /// image with 15 crops of ViT-B/32.
     #[arg(long, value_name = "DIR")]
     pub features: Option<PathBuf>,
 

@@ -16,7 +16,7 @@ pub const COLUMNS: [(&str, &str); 14] = [
     ("prompt_truncated", "whether it was longer than CLIP reads"),
     ("width", "upright width in pixels"),
     ("height", "upright height in pixels"),
-    ("crops", "number of patches"),
+    ("crops", "number of crops"),
     ("device", "where it was computed"),
     ("model", "name and hash of the weights"),
     ("notes", "what must be said of the result"),
@@ -44,7 +44,7 @@ pub struct Cells<'a> {
     pub width: Option<u32>,
     /// In pixels.
     pub height: Option<u32>,
-    /// Number of patches.
+    /// Number of crops.
     pub crops: usize,
     /// Kind and adapter.
     pub device: &'a str,

@@ -1,7 +1,7 @@
 //! Image features on disk, so that a new prompt, prompt set or α scores again without decoding and without the image
 //! tower.
 //!
-//! A folder for each model, preprocessing and number of patches; in it a safetensors file for each image, called by
+//! A folder for each model, preprocessing and number of crops; in it a safetensors file for each image, called by
 //! the SHA-256 of the image file's bytes. Files are written under another name first and never changed; one that is
 //! damaged is made anew.
 

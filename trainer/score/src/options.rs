@@ -21,17 +21,17 @@ pub struct OptionArgs {
     #[arg(long, value_name = "SET", value_parser = named::<PromptSet>(&["adj", "ant", "adv"]))]
     pub prompts: Option<PromptSet>,
 
-    /// Weight of the whole image against its patches, in [0, 1]
+    /// Weight of the whole image against its crops, in [0, 1]
     ///
     /// The paper's best: 0 for perception, 1 for alignment.
     #[arg(long, value_name = "A", value_parser = parse_alpha)]
     pub alpha: Option<f64>,
 
-    /// Number of patches: fewer are faster and less exact
+    /// Number of crops: fewer are faster and less exact
     #[arg(long, value_name = "N", value_parser = parse_crops)]
     pub crops: Option<usize>,
 
-    /// What to look at: image, patches or both
+    /// What to look at: the image, its crops, or both
     #[arg(long, value_name = "INPUTS", value_parser = named::<Inputs>(&["image", "patches", "both"]))]
     pub inputs: Option<Inputs>,
 
@@ -47,7 +47,7 @@ pub struct OptionArgs {
     #[arg(long, value_name = "NAME", value_parser = named::<Words>(&["tokens", "merged"]))]
     pub words: Option<Words>,
 
-    /// How patch features are averaged: raw or normalised
+    /// How the crops' features are averaged: raw or normalised
     #[arg(long, value_name = "NAME", value_parser = named::<PatchMean>(&["raw", "normalised"]))]
     pub patch_mean: Option<PatchMean>,
 }

@@ -71,7 +71,7 @@ pub struct LimitArgs {
     /// Most images that are uploaded, wait or are scored at once; one more is answered with 429
     ///
     /// Memory stays below that of an idle server, and waiting × max-body × 1.5, and threads × max-pixels × 20 bytes, and
-    /// (threads + 4, or threads + 2 × batch / views) × 10 MB of views (ViT-B/32 with 15 patches), and connections ×
+    /// (threads + 4, or threads + 2 × batch / views) × 10 MB of views (ViT-B/32 with 15 crops), and connections ×
     /// 0.2 MB, and 400 MB of known texts.
     #[arg(long, value_name = "N", default_value = "32", value_parser = positive::<NonZeroU32>)]
     pub max_waiting: NonZeroU32,

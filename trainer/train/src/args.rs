@@ -153,7 +153,7 @@ pub struct OptimiserArgs {
     #[arg(long, value_name = "DECAY", default_value = "5e-4", value_parser = rate)]
     pub weight_decay: f64,
 
-    /// Learn the weight of the whole image against its patches, starting from one half
+    /// Learn the weight of the whole image against its crops, starting from one half
     #[arg(long, conflicts_with = "alpha")]
     pub learn_alpha: bool,
 

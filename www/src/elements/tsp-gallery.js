@@ -41,7 +41,7 @@ const FILTERS_FROM_PX = 900;
  * @element tsp-gallery
  * @attr {string} model - Address of a model.json; without it the one beside the library
  * @attr {"auto" | "webgpu" | "cpu"} device - Where to compute
- * @attr {number} crops - Patches that a task looks at: 1, 5 or 15
+ * @attr {number} crops - Crops that a task looks at: 1, 5 or 15
  * @attr {string} samples - Address of a samples.json: `[{ file, prompt }]`
  * @attr {boolean} show-samples - Shows the samples until other images come
  * @attr {string} files - Folder of the library's worker and wasm, where a bundler has not placed them

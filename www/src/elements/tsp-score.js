@@ -23,7 +23,7 @@ const TASKS = /** @type {const} */ ([["perception", "Looks"], ["alignment", "Sho
  * @attr {string} alt - What the image shows, for those who do not see it
  * @attr {string} model - Address of a model.json; without it the one beside the library
  * @attr {"auto" | "webgpu" | "cpu"} device - Where to compute
- * @attr {number} crops - Patches that a task looks at: 1, 5 or 15
+ * @attr {number} crops - Crops that a task looks at: 1, 5 or 15
  * @attr {string} files - Folder of the library's worker and wasm, where a bundler has not placed them
  * @attr {string} result - A line of `trainer score --format jsonl`: it is shown, and nothing is computed
  * @fires {CustomEvent<Result>} tsp-score - The result, once it is computed

@@ -48,7 +48,7 @@ export class Scorer extends EventTarget {
   #host;
   #queue = new Queue(() => this.#next());
   #ids = 0;
-  /** Patches a task looks at; null: as many as the model says. @type {number | null} */ #crops;
+  /** Crops that a task looks at; null: as many as the model says. @type {number | null} */ #crops;
   /** @type {Info | null} */ #info = null;
   /** Why nothing can be scored any more. @type {Error | null} */ #end = null;
   #isClosed = false;
@@ -130,7 +130,7 @@ export class Scorer extends EventTarget {
   }
 
   /**
-   * Changes the device, or how many patches a task looks at. What waits goes on with the new settings. With another device, the
+   * Changes the device, or how many crops a task looks at. What waits goes on with the new settings. With another device, the
    * model is loaded again and what is in work starts anew.
    * @param {{ device?: import("./protocol.js").DeviceChoice, crops?: number }} changes
    */

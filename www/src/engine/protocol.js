@@ -81,7 +81,7 @@
  * @typedef {object} ScorerOptions
  * @property {ModelSource} [model]  default: `model/model.json` beside the library
  * @property {DeviceChoice} [device]  default: "auto"
- * @property {number} [crops]  patches a task looks at: 1 is quick, 15 is the paper's; default: what the model says
+ * @property {number} [crops]  crops that a task looks at: 1 is quick, 15 is the paper's; default: what the model says
  * @property {(bytes: number) => Promise<boolean> | boolean} [confirmDownload]  asked before more than 20 MB are downloaded
  * @property {AbortSignal} [signal]  gives up loading
  * @property {(event: ScorerEvent) => void} [onEvent]  hears from the start, before there is a scorer to listen to
@@ -90,7 +90,7 @@
  * @typedef {object} ScoreOptions
  * @property {AbortSignal} [signal]
  * @property {number | (() => number)} [priority]  higher first, default 0; a function is asked whenever the worker is free
- * @property {number} [crops]  patches that a task looks at in this call; default: the scorer's
+ * @property {number} [crops]  crops that a task looks at in this call; default: the scorer's
  *
  * @typedef {ImageSource | { image: ImageSource, prompt?: string | null }} ScoreInput  one image of `scoreAll`
  *

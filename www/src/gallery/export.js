@@ -47,7 +47,7 @@ export function toCsv(items) {
 }
 
 /**
- * One object an image, with the whole result: words and patches too.
+ * One object an image, with the whole result: words and crops too.
  * @param {readonly Item[]} items
  */
 export function toJson(items) {

@@ -17,7 +17,7 @@ import { TASK_NAMES, number } from "./view.js";
 const ROWS = [
   { label: "Score", key: "score", value: ({ score }) => score },
   { label: "Whole image", key: "alpha*qImage", value: ({ alpha, qImage }) => (qImage === null ? null : alpha * qImage) },
-  { label: "Patches", key: "(1-alpha)*qPatches", value: ({ alpha, qPatches }) => (qPatches === null ? null : (1 - alpha) * qPatches) },
+  { label: "Crops", key: "(1-alpha)*qPatches", value: ({ alpha, qPatches }) => (qPatches === null ? null : (1 - alpha) * qPatches) },
   { label: "Words", key: "qFine", value: ({ qFine }) => qFine },
 ];
 

@@ -23,7 +23,7 @@ import { TASK_NAMES, element, number, parts, scores } from "./view.js";
 const MARKS = ["keep", "reject", 1, 2, 3, 4, 5];
 
 export class Detail {
-  /** The patches that are drawn over the image. @type {TaskName | null} */ heat = null;
+  /** The crops that are drawn over the image. @type {TaskName | null} */ heat = null;
   /** A prompt being typed; scoring does not overwrite it. @type {{ id: number, text: string } | null} */ #draft = null;
   /** @type {Gallery} */ #gallery;
 

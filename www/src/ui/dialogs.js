@@ -23,7 +23,7 @@ export function help(gallery) {
     <hr><h3>What the numbers mean</h3>
     <p class="note">Each score is a prediction of the mean opinion that people would give, from 0 to 5. CLIP compares the image with five sentences, such as
       “A photo of bad quality.” up to “A photo of perfect quality.” for perception, and “A photo that badly matches” up to “perfectly matches” the prompt for alignment.
-      The nearer the better levels, the higher the part. It does so twice: for the whole image, made small, and for patches of it in full detail.
+      The nearer the better levels, the higher the part. It does so twice: for the whole image, made small, and for crops of it in full detail.
       The words of the prompt add their own similarity to the image. The sum is not cut off, so it can pass 5 a little.</p>
     <p class="note">Method: Xia et al., AI-Generated Image Quality Assessment Based on Task-Specific Prompt and Multi-Granularity Similarity.</p>`);
 }

@@ -10,11 +10,11 @@ import { icons } from "./icons.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
 
-/** Patches a task looks at; the paper's is the last. */
+/** Crops that a task looks at; the paper's is the last. */
 const TIERS = [
-  { crops: 1, name: "Fast", does: "one patch: up to 15 times as fast, a little less exact" },
-  { crops: 5, name: "Balanced", does: "five patches" },
-  { crops: 15, name: "Best", does: "15 patches, as in the paper" },
+  { crops: 1, name: "Fast", does: "one crop: up to 15 times as fast, a little less exact" },
+  { crops: 5, name: "Balanced", does: "five crops" },
+  { crops: 15, name: "Best", does: "15 crops, as in the paper" },
 ];
 
 /** @param {Gallery} gallery */

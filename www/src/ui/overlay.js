@@ -1,5 +1,5 @@
 // @ts-check
-// overlay.js — the patches' own levels over the image. Patches overlap: each spot shows the mean of those that cover it.
+// overlay.js — the crops' own levels over the image. Crops overlap: each spot shows the mean of those that cover it.
 
 import { SCALE } from "../gallery/view.js";
 
@@ -8,7 +8,7 @@ import { SCALE } from "../gallery/view.js";
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Draws the patches and returns the lowest and highest value drawn, on the 0–5 scale.
+ * Draws the crops and returns the lowest and highest value drawn, on the 0–5 scale.
  * @param {SVGSVGElement} svg
  * @param {{ width: number, height: number }} image
  * @param {Patch[]} patches
@@ -21,17 +21,17 @@ export function drawPatches(svg, image, patches) {
   svg.replaceChildren(...cells.map(({ x, y, width, height, value, count }) => {
     const cell = document.createElementNS(SVG, "rect");
     for (const [name, size] of Object.entries({ x, y, width, height })) cell.setAttribute(name, String(size));
-    // Relative to this image, as patches of one image lie close together; the legend has the numbers.
+    // Relative to this image, as crops of one image lie close together; the legend has the numbers.
     cell.style.setProperty("--level", `${high > low ? ((value - low) / (high - low)) * 100 : 50}%`);
     const title = document.createElementNS(SVG, "title");
-    title.textContent = `${value.toFixed(2)} of 5, ${count === 1 ? "one patch" : `mean of ${count} patches`}`;
+    title.textContent = `${value.toFixed(2)} of 5, ${count === 1 ? "one crop" : `mean of ${count} crops`}`;
     cell.append(title);
     return cell;
   }));
   return { low, high };
 }
 
-/** The plane cut along all edges of the patches, where at least one patch lies. @param {Patch[]} patches */
+/** The plane cut along all edges of the crops, where at least one crop lies. @param {Patch[]} patches */
 function cellsOf(patches) {
   const xs = cuts(patches.flatMap(({ x, width }) => [x, x + width]));
   const ys = cuts(patches.flatMap(({ y, height }) => [y, y + height]));

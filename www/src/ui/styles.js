@@ -1,6 +1,6 @@
 // @ts-check
 // styles.js — colours, controls and the frame of the gallery. Calm, image first; a hue means one thing everywhere:
-// perception, alignment, whole image, patches, words. A page changes any `--tsp-*` property on the element.
+// perception, alignment, whole image, crops, words. A page changes any `--tsp-*` property on the element.
 
 import { css } from "lit";
 

@@ -68,7 +68,7 @@ export function parts(result) {
 function termsOf({ alpha, qImage, qPatches, qFine }) {
   return [
     { part: "image", label: "Whole image", key: "qImage", weightKey: "alpha", weight: alpha, q: qImage },
-    { part: "patches", label: "Patches", key: "qPatches", weightKey: "(1-alpha)", weight: 1 - alpha, q: qPatches },
+    { part: "patches", label: "Crops", key: "qPatches", weightKey: "(1-alpha)", weight: 1 - alpha, q: qPatches },
     { part: "words", label: "Words", key: "qFine", weightKey: "", weight: null, q: qFine },
   ].flatMap(({ q, ...term }) => (q === null ? [] : [{ ...term, q, value: (term.weight ?? 1) * q }]));
 }
@@ -99,7 +99,7 @@ function sum(task, name) {
 function levels(task, name) {
   const columns = /** @type {const} */ ([
     { part: "image", label: "Whole image", key: "pImage", p: task.pImage },
-    { part: "patches", label: "Patches", key: "pPatches", p: task.pPatches },
+    { part: "patches", label: "Crops", key: "pPatches", p: task.pPatches },
   ]);
   const shown = columns.flatMap(({ p, ...column }) => (p ? [{ ...column, p }] : []));
   return element("table", { className: "levels" },
@@ -134,7 +134,7 @@ function words(task, name, prompt) {
   let end = 0;
   task.words.forEach((word, index) => {
     text.append(prompt.slice(end, word.start));
-    const span = element("span", { title: `image ${fixed(word.wImage)}, patches ${fixed(word.wPatches)}` }, prompt.slice(word.start, word.end));
+    const span = element("span", { title: `image ${fixed(word.wImage)}, crops ${fixed(word.wPatches)}` }, prompt.slice(word.start, word.end));
     // Relative to this prompt: CLIP's cosines lie close together, so an absolute tint would be flat.
     span.style.setProperty("--closeness", String(high > low ? (closeness[index] - low) / (high - low) : 0.5));
     text.append(span);
@@ -152,7 +152,7 @@ function words(task, name, prompt) {
     element("details", {},
       element("summary", {}, "Each word in numbers"),
       element("table", {},
-        element("thead", {}, element("tr", {}, ...["Word", "Image", "Patches"].map((label) => element("th", { scope: "col" }, label)))),
+        element("thead", {}, element("tr", {}, ...["Word", "Image", "Crops"].map((label) => element("th", { scope: "col" }, label)))),
         element("tbody", {},
           ...task.words.map((word, index) => similarityRow(word.text, word, `${name}.words.${index}`))),
         element("tfoot", {}, similarityRow("Mean", task, name)))));

@@ -118,7 +118,7 @@ fn describe(options: &Options) -> String {
         Alpha::Learned { .. } => "learned α".into(),
     };
     let words = if options.fine { "with words" } else { "without words" };
-    format!("levels {}; {alpha}, {} patches, {words}", options.prompts.levels().join(", "), options.crops)
+    format!("levels {}; {alpha}, {} crops, {words}", options.prompts.levels().join(", "), options.crops)
 }
 
 /// A name on one line, in which Markdown sees no table, no link and no tag.
