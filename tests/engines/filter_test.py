@@ -115,7 +115,7 @@ class Filter(unittest.TestCase):
 
     def test_a_stream_that_ends_badly_is_no_success(self):
         owned = trainer.Filter(settings(flags=(*material.FLAGS, "--max-errors", "0")))
-        with self.assertRaisesRegex(trainer.TrainerFailed, "stopped, as --max-errors says"):
+        with self.assertRaisesRegex(trainer.TrainerFailed, "stopped: more images failed than --max-errors allows"):
             list(owned.score_all(iter(self.batches(300))))
             time.sleep(0.1)
             owned.close()

@@ -76,7 +76,7 @@ class RayData(unittest.TestCase):
         run = self.start("failed", "--workers", "1", trainer_flags=(*material.FLAGS, "--max-errors", "1"))
         said = run.communicate(timeout=240)[0]
         self.assertEqual(run.returncode, 1, said[-3000:])
-        self.assertRegex(material.error(said), "^error: trainer ended with exit code 1: .*stopped, as --max-errors says")
+        self.assertRegex(material.error(said), "^error: trainer ended with exit code 1: .*stopped: more images failed than --max-errors allows")
         self.assertFalse((self.folder / "failed/_SUCCESS").exists())
 
 

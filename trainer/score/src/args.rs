@@ -16,60 +16,68 @@ use crate::scorer_args::ScorerArgs;
 use crate::shard::Shard;
 use crate::text_rows::Format;
 
-/// Flags of `trainer score`; the groups come last, as a group's heading holds for what follows it.
+/// The error message when more images failed than `--max-errors` allows.
+pub(crate) const TOO_MANY_ERRORS: &str = "stopped: more images failed than --max-errors allows";
+
+/// Flags of `trainer score`.
+///
+/// The flattened groups with a heading come last, because clap applies a heading to all flags that follow it.
 #[derive(Debug, Args)]
 pub struct ScoreArgs {
-    /// What to score
+    /// The images to score
     #[command(flatten)]
     pub input: InputArgs,
 
-    /// The prompt of every image
+    /// Prompt of all images
     ///
-    /// Without it, a prompt is read from the table's column, from the file NAME.txt beside NAME.png, from NAME.json there
-    /// under prompt, caption or text, then from the image's own metadata (Stable Diffusion WebUI, ComfyUI, InvokeAI and
-    /// others). An image without a prompt gets no alignment score.
+    /// Without this flag, the prompt of NAME.png is read from the first of these that has one: the prompt column of the
+    /// table; the file NAME.txt beside the image; the key prompt, caption or text of the file NAME.json beside it; the
+    /// metadata in the image (Stable Diffusion WebUI, ComfyUI, InvokeAI and others). An image without a prompt gets no
+    /// alignment score.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
 
-    /// Threads that read, decode and cut images; default: one for each processor
+    /// Number of threads that read, decode and cut images; default: the number of processors
     #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     pub threads: Option<NonZeroUsize>,
 
-    /// Where and how
+    /// The device and its settings
     #[command(flatten)]
     pub compute: ScorerArgs,
 
-    /// Say of each batch how many kernels and dispatches it took; standard error
+    /// Print the number of kernels and dispatches of each batch to standard error
     #[arg(long)]
     pub verbose: bool,
 
-    /// Keep what the image tower gives here, by the image's content, and take it from here when it is there
+    /// Cache the features of images in this folder, by the content of the image file
     ///
-    /// Another prompt, prompt set or alpha then scores again without decoding and without the image tower. 32 kB an
-    /// image with 15 crops of ViT-B/32.
+    /// A later run with another prompt, prompt set or alpha takes the features from the folder. It neither decodes the
+    /// images nor runs the image tower. An image takes 32 kB with ViT-B/32 and 15 crops.
     #[arg(long, value_name = "DIR")]
     pub features: Option<PathBuf>,
 
-    /// How results are printed
+    /// Format of the results on standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
     pub format: Format,
 
-    /// Stop once more than N images could not be scored
+    /// Stop as soon as more than N images could not be scored
     ///
-    /// Without it, each of them is a row with an error, and the rest goes on.
+    /// Without this flag, the run always continues. In both cases, such an image gets a row with an error.
     #[arg(long, value_name = "N")]
     pub max_errors: Option<u64>,
 
-    /// Score a part of the input: I/N is the I-th of N processes, counted from 1
+    /// Score one part of the input: I/N is part I of N, counted from 1
     ///
-    /// Each takes every N-th row. All N together score each row once, if they are given the same input.
+    /// A part has every N-th row, starting at row I. N processes with the same input and the shards 1/N to N/N score each
+    /// row exactly once.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
 
-    /// Be a filter: record batches come on standard input, and leave on standard output with their scores
+    /// Act as a filter: read record batches from standard input, and write them with scores to standard output
     ///
-    /// For an engine that spreads work over machines. Batches have the columns of --columns, and get those of
-    /// --output behind their own. Each is answered before the next is needed; the stream ends when its input ends.
+    /// For engines that distribute work over machines. The columns of --columns are read from each batch, and the result
+    /// columns (see --output) are appended to it. The answer to a batch is written without waiting for the next batch.
+    /// The output ends when the input ends.
     #[arg(
         long,
         value_name = "FORMAT",
@@ -78,20 +86,20 @@ pub struct ScoreArgs {
     )]
     pub stream: Option<Stream>,
 
-    /// Where results are kept
+    /// The output file
     #[command(flatten)]
     pub output: OutputArgs,
 
-    /// Which weights
+    /// The weights
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// How to score
+    /// The options of a score
     #[command(flatten)]
     pub options: OptionArgs,
 }
 
-/// Where results are kept.
+/// Flags of the output file.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output to a file")]
 pub struct OutputArgs {
@@ -99,54 +107,61 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "format", long_help = columns::help())]
     pub output: Option<OutputFile>,
 
-    /// Go on with a run that was killed, with the same flags
+    /// Continue an interrupted run, which had the same flags
     ///
-    /// Until FILE is whole, its rows stand in the folder FILE.parts. What they hold is not scored again, rows with an
-    /// error neither; the file ends the same as without the interruption.
+    /// Until FILE is complete, its rows are in the folder FILE.parts. An image that has a row there is not scored again,
+    /// even if the row has an error. The finished file equals that of a run without interruption.
     #[arg(long, requires = "output", conflicts_with = "overwrite")]
     pub resume: bool,
 
-    /// Replace FILE, and drop the parts of a run that did not end
+    /// Replace FILE, and delete the parts of an unfinished run
     #[arg(long, requires = "output")]
     pub overwrite: bool,
 
-    /// How long scored images may stay unwritten, and are scored again after a crash
+    /// Interval at which scored rows are secured on disk
+    ///
+    /// After a crash, the images since the last interval are scored again.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, requires = "output")]
     pub part_seconds: u64,
 }
 
-/// What streams are made of.
+/// The formats of a stream of record batches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Stream {
-    /// Arrow's stream format for record batches
+    /// Arrow IPC streaming format
     Arrow,
 }
 
-/// What to do with what an earlier run left.
+/// What to do if an earlier run left an output file or parts of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Earlier {
-    /// Nothing is expected; something is an error.
+pub enum ExistingOutput {
+    /// Return an error.
     Refuse,
-    /// Go on with its parts.
+    /// Keep the parts and continue after them.
     Resume,
-    /// Start anew; a finished file is replaced once the new one is whole.
+    /// Delete the parts. A finished file is replaced when the new one is complete.
     Overwrite,
 }
 
 impl OutputArgs {
-    /// What to do with what an earlier run left.
-    pub fn earlier(&self) -> Earlier {
+    /// Returns what the flags `--resume` and `--overwrite` ask for.
+    pub fn existing(&self) -> ExistingOutput {
         match (self.resume, self.overwrite) {
-            (true, _) => Earlier::Resume,
-            (_, true) => Earlier::Overwrite,
-            _ => Earlier::Refuse,
+            (true, _) => ExistingOutput::Resume,
+            (_, true) => ExistingOutput::Overwrite,
+            _ => ExistingOutput::Refuse,
         }
     }
 }
 
 impl ScoreArgs {
-    /// Threads that prepare images: as asked for, else one for each processor.
+    /// Returns the number of threads that prepare images: `--threads`, or the number of processors.
     pub fn worker_threads(&self) -> NonZeroUsize {
         self.threads.or(available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
+
+    /// Returns whether more images failed than `--max-errors` allows.
+    pub(crate) fn exceeds_max_errors(&self, failures: u64) -> bool {
+        self.max_errors.is_some_and(|max| failures > max)
     }
 }

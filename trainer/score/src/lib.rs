@@ -1,5 +1,8 @@
-//! Models, devices and scores: opens weights, chooses where to compute, finds images and prompts, scores them in batches
-//! and keeps the results.
+//! Scores images at scale: opens models and devices, finds images and their prompts, scores them in batches and writes
+//! the results.
+//!
+//! [`run::run`] is `trainer score`. A program that has decoded images in memory calls [`batching::score_batch`] with a
+//! scorer from [`model::Model::scorer`].
 
 #![recursion_limit = "256"]
 

@@ -1,4 +1,4 @@
-//! Where rows go: printed as they come, or kept in parts and joined to a file.
+//! The destination of rows: standard output, or parts that are joined to a file at the end.
 
 use std::io::{self, Stdout, Write};
 use std::time::{Duration, Instant};
@@ -12,87 +12,89 @@ use crate::tally::Tally;
 use crate::text_rows;
 use crate::text_rows::Format;
 
-/// Takes rows.
+/// A destination of rows.
 pub enum Output {
     /// Standard output.
-    Printed {
-        /// How.
+    Stdout {
+        /// The text format of the rows.
         format: Format,
-        /// Where.
+        /// The open stream.
         out: Stdout,
     },
-    /// A file.
-    Kept {
-        /// What is written so far.
+    /// A file, which is written in parts.
+    File {
+        /// The parts that are written so far.
         parts: Box<Parts>,
-        /// How long rows may stay unwritten.
-        every: Duration,
-        /// When the part that is being written was begun.
-        since: Instant,
+        /// The maximum age of a part: an older one is finished after the next batch.
+        max_age: Duration,
+        /// The time when the open part was started.
+        started: Instant,
     },
 }
 
 impl Output {
-    /// Starts to print.
+    /// Creates an output that prints each batch at once, and prints the header of `format`.
     ///
     /// # Errors
-    /// When the output is closed.
-    pub fn printed(format: Format) -> Result<Self> {
-        let mut output = Self::Printed { format, out: io::stdout() };
+    /// Returns an error if standard output is closed.
+    pub fn to_stdout(format: Format) -> Result<Self> {
+        let mut output = Self::Stdout { format, out: io::stdout() };
         output.print(text_rows::header(format).as_bytes())?;
         Ok(output)
     }
 
-    /// Starts to write, or goes on.
-    pub fn kept(parts: Parts, every: Duration) -> Self {
-        Self::Kept { parts: Box::new(parts), every, since: Instant::now() }
+    /// Creates an output that adds rows to `parts`, and finishes a part once it is older than `max_age`.
+    pub fn to_file(parts: Parts, max_age: Duration) -> Self {
+        Self::File { parts: Box::new(parts), max_age, started: Instant::now() }
     }
 
-    /// Takes the rows of one batch: a part ends with a batch, so that a run that goes on forms the same batches.
+    /// Writes the rows of one batch.
+    ///
+    /// A part always ends with a batch, so that a resumed run forms the same batches.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// Returns an error if the rows cannot be written.
     pub fn add(&mut self, rows: &[ResultRow], tally: Tally, run: &Run) -> Result<()> {
         match self {
-            Self::Printed { format, .. } => {
+            Self::Stdout { format, .. } => {
                 let lines = rows.iter().map(|row| text_rows::line(*format, row, run)).collect::<Result<Vec<_>>>()?;
                 self.print(&lines.concat())
             }
-            Self::Kept { parts, every, since } => {
+            Self::File { parts, max_age, started } => {
                 parts.add(rows, tally, run)?;
-                if since.elapsed() >= *every {
+                if started.elapsed() >= *max_age {
                     parts.finish_part()?;
-                    *since = Instant::now();
+                    *started = Instant::now();
                 }
                 Ok(())
             }
         }
     }
 
-    /// Puts the file in place.
+    /// Joins the parts and puts the output file in place.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn finish(self) -> Result<()> {
         match self {
-            Self::Printed { .. } => Ok(()),
-            Self::Kept { parts, .. } => parts.join(),
+            Self::Stdout { .. } => Ok(()),
+            Self::File { parts, .. } => parts.join(),
         }
     }
 
-    /// Keeps what there is, as nothing more will come.
+    /// Finishes the open part and keeps all parts, so that a later run can resume.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the part cannot be written.
     pub fn stop(mut self) -> Result<()> {
         match &mut self {
-            Self::Printed { .. } => Ok(()),
-            Self::Kept { parts, .. } => parts.finish_part(),
+            Self::Stdout { .. } => Ok(()),
+            Self::File { parts, .. } => parts.finish_part(),
         }
     }
 
     fn print(&mut self, text: &[u8]) -> Result<()> {
-        let Self::Printed { out, .. } = self else { return Ok(()) };
+        let Self::Stdout { out, .. } = self else { return Ok(()) };
         out.write_all(text).and_then(|()| out.flush()).context("writing results to standard output")
     }
 }

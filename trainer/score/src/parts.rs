@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use tsp_mgs_core::result::Run;
 use tsp_mgs_data::files::{UNFINISHED, UnfinishedFile, flush_folder, parent, write_atomically};
 
-use crate::args::Earlier;
+use crate::args::ExistingOutput;
 use crate::encode::{Encoder, OutputFile, join};
 use crate::row::ResultRow;
 use crate::run_settings::Settings;
@@ -57,7 +57,7 @@ impl Parts {
     ///
     /// # Errors
     /// When an earlier run's files stand in the way, it had other settings, or it still runs.
-    pub fn open(output: &OutputFile, earlier: Earlier, settings: &Settings) -> Result<Option<Self>> {
+    pub fn open(output: &OutputFile, existing: ExistingOutput, settings: &Settings) -> Result<Option<Self>> {
         let folder = beside(&output.path, ".parts");
         // Of a run that was killed after its output was put in place.
         let joined = beside(&output.path, ".joined");
@@ -66,19 +66,19 @@ impl Parts {
         }
         let has_parts = folder.join(SETTINGS).exists();
         let (out, parts) = (output.path.display(), folder.display());
-        match earlier {
-            Earlier::Refuse if has_parts => {
+        match existing {
+            ExistingOutput::Refuse if has_parts => {
                 bail!(
                     "{parts} holds the results of a run that did not end: --resume goes on with it, --overwrite starts anew"
                 )
             }
-            Earlier::Refuse if output.path.exists() => bail!("{out} exists; pass --overwrite to replace it"),
-            Earlier::Resume if !has_parts && output.path.exists() => return Ok(None),
+            ExistingOutput::Refuse if output.path.exists() => bail!("{out} exists; pass --overwrite to replace it"),
+            ExistingOutput::Resume if !has_parts && output.path.exists() => return Ok(None),
             _ => {}
         }
         fs::create_dir_all(&folder).with_context(|| format!("making the folder {parts}"))?;
         let lock = lock(&folder)?;
-        if earlier == Earlier::Overwrite {
+        if existing == ExistingOutput::Overwrite {
             // The settings last: without them, nothing is gone on with.
             for file in files(&folder)? {
                 remove(&file)?;

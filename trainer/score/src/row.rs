@@ -6,30 +6,30 @@ use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run};
 
 use crate::record::Name;
 
-/// One image's result.
+/// The result of one image.
 pub struct ResultRow {
-    /// What the row is about.
+    /// The image's id and path.
     pub name: Name,
-    /// Its scores, or why there are none.
+    /// The scores, or the error that prevented them.
     pub result: Result<Scored>,
 }
 
-/// A scored image.
+/// An image with its scores.
 pub struct Scored {
-    /// Upright width in pixels.
+    /// The width of the upright image in pixels.
     pub width: u32,
-    /// Upright height in pixels.
+    /// The height of the upright image in pixels.
     pub height: u32,
-    /// Whether it has but one colour.
+    /// Whether all pixels have the same colour.
     pub is_flat: bool,
-    /// Its prompt, if it has one.
+    /// The prompt that the image was scored with, if it has one.
     pub prompt: Option<FoundPrompt>,
-    /// Its scores.
+    /// The scores, on the scale of 0 to 5; higher is better.
     pub score: ImageScore,
 }
 
 impl Scored {
-    /// With what all results of the run share.
+    /// Returns the result with the fields that are equal for all images of the run, and with notes about the image.
     pub fn result<'a>(&'a self, run: &'a Run) -> ImageResult<'a> {
         let result = run.result((self.width, self.height), self.prompt.as_ref(), &self.score);
         result.with_notes(image_notes(self.width, self.height, self.is_flat))

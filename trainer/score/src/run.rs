@@ -1,7 +1,7 @@
-//! `trainer score`: images in, one result a row out.
+//! `trainer score`: scores images and writes one row for each.
 //!
-//! Threads read, decode and cut the next images while the device computes; how far they run ahead is bounded, whatever
-//! the input: `input → record → prepare → batching → row → output`.
+//! An image passes through `input → record → prepare → batching → row → output`. Threads read, decode and cut the next
+//! images while the device computes. The number of images that they prepare ahead is bounded.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tsp_mgs_core::work::Counter;
 use tsp_mgs_data::progress;
 use tsp_mgs_data::terminal::printable;
 
-use crate::args::ScoreArgs;
+use crate::args::{ScoreArgs, TOO_MANY_ERRORS};
 use crate::batching::score_all;
 use crate::features::FeatureStore;
 use crate::images::PassedOver;
@@ -28,10 +28,32 @@ use crate::run_settings::Settings;
 use crate::tally::Tally;
 use crate::{input, resume, stream};
 
-/// Runs `trainer score`; the exit code is 1 when an image could not be scored.
+/// Runs `trainer score`.
+///
+/// Returns exit code 1 if at least one image could not be scored.
 ///
 /// # Errors
-/// For wrong flags, an unreadable model or input, or an output that cannot be written.
+/// Returns an error for wrong flags, a model or input that cannot be read, or an output that cannot be written.
+///
+/// # Examples
+///
+/// ```no_run
+/// use clap::Parser;
+/// use tsp_mgs_score::args::ScoreArgs;
+/// use tsp_mgs_score::run::run;
+///
+/// #[derive(Parser)]
+/// struct Cli {
+///     #[command(flatten)]
+///     score: ScoreArgs,
+/// }
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let cli = Cli::try_parse_from(["score", "photos", "--prompt", "a cat on a sofa", "--output", "scores.csv"])?;
+/// let exit_code = run(&cli.score)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let passed_over = PassedOver::default();
     let records = if args.stream.is_some() { None } else { Some(input_records(args, &passed_over)?) };
@@ -63,7 +85,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     }
 }
 
-/// Scores each record, and reports.
+/// Scores all records, writes their rows and prints a summary.
 fn score_records(
     args: &ScoreArgs,
     mut records: Records,
@@ -82,7 +104,7 @@ fn score_records(
     let count = move || input::count(&input).map(|rows| shard.map_or(rows, |shard| shard.share(rows)));
     let progress = progress::uncounted(done.rows, count);
     let mut total = done;
-    let mut stopped = too_many(args, total);
+    let mut stopped = args.exceeds_max_errors(total.failures);
     let mut patience = Some(Patience::with(&run.device));
     let mut batches = score_all(scorer, prepared, store.as_ref());
     while !stopped && let Some(rows) = batches.next() {
@@ -94,7 +116,7 @@ fn score_records(
         progress.suspend(|| output.add(&rows, tally, run))?;
         progress.inc(tally.rows);
         total += tally;
-        stopped = too_many(args, total);
+        stopped = args.exceeds_max_errors(total.failures);
     }
     progress.finish_and_clear();
     if stopped {
@@ -105,32 +127,30 @@ fn score_records(
     Ok(report(args, total, stopped))
 }
 
-/// The input, or the part of it that `--shard` names.
+/// The records of the input, or of the part of it that `--shard` selects.
 fn input_records(args: &ScoreArgs, passed_over: &PassedOver) -> Result<Records> {
     let records = input::records(&args.input, passed_over)?;
     let Some(shard) = args.shard else { return Ok(records) };
     Ok(Box::new(records.zip(0..).filter(move |(_, place)| shard.has(*place)).map(|(record, _)| record)))
 }
 
-/// The output and what it holds already; `None` when there is nothing to do.
+/// Opens the output, and takes the records that it already has from `records`.
+///
+/// Returns the output and the counts of its existing rows, or `None` if the output file is complete.
 fn open_output(args: &ScoreArgs, settings: &Settings, records: &mut Records) -> Result<Option<(Output, Tally)>> {
-    let Some(file) = &args.output.output else { return Ok(Some((Output::printed(args.format)?, Tally::default()))) };
-    let Some(parts) = Parts::open(file, args.output.earlier(), settings)? else {
-        eprintln!("note: {} is whole: nothing is left to do", printable(&file.path.to_string_lossy()));
+    let Some(file) = &args.output.output else { return Ok(Some((Output::to_stdout(args.format)?, Tally::default()))) };
+    let Some(parts) = Parts::open(file, args.output.existing(), settings)? else {
+        eprintln!("note: {} is complete; there is nothing left to do", printable(&file.path.to_string_lossy()));
         return Ok(None);
     };
     let done = resume::pass_over(records, parts.finished())?;
     if done.rows > 0 {
-        eprintln!("note: going on after {} rows", done.rows);
+        eprintln!("note: resuming after {} rows", done.rows);
     }
-    Ok(Some((Output::kept(parts, Duration::from_secs(args.output.part_seconds)), done)))
+    Ok(Some((Output::to_file(parts, Duration::from_secs(args.output.part_seconds)), done)))
 }
 
-fn too_many(args: &ScoreArgs, total: Tally) -> bool {
-    args.max_errors.is_some_and(|max| total.failures > max)
-}
-
-/// The last words, and the exit code.
+/// Prints a summary to standard error, and returns the exit code.
 fn report(args: &ScoreArgs, total: Tally, stopped: bool) -> ExitCode {
     let Tally { rows, failures, without_prompt } = total;
     if without_prompt > 0 {
@@ -142,12 +162,12 @@ fn report(args: &ScoreArgs, total: Tally, stopped: bool) -> ExitCode {
     if let Some(file) = &args.output.output {
         let path = printable(&file.path.to_string_lossy());
         if stopped {
-            eprintln!("error: stopped, as --max-errors says; {path}.parts holds {rows} rows, and --resume goes on");
+            eprintln!("error: {TOO_MANY_ERRORS}; {path}.parts has {rows} rows, pass --resume to continue");
         } else {
             eprintln!("wrote {rows} rows to {path}");
         }
     } else if stopped {
-        eprintln!("error: stopped, as --max-errors says");
+        eprintln!("error: {TOO_MANY_ERRORS}");
     }
     if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -19,7 +19,7 @@ use tsp_mgs_core::scorer::Scorer;
 use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_data::parallel::caught;
 
-use crate::args::ScoreArgs;
+use crate::args::{ScoreArgs, TOO_MANY_ERRORS};
 use crate::arrow_rows;
 use crate::batching::score_all;
 use crate::features::FeatureStore;
@@ -63,8 +63,8 @@ pub fn run(args: &ScoreArgs, scorer: &mut Scorer, run: &Run, store: Option<Featu
         total += Tally::of(&rows, false);
         let answer = add_scores(&batch, &scored, &rows, run)?;
         out.write(&answer).and_then(|()| Ok(out.get_mut().flush()?)).context(WRITING)?;
-        if args.max_errors.is_some_and(|max| total.failures > max) {
-            bail!("{} of {} images could not be scored: stopped, as --max-errors says", total.failures, total.rows);
+        if args.exceeds_max_errors(total.failures) {
+            bail!("{} of {} images could not be scored: {TOO_MANY_ERRORS}", total.failures, total.rows);
         }
     }
     out.finish().and_then(|()| Ok(out.get_mut().flush()?)).context(WRITING)?;
