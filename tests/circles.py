@@ -229,7 +229,7 @@ def workspace():
     """Root files of all crates, their tests and benches, and the page's sources."""
     members = re.search(r"^members = \[(.*?)\]", (ROOT / "Cargo.toml").read_text(), re.M | re.S)
     folders = [ROOT / name for name in re.findall(r'"([^"]+)"', members[1])]
-    patterns = ["src/lib.rs", "src/main.rs", "main.rs", "tests/*.rs", "benches/*.rs", "benches/*/main.rs"]
+    patterns = ["src/lib.rs", "src/main.rs", "suite/main.rs", "tests/*.rs", "benches/*.rs", "benches/*/main.rs"]
     return [file for folder in folders for pattern in patterns for file in sorted(folder.glob(pattern))] + [
         ROOT / "www/src"
     ]

@@ -11,7 +11,9 @@ use tsp_mgs_core::scorer::ImageTower;
 use tsp_mgs_core::seeded;
 use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 
-use crate::support::{assert_close, magnitude, repository, trainer};
+use crate::support::compare::{assert_close, magnitude};
+use crate::support::fixtures::repository;
+use crate::support::program::trainer;
 
 fn export(out: &Path, flags: &[&str]) -> Output {
     trainer().arg("export").args(flags).arg("--out").arg(out).output().expect("the trainer runs")

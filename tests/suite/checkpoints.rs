@@ -12,7 +12,8 @@ use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use crate::support::{assert_close, fixture, read, tensors};
+use crate::support::compare::assert_close;
+use crate::support::fixtures::{fixture, read, tensors};
 
 /// `seeded.FORMATS` in `tests/fixtures/seeded.py`.
 fn config() -> ClipConfig {

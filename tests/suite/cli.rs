@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use tsp_mgs_kernels::Isa;
 
 use crate::parity;
-use crate::support::{fixture, repository, trainer};
+use crate::support::fixtures::{fixture, repository};
+use crate::support::program::trainer;
 
 /// Runs `trainer score` on the CPU.
 fn score(arguments: &[&str]) -> Output {

@@ -3,7 +3,7 @@ use std::fs;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_trainer::data::dataset::{DataArgs, Dataset, Layout, Problem, ProblemKind, Problems, open};
 
-use crate::tables::{DataFolder, parquet_file, workbook};
+use crate::support::data_folder::{DataFolder, parquet_file, workbook};
 
 const AGIQA_3K: &str = "name,prompt,adj1,adj2,style,mos_quality,std_quality,mos_align,std_align";
 

@@ -2,8 +2,8 @@ use image::{ImageBuffer, ImageFormat, Luma};
 use tsp_mgs_core::Error;
 use tsp_mgs_core::preprocess::decode;
 
-use crate::image_files::{Scans, jpeg, jpeg_with_a_scan_of_two, lab_tiff, tiff};
-use crate::support::{fixture, read};
+use crate::support::fixtures::{fixture, read};
+use crate::support::image_bytes::{Scans, jpeg, jpeg_with_a_scan_of_two, lab_tiff, tiff};
 
 #[test]
 fn a_side_over_the_limit_is_an_error_that_names_the_size() {

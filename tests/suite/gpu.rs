@@ -11,7 +11,9 @@ use tsp_mgs_core::transformer::Attention;
 use tsp_mgs_core::work::Counter;
 use tsp_mgs_trainer::score::batching::score_batch;
 
-use crate::support::{assert_close, assert_passes_alone, magnitude, software_gpu};
+use crate::support::compare::{assert_close, magnitude};
+use crate::support::device::software_gpu;
+use crate::support::program::assert_passes_alone;
 
 /// Of the largest number; sums of a few hundred products in float32.
 const RELATIVE: f64 = 2e-6;

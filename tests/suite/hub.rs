@@ -9,8 +9,8 @@ use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::config::Activation;
 use tsp_mgs_trainer::score::hub::{Fetched, Hub, Name, Settings};
 
-use crate::hub_server::{Asked, FakeHub};
-use crate::support::{fixture, read, repository, tensors};
+use crate::support::fake_hub::{Asked, FakeHub};
+use crate::support::fixtures::{fixture, read, repository, tensors};
 
 pub const MODEL: &str = "openai/clip-vit-base-patch32";
 const CONFIG: &[u8] = br#"{"model_type": "clip", "text_config": {}, "vision_config": {"hidden_act": "quick_gelu"}}"#;

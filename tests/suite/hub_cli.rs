@@ -6,10 +6,11 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tsp_mgs_core::bundle::sha256;
 
-use crate::hub_server::FakeHub;
 use crate::parity;
-use crate::server::{Server, serve};
-use crate::support::{read, repository, trainer};
+use crate::support::fake_hub::FakeHub;
+use crate::support::fixtures::{read, repository};
+use crate::support::program::trainer;
+use crate::support::score_server::{Server, serve};
 
 const MODEL: &str = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K";
 const QUICK: &[u8] = br#"{"model_type": "clip"}"#;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use image::{Rgb, RgbImage};
 use tsp_mgs_trainer::data::image_cache::{CachedImage, ImageCache, data_set_hash};
 
-use crate::support::{fixture, read};
+use crate::support::fixtures::{fixture, read};
 
 /// A cache in `folder` with these images.
 pub fn fill(folder: &Path, paths: &[PathBuf]) -> Vec<Result<CachedImage>> {

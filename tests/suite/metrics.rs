@@ -3,7 +3,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::Deserialize;
 use tsp_mgs_trainer::data::metrics::{Interval, Metrics, krcc, plcc, plcc_fitted, rmse, srcc};
 
-use crate::support::json;
+use crate::support::fixtures::json;
 
 /// Both sides compute in float64; what differs is the order of sums, on values up to 10⁶.
 const EXACT: f64 = 1e-9;

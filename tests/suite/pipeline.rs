@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{read, trainer};
+use crate::support::fixtures::read;
+use crate::support::program::trainer;
 
 /// A small data set, and folders for runs on it.
 struct Workshop {

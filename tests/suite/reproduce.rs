@@ -8,7 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::parity;
-use crate::support::{read, repository, trainer};
+use crate::support::fixtures::{read, repository};
+use crate::support::program::trainer;
 
 /// A folder with a synthetic set in AGIQA-3K's layout, as a user has his data sets.
 static ROOT: LazyLock<TempDir> = LazyLock::new(|| {

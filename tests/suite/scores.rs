@@ -12,7 +12,9 @@ use tsp_mgs_core::scorer::{ImageTower, Input, Scorer};
 use tsp_mgs_trainer::score::batching::score_batch;
 
 use crate::parity::{Case, every_choice, manifest, shards};
-use crate::support::{assert_close, fixture, read, software_gpu};
+use crate::support::compare::assert_close;
+use crate::support::device::software_gpu;
+use crate::support::fixtures::{fixture, read};
 
 /// On the 0 to 5 scale.
 const CPU: f64 = 1e-3;

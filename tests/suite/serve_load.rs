@@ -27,10 +27,10 @@ fn insist(server: &Server, query: &str, image: &[u8], refused: &AtomicUsize) -> 
 
 #[test]
 fn two_hundred_clients_at_once_lose_nothing_and_memory_stays_bounded() {
-    let pool = ImageFolder::new();
+    let folder = ImageFolder::new();
     // 1 MiB each: what follows a JPEG's end is not looked at.
     let images = ["cat.jpg", "coffee.jpg", "fish.jpg"].map(|name| {
-        let mut image = pool.image(name);
+        let mut image = folder.image(name);
         image.resize(MIB as usize, 0);
         image
     });
@@ -85,8 +85,8 @@ fn two_hundred_clients_at_once_lose_nothing_and_memory_stays_bounded() {
 
 #[test]
 fn clients_that_send_nothing_or_little_do_not_keep_others_waiting() {
-    let pool = ImageFolder::new();
-    let cat = pool.image("cat.jpg");
+    let folder = ImageFolder::new();
+    let cat = folder.image("cat.jpg");
     let server = Server::start(&["--idle", "5", "--max-connections", "60"]);
     let slow: Vec<_> = (0..50)
         .map(|client| {
@@ -123,9 +123,9 @@ fn clients_that_send_nothing_or_little_do_not_keep_others_waiting() {
 
 #[test]
 fn what_nobody_waits_for_is_not_computed() {
-    let pool = ImageFolder::new();
+    let folder = ImageFolder::new();
     let server = Server::start(&["--threads", "1", "--max-pixels", "100"]);
-    let (slow, cat) = (large_png(9000), pool.image("cat.jpg"));
+    let (slow, cat) = (large_png(9000), folder.image("cat.jpg"));
     let upload = |image: &[u8]| {
         let mut begun = server.begin("POST", "/v1/score", &[("Content-Length", &image.len().to_string())]);
         begun.send(image);
@@ -152,10 +152,10 @@ fn what_nobody_waits_for_is_not_computed() {
 
 #[test]
 fn accepted_work_is_finished_after_a_signal() {
-    let pool = ImageFolder::new();
+    let folder = ImageFolder::new();
     for signal in ["TERM", "INT"] {
         let mut server = Server::start(&["--threads", "1", "--max-pixels", "100"]);
-        let (slow, cat) = (large_png(6000), pool.image("cat.jpg"));
+        let (slow, cat) = (large_png(6000), folder.image("cat.jpg"));
         thread::scope(|scope| {
             let images = [&slow, &slow, &cat, &cat];
             let asking = images.map(|image| scope.spawn(|| server.score("", image)));

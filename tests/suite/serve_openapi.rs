@@ -5,10 +5,10 @@ use std::time::Duration;
 use boon::{Compiler, Schemas};
 use serde_json::Value;
 
-use crate::pool::Pool;
 use crate::serve::{TOKEN, large_png};
-use crate::server::{Answer, Part, Server, form};
-use crate::support::{read, repository};
+use crate::support::fixtures::{read, repository};
+use crate::support::image_folder::ImageFolder;
+use crate::support::score_server::{Answer, Part, Server, form};
 
 /// What the server says of itself, and which of it was seen.
 struct Document {
@@ -74,21 +74,21 @@ const GETS: [&str; 3] = ["/healthz", "/metrics", "/v1/openapi.json"];
 
 #[test]
 fn every_answer_is_as_the_openapi_document_says() {
-    let pool = Pool::new();
+    let folder = ImageFolder::new();
     let server = Server::start(&[]);
     let mut document = Document { json: server.get("/v1/openapi.json").json(), seen: BTreeSet::new() };
     assert_eq!(document.json["info"]["version"], env!("CARGO_PKG_VERSION"));
-    answers_to_anyone(&server, &pool, &mut document);
+    answers_to_anyone(&server, &folder, &mut document);
     let limited = Server::start(&["--max-body", "1", "--max-pixels", "1", "--max-waiting", "1", "--timeout", "5"]);
-    answers_of_limits(&limited, &pool, &mut document);
-    answers_to_strangers(&pool, &mut document);
+    answers_of_limits(&limited, &folder, &mut document);
+    answers_to_strangers(&folder, &mut document);
     answers_after_the_end(server, &mut document);
     // A scorer that fails needs broken hardware, or a mistake of ours; unit tests of the pipeline have one.
     assert_eq!(document.unseen(), ["/paths/~1v1~1score/post/responses/500"]);
 }
 
-fn answers_to_anyone(server: &Server, pool: &Pool, document: &mut Document) {
-    let cat = pool.image("cat.jpg");
+fn answers_to_anyone(server: &Server, folder: &ImageFolder, document: &mut Document) {
+    let cat = folder.image("cat.jpg");
     for query in ["", "?prompt=a+cat", "?prompt="] {
         document.check("post", "/v1/score", &server.score(query, &cat));
     }
@@ -162,7 +162,7 @@ fn answers_to_anyone(server: &Server, pool: &Pool, document: &mut Document) {
     assert_eq!(server.get("/v1/openapi.json").header("access-control-allow-origin"), None);
 }
 
-fn answers_of_limits(server: &Server, pool: &Pool, document: &mut Document) {
+fn answers_of_limits(server: &Server, folder: &ImageFolder, document: &mut Document) {
     let mut check = |answer: Answer, status: u16, text: &str| {
         assert!(answer.error(status).contains(text), "{answer:?}");
         document.check("post", "/v1/score", &answer);
@@ -183,7 +183,7 @@ fn answers_of_limits(server: &Server, pool: &Pool, document: &mut Document) {
     assert_eq!(server.score("", &large_png(1000)).status, 200);
 
     // One that uploads takes the only place.
-    let cat = pool.image("cat.jpg");
+    let cat = folder.image("cat.jpg");
     let length = cat.len().to_string();
     let mut slow = server.begin("POST", "/v1/score", &[("Content-Length", &length)]);
     server.await_metric("tsp_mgs_waiting", 1.0);
@@ -212,13 +212,13 @@ fn answers_of_limits(server: &Server, pool: &Pool, document: &mut Document) {
     assert!(decoded < 25.0, "{decoded} were decoded");
 }
 
-fn answers_to_strangers(pool: &Pool, document: &mut Document) {
-    let file = pool.write("token", format!("{TOKEN}\n"));
+fn answers_to_strangers(folder: &ImageFolder, document: &mut Document) {
+    let file = folder.write("token", format!("{TOKEN}\n"));
     let server = Server::start(&["--token-file", file.to_str().expect("Unicode")]);
     let (right, wrong) = (format!("bearer {TOKEN}"), format!("Bearer {TOKEN}0"));
     for (method, path) in [("POST", "/v1/score"), ("GET", "/v1/openapi.json"), ("GET", "/metrics"), ("GET", "/v1/none")]
     {
-        let cat = if method == "POST" { pool.image("cat.jpg") } else { Vec::new() };
+        let cat = if method == "POST" { folder.image("cat.jpg") } else { Vec::new() };
         let ask = |headers: &[(&str, &str)]| server.ask(method, path, headers, &cat);
         let basic = format!("Basic {TOKEN}");
         for headers in [vec![], vec![("Authorization", wrong.as_str())], vec![("Authorization", basic.as_str())]] {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::server::{Answer, Server};
-use crate::support::{read, repository};
+use crate::support::fixtures::{read, repository};
+use crate::support::score_server::{Answer, Server};
 
 /// A page as `make web` would build it, with a secret beside it; removed when the test ends.
 struct Page(TempDir);

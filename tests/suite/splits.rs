@@ -7,8 +7,8 @@ use serde_json::Value;
 use tsp_mgs_trainer::data::dataset::{DataArgs, Dataset, Item, Problems, open};
 use tsp_mgs_trainer::data::splits::{Split, draw, prompt_key, read, validation};
 
-use crate::support::trainer;
-use crate::tables::{DataFolder, parquet_file, workbook};
+use crate::support::data_folder::{DataFolder, parquet_file, workbook};
+use crate::support::program::trainer;
 
 /// Images `PROMPT_NUMBER.png`; prompt i has 1 to 4 images.
 fn items(prompts: usize) -> Vec<Item> {

@@ -5,7 +5,8 @@ use std::process::Output;
 
 use tempfile::TempDir;
 
-use crate::support::{read, trainer};
+use crate::support::fixtures::read;
+use crate::support::program::trainer;
 
 const N_IMAGES: usize = 20;
 

@@ -1,6 +1,6 @@
 use tsp_mgs_core::tokenizer::{END, START, Tokenizer};
 
-use crate::support::json;
+use crate::support::fixtures::json;
 
 #[test]
 fn ids_equal_open_clips() {

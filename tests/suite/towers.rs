@@ -8,7 +8,9 @@ use tsp_mgs_core::gpu::Adapter;
 use tsp_mgs_core::weights::read_safetensors;
 use tsp_mgs_core::{seeded, selfcheck};
 
-use crate::support::{assert_close, fixture, magnitude, software_gpu, tensors, values};
+use crate::support::compare::{assert_close, magnitude};
+use crate::support::device::software_gpu;
+use crate::support::fixtures::{fixture, tensors, values};
 
 /// Of the largest feature; the issue is float32 sums in another order.
 const RELATIVE: f32 = 1e-4;

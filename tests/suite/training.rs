@@ -13,7 +13,9 @@ use tsp_mgs_trainer::train::config::{Freeze, Optimiser, TrainingPrecision};
 use tsp_mgs_trainer::train::learner::{Learner, StepInput, read};
 use tsp_mgs_trainer::train::schedule::Schedule;
 
-use crate::support::{assert_passes_alone, fixture, json, software_gpu, tensors, values};
+use crate::support::device::software_gpu;
+use crate::support::fixtures::{fixture, json, tensors, values};
+use crate::support::program::assert_passes_alone;
 
 /// Relative to a parameter's norm. PyTorch's own float32 differs from its float64 by 2e-5.
 const GRADIENT: f64 = 1e-4;

@@ -1,7 +1,8 @@
 use serde::Deserialize;
 use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, Views, crop_positions, decode, kept_size, views};
 
-use crate::support::{assert_close, fixture, json, read, tensors, values};
+use crate::support::compare::assert_close;
+use crate::support::fixtures::{fixture, json, read, tensors, values};
 
 const SIDE: usize = 224;
 const PLAN: ViewPlan = ViewPlan { side: SIDE as u32, has_image: true, crops: 15 };

@@ -8,8 +8,9 @@ use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
-use crate::pool::{Pool, file_name, json_lines, run, said};
-use crate::support::read;
+use crate::support::fixtures::read;
+use crate::support::image_folder::{ImageFolder, file_name};
+use crate::support::program::{json_lines, run, stderr};
 
 /// What CSV and Parquet have, in their order.
 const COLUMNS: [&str; 14] = [
@@ -36,8 +37,8 @@ fn read_parquet(path: &Path) -> Vec<RecordBatch> {
 
 #[test]
 fn any_number_of_threads_gives_the_same_rows_in_the_same_order() {
-    let pool = Pool::many(20);
-    let output = |threads: &str| run(&mut pool.score(&["many", "--format", "jsonl", "--threads", threads]), 1).stdout;
+    let folder = ImageFolder::many(20);
+    let output = |threads: &str| run(&mut folder.score(&["many", "--format", "jsonl", "--threads", threads]), 1).stdout;
     let one = output("1");
     let rows = json_lines(&one);
     let ids: Vec<String> = rows.iter().map(file_name).collect();
@@ -49,21 +50,21 @@ fn any_number_of_threads_gives_the_same_rows_in_the_same_order() {
 
 #[test]
 fn every_format_has_the_same_columns_and_values() {
-    let pool = Pool::new();
+    let folder = ImageFolder::new();
     for file in ["out.csv", "out.jsonl", "out.parquet", "out.txt"] {
-        let output = run(&mut pool.score(&["images", "--output", file]), 1);
-        assert!(said(&output).contains(&format!("wrote 5 rows to {file}")), "{}", said(&output));
+        let output = run(&mut folder.score(&["images", "--output", file]), 1);
+        assert!(stderr(&output).contains(&format!("wrote 5 rows to {file}")), "{}", stderr(&output));
         assert!(output.stdout.is_empty());
-        assert!(!pool.file(&format!("{file}.parts")).exists(), "the parts are gone");
+        assert!(!folder.file(&format!("{file}.parts")).exists(), "the parts are gone");
     }
-    let json = json_lines(&read(&pool.file("out.jsonl")));
-    assert_eq!(json, pool.json(&["images"], 1), "a file holds what is printed");
+    let json = json_lines(&read(&folder.file("out.jsonl")));
+    assert_eq!(json, folder.json(&["images"], 1), "a file holds what is printed");
 
-    let mut csv = csv::Reader::from_path(pool.file("out.csv")).expect("a file");
+    let mut csv = csv::Reader::from_path(folder.file("out.csv")).expect("a file");
     assert_eq!(csv.headers().expect("a header").iter().collect::<Vec<_>>(), COLUMNS);
     let csv: Vec<csv::StringRecord> = csv.records().map(|row| row.expect("a row")).collect();
 
-    let [parquet] = <[RecordBatch; 1]>::try_from(read_parquet(&pool.file("out.parquet"))).expect("one batch");
+    let [parquet] = <[RecordBatch; 1]>::try_from(read_parquet(&folder.file("out.parquet"))).expect("one batch");
     assert_eq!(parquet.schema().fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>(), COLUMNS);
     assert_eq!((json.len(), csv.len(), parquet.num_rows()), (5, 5, 5));
 
@@ -101,48 +102,48 @@ fn every_format_has_the_same_columns_and_values() {
     }
     let errors: Vec<bool> = json.iter().map(|row| row["error"].is_string()).collect();
     assert_eq!(errors, [true, false, false, false, false]);
-    assert!(String::from_utf8_lossy(&read(&pool.file("out.txt"))).starts_with("perception  alignment  image\n"));
+    assert!(String::from_utf8_lossy(&read(&folder.file("out.txt"))).starts_with("perception  alignment  image\n"));
 }
 
 #[test]
 fn an_output_that_is_there_is_not_replaced_without_being_asked() {
-    let pool = Pool::new();
-    pool.write("out.csv", "mine");
-    let output = run(&mut pool.score(&["images", "--output", "out.csv"]), 1);
-    assert!(said(&output).contains("out.csv exists; pass --overwrite"), "{}", said(&output));
-    assert_eq!(read(&pool.file("out.csv")), b"mine");
-    run(&mut pool.score(&["images", "--output", "out.csv", "--overwrite"]), 1);
-    assert!(read(&pool.file("out.csv")).starts_with(b"id,path,"));
+    let folder = ImageFolder::new();
+    folder.write("out.csv", "mine");
+    let output = run(&mut folder.score(&["images", "--output", "out.csv"]), 1);
+    assert!(stderr(&output).contains("out.csv exists; pass --overwrite"), "{}", stderr(&output));
+    assert_eq!(read(&folder.file("out.csv")), b"mine");
+    run(&mut folder.score(&["images", "--output", "out.csv", "--overwrite"]), 1);
+    assert!(read(&folder.file("out.csv")).starts_with(b"id,path,"));
     for wrong in ["out", "out.xml"] {
-        let output = run(&mut pool.score(&["images", "--output", wrong]), 2);
+        let output = run(&mut folder.score(&["images", "--output", wrong]), 2);
         assert!(
-            said(&output).contains("expected a file ending in .csv, .jsonl, .parquet or .txt"),
+            stderr(&output).contains("expected a file ending in .csv, .jsonl, .parquet or .txt"),
             "{}",
-            said(&output)
+            stderr(&output)
         );
     }
 }
 
 #[test]
 fn max_errors_stops_after_one_more() {
-    let pool = Pool::new();
+    let folder = ImageFolder::new();
     for i in 0..6 {
-        pool.write(&format!("images/z{i}.png"), "a text");
+        folder.write(&format!("images/z{i}.png"), "a text");
     }
-    let all = run(&mut pool.score(&["images", "--max-errors", "7"]), 1);
-    assert!(said(&all).contains("7 of 11 images could not be scored"), "{}", said(&all));
-    assert!(!said(&all).contains("stopped"), "{}", said(&all));
-    let none = run(&mut pool.score(&["images", "--max-errors", "0", "--format", "csv"]), 1);
-    assert!(said(&none).contains("stopped, as --max-errors says"), "{}", said(&none));
+    let all = run(&mut folder.score(&["images", "--max-errors", "7"]), 1);
+    assert!(stderr(&all).contains("7 of 11 images could not be scored"), "{}", stderr(&all));
+    assert!(!stderr(&all).contains("stopped"), "{}", stderr(&all));
+    let none = run(&mut folder.score(&["images", "--max-errors", "0", "--format", "csv"]), 1);
+    assert!(stderr(&none).contains("stopped: more images failed than --max-errors allows"), "{}", stderr(&none));
     // The broken image is the first, and is told.
     assert!(String::from_utf8_lossy(&none.stdout).lines().nth(1).is_some_and(|row| row.contains("not an image")));
 }
 
 #[test]
 fn features_that_are_kept_score_again_without_the_image() {
-    let pool = Pool::new();
+    let folder = ImageFolder::new();
     let arguments = ["images", "--features", "kept"];
-    let plain = pool.json(&["images"], 1);
+    let plain = folder.json(&["images"], 1);
     let close = |found: &[Value], expected: &[Value]| {
         for (found, expected) in found.iter().zip(expected) {
             for (task, part) in [("perception", "score"), ("alignment", "score"), ("alignment", "q_image")] {
@@ -154,31 +155,31 @@ fn features_that_are_kept_score_again_without_the_image() {
             assert_eq!(found["perception"]["patches"][0]["x"], expected["perception"]["patches"][0]["x"]);
         }
     };
-    close(&pool.json(&arguments, 1), &plain);
-    let folder = fs::read_dir(pool.file("kept")).expect("a folder").next().expect("one of the model");
+    close(&folder.json(&arguments, 1), &plain);
+    let kept = fs::read_dir(folder.file("kept")).expect("a folder").next().expect("one of the model");
     let files = || -> Vec<std::path::PathBuf> {
-        let folders = fs::read_dir(folder.as_ref().expect("a folder").path()).expect("a folder");
+        let folders = fs::read_dir(kept.as_ref().expect("a folder").path()).expect("a folder");
         let files = folders.flat_map(|entry| fs::read_dir(entry.expect("a folder").path()).expect("a folder"));
         files.map(|entry| entry.expect("a file").path()).collect()
     };
     assert_eq!(files().len(), 4, "one for each image that could be read");
 
     // The same from the features, with other options and another prompt, as from the images.
-    close(&pool.json(&arguments, 1), &plain);
+    close(&folder.json(&arguments, 1), &plain);
     let other = ["--prompt", "a red boat", "--alpha", "0.5", "--temperature", "none"];
-    let from_images = pool.json(&[&["images"], &other[..]].concat(), 1);
-    close(&pool.json(&[&arguments, &other[..]].concat(), 1), &from_images);
+    let from_images = folder.json(&[&["images"], &other[..]].concat(), 1);
+    close(&folder.json(&[&arguments, &other[..]].concat(), 1), &from_images);
 
     // It is the features that are looked at: with another image's, the scores are the other's.
     let row = |rows: &[Value], name: &str| rows.iter().find(|row| file_name(row) == name).expect("a row").clone();
     let contents: Vec<Vec<u8>> = files().iter().map(|file| read(file)).collect();
     files().iter().for_each(|file| fs::write(file, &contents[0]).expect("writing"));
-    let same = pool.json(&[&arguments, &other[..]].concat(), 1);
+    let same = folder.json(&[&arguments, &other[..]].concat(), 1);
     assert_eq!(row(&same, "cat.jpg")["perception"], row(&same, "fish.jpg")["perception"]);
     assert_ne!(row(&from_images, "cat.jpg")["perception"], row(&from_images, "fish.jpg")["perception"]);
 
     // What is damaged is made anew.
     files().iter().for_each(|file| fs::write(file, &contents[0][..100]).expect("writing"));
-    close(&pool.json(&arguments, 1), &plain);
+    close(&folder.json(&arguments, 1), &plain);
     assert!(files().iter().all(|file| read(file).len() > 100));
 }

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::pool::{Pool, file_name, json_lines, run, said};
-use crate::support::{read, trainer};
+use crate::support::fixtures::read;
+use crate::support::image_folder::{ImageFolder, file_name};
+use crate::support::program::{json_lines, run, stderr, trainer};
 
 const IMAGES: usize = 60;
 
@@ -36,17 +37,17 @@ fn parts(folder: &Path) -> usize {
 
 #[test]
 fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
-    let pool = Pool::many(IMAGES);
+    let folder = ImageFolder::many(IMAGES);
     let mut random = ChaCha8Rng::seed_from_u64(7);
     for (format, kills) in [("csv", 8), ("jsonl", 8), ("parquet", 4)] {
         let start = Instant::now();
         let whole = format!("whole.{format}");
-        run(&mut pool.score(&["many", "--output", &whole]), 1);
-        let whole = read(&pool.file(&whole));
+        run(&mut folder.score(&["many", "--output", &whole]), 1);
+        let whole = read(&folder.file(&whole));
         let full = start.elapsed();
 
         let out = format!("out.{format}");
-        let parts = || parts(&pool.file(&format!("{out}.parts")));
+        let parts = || parts(&folder.file(&format!("{out}.parts")));
         // A part for each batch; the number of threads is nothing that the result depends on.
         let arguments = ["many", "--output", &out, "--resume", "--part-seconds", "0", "--threads", "3"];
         let (mut killed, mut with_parts) = (0, 0);
@@ -56,82 +57,82 @@ fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
             // Under load a run may take so long that all of these instants come before its first part: every other kill waits for it.
             let waits = killed % 2 == 1;
             let is_time = || if waits { parts() > 0 } else { start.elapsed() >= after };
-            if is_killed(&mut pool.score(&arguments), is_time) {
+            if is_killed(&mut folder.score(&arguments), is_time) {
                 killed += 1;
                 with_parts += usize::from(parts() > 0);
             }
-            if pool.file(&out).exists() {
+            if folder.file(&out).exists() {
                 // It ended before it was killed enough: once more from the start.
                 let is_joined = parts() == 0;
-                run(&mut pool.score(&arguments), if is_joined { 0 } else { 1 });
-                assert!(read(&pool.file(&out)) == whole, "{out} after {killed} kills");
-                fs::remove_file(pool.file(&out)).expect("the file is there");
+                run(&mut folder.score(&arguments), if is_joined { 0 } else { 1 });
+                assert!(read(&folder.file(&out)) == whole, "{out} after {killed} kills");
+                fs::remove_file(folder.file(&out)).expect("the file is there");
             }
         }
-        run(&mut pool.score(&arguments), 1);
-        assert!(read(&pool.file(&out)) == whole, "{out} after {killed} kills");
+        run(&mut folder.score(&arguments), 1);
+        assert!(read(&folder.file(&out)) == whole, "{out} after {killed} kills");
         assert!(with_parts > 0, "no run of {killed} was killed in its midst");
-        assert!(!pool.file(&format!("{out}.parts")).exists());
+        assert!(!folder.file(&format!("{out}.parts")).exists());
     }
-    let rows = json_lines(&read(&pool.file("whole.jsonl")));
+    let rows = json_lines(&read(&folder.file("whole.jsonl")));
     let ids: BTreeSet<String> = rows.iter().map(file_name).collect();
     assert_eq!((rows.len(), ids.len()), (IMAGES, IMAGES));
 }
 
 /// Leaves the parts of a run that stopped after some errors.
-fn stopped(pool: &Pool, arguments: &[&str]) {
+fn stopped(folder: &ImageFolder, arguments: &[&str]) {
     let stop = ["--part-seconds", "0", "--max-errors", "2"];
-    let output = run(&mut pool.score(&[arguments, &stop].concat()), 1);
-    assert!(said(&output).contains("--resume goes on"), "{}", said(&output));
+    let output = run(&mut folder.score(&[arguments, &stop].concat()), 1);
+    assert!(stderr(&output).contains("--resume goes on"), "{}", stderr(&output));
 }
 
 #[test]
 fn a_run_goes_on_with_the_same_settings_and_input_alone() {
-    let pool = Pool::many(30);
-    stopped(&pool, &["many", "--output", "out.csv"]);
-    let (parts_before, refused) = (parts(&pool.file("out.csv.parts")), |arguments: &[&str], expected: &str| {
-        let output = run(&mut pool.score(&[&["many", "--output", "out.csv"], arguments].concat()), 1);
-        assert!(said(&output).contains(expected), "{arguments:?}: {}", said(&output));
+    let folder = ImageFolder::many(30);
+    stopped(&folder, &["many", "--output", "out.csv"]);
+    let (parts_before, refused) = (parts(&folder.file("out.csv.parts")), |arguments: &[&str], expected: &str| {
+        let output = run(&mut folder.score(&[&["many", "--output", "out.csv"], arguments].concat()), 1);
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
     });
     assert!(parts_before > 0);
     refused(&[], "out.csv.parts holds the results of a run that did not end: --resume goes on");
     refused(&["--resume", "--prompt", "a cat"], "begun with other settings");
     refused(&["--resume", "--alpha", "0.5"], "tasks[0].alpha was 0.0 and is 0.5");
     refused(&["--resume", "--shard", "1/2"], "shard was null and is ");
-    let first = fs::read(pool.file("many/0000.jpg")).expect("an image");
-    let earlier = pool.write("many/00.jpg", first);
+    let first = fs::read(folder.file("many/0000.jpg")).expect("an image");
+    let earlier = folder.write("many/00.jpg", first);
     refused(&["--resume"], "rows 1 to 9 of the input are not those that were scored: it was changed");
     fs::remove_file(earlier).expect("the file is there");
-    assert_eq!(parts(&pool.file("out.csv.parts")), parts_before, "nothing was lost");
+    assert_eq!(parts(&folder.file("out.csv.parts")), parts_before, "nothing was lost");
 
-    let output = run(&mut pool.score(&["many", "--output", "out.csv", "--resume"]), 1);
-    assert!(said(&output).contains("wrote 30 rows"), "{}", said(&output));
-    run(&mut pool.score(&["many", "--output", "whole.csv"]), 1);
-    assert!(read(&pool.file("out.csv")) == read(&pool.file("whole.csv")));
+    let output = run(&mut folder.score(&["many", "--output", "out.csv", "--resume"]), 1);
+    assert!(stderr(&output).contains("wrote 30 rows"), "{}", stderr(&output));
+    run(&mut folder.score(&["many", "--output", "whole.csv"]), 1);
+    assert!(read(&folder.file("out.csv")) == read(&folder.file("whole.csv")));
     // Done is done.
-    let output = run(&mut pool.score(&["many", "--output", "out.csv", "--resume"]), 0);
-    assert!(said(&output).contains("out.csv is whole"), "{}", said(&output));
+    let output = run(&mut folder.score(&["many", "--output", "out.csv", "--resume"]), 0);
+    assert!(stderr(&output).contains("out.csv is complete"), "{}", stderr(&output));
 }
 
 #[test]
 fn overwriting_starts_anew_and_keeps_the_old_file_until_the_new_one_is_whole() {
-    let pool = Pool::many(30);
-    pool.write("out.csv", "old");
-    stopped(&pool, &["many", "--output", "out.csv", "--overwrite"]);
-    assert_eq!(read(&pool.file("out.csv")), b"old");
-    let output = run(&mut pool.score(&["images", "--output", "out.csv", "--overwrite"]), 1);
-    assert!(said(&output).contains("wrote 5 rows"), "{}", said(&output));
-    assert_eq!(csv::Reader::from_path(pool.file("out.csv")).expect("a file").records().count(), 5);
+    let folder = ImageFolder::many(30);
+    folder.write("out.csv", "old");
+    stopped(&folder, &["many", "--output", "out.csv", "--overwrite"]);
+    assert_eq!(read(&folder.file("out.csv")), b"old");
+    let output = run(&mut folder.score(&["images", "--output", "out.csv", "--overwrite"]), 1);
+    assert!(stderr(&output).contains("wrote 5 rows"), "{}", stderr(&output));
+    assert_eq!(csv::Reader::from_path(folder.file("out.csv")).expect("a file").records().count(), 5);
 }
 
 #[test]
 fn rows_of_the_same_id_are_all_kept_when_a_run_goes_on() {
-    let pool = Pool::new();
+    let folder = ImageFolder::new();
     let row = |i: usize| format!("same,images/{}\n", ["broken.png", "cat.jpg", "fish.jpg"][i % 3]);
-    pool.write("t.csv", "id,image\n".to_owned() + &(0..12).map(row).collect::<String>());
-    stopped(&pool, &["--from", "t.csv", "--output", "out.jsonl"]);
-    run(&mut pool.score(&["--from", "t.csv", "--output", "out.jsonl", "--resume"]), 1);
-    let rows = json_lines(&read(&pool.file("out.jsonl")));
+    folder.write("t.csv", "id,image\n".to_owned() + &(0..12).map(row).collect::<String>());
+    stopped(&folder, &["--from", "t.csv", "--output", "out.jsonl"]);
+    run(&mut folder.score(&["--from", "t.csv", "--output", "out.jsonl", "--resume"]), 1);
+    let rows = json_lines(&read(&folder.file("out.jsonl")));
     let paths: Vec<String> = rows.iter().map(|row| row["path"].as_str().unwrap_or("").to_owned()).collect();
     assert_eq!(paths.len(), 12);
     assert!(paths.iter().enumerate().all(|(i, path)| row(i).contains(path)), "{paths:?}");
@@ -140,9 +141,9 @@ fn rows_of_the_same_id_are_all_kept_when_a_run_goes_on() {
 
 #[test]
 fn shards_together_have_each_row_once() {
-    let pool = Pool::many(20);
+    let folder = ImageFolder::many(20);
     let ids = |shard: &str| -> Vec<String> {
-        let rows = pool.json(&["many", "--shard", shard], 1);
+        let rows = folder.json(&["many", "--shard", shard], 1);
         rows.iter().map(file_name).collect()
     };
     let shards = [ids("1/3"), ids("2/3"), ids("3/3")];
@@ -150,26 +151,26 @@ fn shards_together_have_each_row_once() {
     let all: BTreeSet<&String> = shards.iter().flatten().collect();
     assert_eq!(all.len(), 20);
     assert_eq!(ids("2/3"), shards[1], "the same every time");
-    let output = run(&mut pool.score(&["many", "--shard", "4/3"]), 2);
-    assert!(said(&output).contains("expected I/N"), "{}", said(&output));
+    let output = run(&mut folder.score(&["many", "--shard", "4/3"]), 2);
+    assert!(stderr(&output).contains("expected I/N"), "{}", stderr(&output));
 }
 
 #[test]
 fn two_processes_do_not_write_the_same_file() {
-    let pool = Pool::many(30);
+    let folder = ImageFolder::many(30);
     let arguments = ["many", "--output", "out.csv", "--resume", "--part-seconds", "0"];
-    let mut first = pool.score(&arguments).stderr(Stdio::null()).spawn().expect("the trainer runs");
+    let mut first = folder.score(&arguments).stderr(Stdio::null()).spawn().expect("the trainer runs");
     let deadline = Instant::now() + Duration::from_secs(120);
-    while parts(&pool.file("out.csv.parts")) == 0 && Instant::now() < deadline {
+    while parts(&folder.file("out.csv.parts")) == 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }
     // The first is kept from ending before the second was refused.
     signal("STOP", first.id());
-    let output = run(&mut pool.score(&arguments), 1);
-    assert!(said(&output).contains("another process writes to out.csv.parts"), "{}", said(&output));
+    let output = run(&mut folder.score(&arguments), 1);
+    assert!(stderr(&output).contains("another process writes to out.csv.parts"), "{}", stderr(&output));
     signal("CONT", first.id());
     assert_eq!(first.wait().expect("it ends").code(), Some(1));
-    assert_eq!(csv::Reader::from_path(pool.file("out.csv")).expect("a file").records().count(), 30);
+    assert_eq!(csv::Reader::from_path(folder.file("out.csv")).expect("a file").records().count(), 30);
 }
 
 fn signal(name: &str, process: u32) {
@@ -179,7 +180,7 @@ fn signal(name: &str, process: u32) {
 
 /// Runs the trainer on a disk of 128 kB, where a mount of one's own is allowed; elsewhere with files that
 /// may hold the parts and not the whole.
-fn on_a_small_disk(pool: &Pool, disk: &str, arguments: &str) -> Command {
+fn on_a_small_disk(folder: &ImageFolder, disk: &str, arguments: &str) -> Command {
     let program = trainer();
     let program = program.get_program().to_str().expect("Unicode").to_owned();
     let score = format!("'{program}' score --device cpu --crops 1 {arguments}");
@@ -195,23 +196,23 @@ fn on_a_small_disk(pool: &Pool, disk: &str, arguments: &str) -> Command {
         let script = format!("mkdir kept && ln -s kept {disk} && ulimit -f 200 && trap '' XFSZ && {score}");
         command.args(["-c", &script]);
     }
-    command.current_dir(pool.file(""));
+    command.current_dir(folder.file(""));
     command
 }
 
 #[test]
 fn a_full_disk_loses_nothing_that_was_written() {
-    let pool = Pool::many(IMAGES);
+    let folder = ImageFolder::many(IMAGES);
     let arguments = "many --output disk/out.jsonl --part-seconds 0";
-    let output = run(&mut on_a_small_disk(&pool, "disk", arguments), 1);
-    let said = said(&output);
+    let output = run(&mut on_a_small_disk(&folder, "disk", arguments), 1);
+    let said = stderr(&output);
     assert!(said.contains("writing results to disk/out.jsonl.parts: the first "), "{said}");
     assert!(said.contains("rows are kept; make room") && said.contains("(os error "), "{said}");
-    let kept = parts(&pool.file("kept/out.jsonl.parts"));
+    let kept = parts(&folder.file("kept/out.jsonl.parts"));
     assert!(kept > 0, "{said}");
 
     // On a larger disk it goes on.
-    run(&mut pool.score(&["many", "--output", "kept/out.jsonl", "--resume"]), 1);
-    run(&mut pool.score(&["many", "--output", "whole.jsonl"]), 1);
-    assert!(read(&pool.file("kept/out.jsonl")) == read(&pool.file("whole.jsonl")));
+    run(&mut folder.score(&["many", "--output", "kept/out.jsonl", "--resume"]), 1);
+    run(&mut folder.score(&["many", "--output", "whole.jsonl"]), 1);
+    assert!(read(&folder.file("kept/out.jsonl")) == read(&folder.file("whole.jsonl")));
 }

@@ -2,20 +2,17 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::bail;
 use image::RgbImage;
 use image::imageops::{crop_imm, flip_horizontal};
 use tempfile::TempDir;
 use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, decode, enlarged_size, views};
 use tsp_mgs_trainer::data::image_cache::CachedImage;
 use tsp_mgs_trainer::data::loader::{Batch, BatchPlan, Batches, Draw, EvaluationBatches, Mirroring};
-use tsp_mgs_trainer::data::parallel::in_parallel;
-use tsp_mgs_trainer::data::prefetch::Prefetch;
 
 use crate::image_cache::fill;
-use crate::support::{assert_close, fixture, read};
+use crate::support::compare::assert_close;
+use crate::support::fixtures::{fixture, read};
 
 const SIDE: u32 = 224;
 const PLAN: BatchPlan = BatchPlan {
@@ -225,49 +222,4 @@ fn items_that_are_no_images_are_refused() {
     let error = Batches::from_step(images.clone(), &[0, 5], PLAN, 0, 0).err().expect("five images");
     assert_eq!(error.to_string(), "item 5 of 5 images");
     assert!(EvaluationBatches::new(images, &[], PLAN).is_err());
-}
-
-#[test]
-fn a_job_that_panics_is_an_error_and_the_others_are_done() {
-    let results = in_parallel(workers(3), (0..20).collect(), |i: usize| match i {
-        7 => panic!("job {i}"),
-        8 => bail!("no eight"),
-        _ => Ok(i * i),
-    });
-    for (i, result) in results.iter().enumerate() {
-        let found = result.as_ref().map_or_else(ToString::to_string, ToString::to_string);
-        let expected = match i {
-            7 => "internal error: job 7".to_owned(),
-            8 => "no eight".to_owned(),
-            _ => (i * i).to_string(),
-        };
-        assert_eq!(found, expected);
-    }
-}
-
-#[test]
-fn work_ahead_waits_for_its_user_and_ends_with_it() {
-    let made = Arc::new(AtomicUsize::new(0));
-    let counter = made.clone();
-    let mut ahead = Prefetch::steps(0..10_000, move |step| {
-        counter.fetch_add(1, Ordering::SeqCst);
-        Ok(step)
-    });
-    for taken in 0..1000 {
-        // One waits, one is being made, and one more may be begun as this one is taken.
-        let made = made.load(Ordering::SeqCst);
-        assert!(made <= taken + 2, "{made} made, {taken} taken");
-        assert_eq!(ahead.next().expect("more").expect("no error"), taken);
-    }
-    drop(ahead);
-    assert_eq!(Arc::strong_count(&made), 1, "the thread is gone, and what it held");
-}
-
-#[test]
-fn the_first_error_ends_work_ahead() {
-    let mut ahead = Prefetch::steps(0..5, |step| if step == 2 { panic!("step {step}") } else { Ok(step) });
-    assert_eq!(ahead.next().expect("more").expect("no error"), 0);
-    assert_eq!(ahead.next().expect("more").expect("no error"), 1);
-    assert_eq!(ahead.next().expect("more").expect_err("a panic").to_string(), "internal error: step 2");
-    assert!(ahead.next().is_none());
 }

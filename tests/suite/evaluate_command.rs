@@ -14,7 +14,8 @@ use tsp_mgs_trainer::data::dataset::{self, DataArgs};
 use tsp_mgs_trainer::data::splits;
 use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 
-use crate::support::{read, trainer};
+use crate::support::fixtures::read;
+use crate::support::program::trainer;
 
 /// Three prompts, each shown by eight generators.
 const N_IMAGES: usize = 24;

@@ -6,7 +6,8 @@ use image::{Rgb, RgbImage};
 use serde_json::Value;
 use tsp_mgs_core::preprocess::{FLAT, TINY};
 
-use crate::support::{repository, trainer};
+use crate::support::fixtures::repository;
+use crate::support::program::trainer;
 
 const WARNING: &str = "demo weights, trained on synthetic images";
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::trainer;
+use crate::support::program::trainer;
 
 /// Nothing here takes so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -11,7 +11,7 @@ use arrow_ipc::writer::StreamWriter;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use serde_json::Value;
 
-use crate::pool::{Pool, file_name};
+use crate::support::image_folder::{ImageFolder, file_name};
 
 fn schema() -> SchemaRef {
     let field = |name: &str, data_type| Field::new(name, data_type, true);
@@ -42,9 +42,9 @@ struct Filter {
 }
 
 impl Filter {
-    fn start(pool: &Pool, arguments: &[&str]) -> Self {
+    fn start(folder: &ImageFolder, arguments: &[&str]) -> Self {
         let columns = ["--stream", "arrow", "--columns", "id=key,image=picture,prompt=caption"];
-        let mut command = pool.score(&[&columns, arguments].concat());
+        let mut command = folder.score(&[&columns, arguments].concat());
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -94,13 +94,13 @@ fn number(batch: &RecordBatch, column: &str, row: usize) -> Option<f32> {
 
 #[test]
 fn each_batch_is_answered_before_the_next_is_sent_with_the_scores_of_the_files() {
-    let pool = Pool::new();
-    let expected = pool.json(&["images"], 1);
+    let folder = ImageFolder::new();
+    let expected = folder.json(&["images"], 1);
     let prompt = |row: &Value| row["prompt"].as_str().map(str::to_owned);
     let prompts: Vec<Option<String>> = expected.iter().map(prompt).collect();
-    let image = |name: &str| Some(pool.image(name));
+    let image = |name: &str| Some(folder.image(name));
 
-    let mut filter = Filter::start(&pool, &[]);
+    let mut filter = Filter::start(&folder, &[]);
     let first = batch(&[
         (1, image("cat.jpg"), prompts[1].as_deref()),
         (2, image("broken.png"), None),
@@ -136,9 +136,9 @@ fn each_batch_is_answered_before_the_next_is_sent_with_the_scores_of_the_files()
 
 #[test]
 fn many_batches_that_are_sent_at_once_come_back_in_order() {
-    let pool = Pool::new();
-    let image = pool.image("rocket.png");
-    let mut filter = Filter::start(&pool, &["--threads", "3", "--task", "perception"]);
+    let folder = ImageFolder::new();
+    let image = folder.image("rocket.png");
+    let mut filter = Filter::start(&folder, &["--threads", "3", "--task", "perception"]);
     let batches: Vec<RecordBatch> =
         (0..12).map(|i| batch(&vec![(i, Some(image.clone()), None); (i % 4) as usize])).collect();
     // Sent by a thread of its own, as the answers would fill the pipe; it ends the stream, too.
@@ -159,9 +159,9 @@ fn many_batches_that_are_sent_at_once_come_back_in_order() {
 
 #[test]
 fn streams_that_cannot_be_scored_are_refused_with_a_sentence() {
-    let pool = Pool::new();
+    let folder = ImageFolder::new();
     let refused = |schema: Schema, arguments: &[&str], code: i32| -> String {
-        let mut child = pool
+        let mut child = folder
             .score(&[&["--stream", "arrow"], arguments].concat())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -186,10 +186,10 @@ fn streams_that_cannot_be_scored_are_refused_with_a_sentence() {
         refused(of(&["image"]), &["--columns", "image=image,prompt=p"], 1)
             .contains("expected a column `p`, found image")
     );
-    let output = pool.score(&["--stream", "arrow", "images"]).output().expect("the trainer runs");
+    let output = folder.score(&["--stream", "arrow", "images"]).output().expect("the trainer runs");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 
-    let mut child = pool.score(&["--stream", "arrow"]);
+    let mut child = folder.score(&["--stream", "arrow"]);
     let child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("the trainer runs");
     std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), b"id,image\n1,a.png\n").expect("it reads");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tsp_mgs_trainer::evaluate::evaluation::{Evaluation, JudgedImage, OtherTask};
 use tsp_mgs_trainer::evaluate::report::{plots, write_report};
 
-use crate::support::{fixture, read};
+use crate::support::fixtures::{fixture, read};
 
 fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> JudgedImage {
     JudgedImage {
