@@ -1,0 +1,13 @@
+//! Devices that tests compute on.
+
+use std::sync::LazyLock;
+
+use burn::tensor::Device;
+use tsp_mgs_trainer::score::device::{DeviceChoice, select};
+
+/// wgpu on a driver that emulates a GPU; a process opens it once.
+pub fn software_gpu() -> Device {
+    static DEVICE: LazyLock<Device> =
+        LazyLock::new(|| select(DeviceChoice::WgpuSoftware).expect("a software Vulkan driver").device);
+    DEVICE.clone()
+}
