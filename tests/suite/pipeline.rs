@@ -113,8 +113,8 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     fs::File::options().write(true).open(&weights).expect("a file").set_len(half).expect("a shorter file");
     let output = succeed(&mut shop.train("killed"));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("passing over the damaged checkpoint"), "{said}");
-    assert!(said.contains("going on after epoch"), "{said}");
+    assert!(said.contains("skipping the damaged checkpoint"), "{said}");
+    assert!(said.contains("resuming after epoch"), "{said}");
 
     assert_eq!(shop.weights("killed"), whole, "the weights are not bit for bit the same");
     let without_times = |out: &str| -> Vec<Value> {
@@ -186,7 +186,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_names_the_images() {
     let shop = Workshop::new();
     let error = fail(&mut shop.train_at("1e30", "run"));
     assert!(error.contains("the loss is NaN") && error.contains(".jpg"), "{error}");
-    assert!(error.contains("the weights before it are in the last checkpoint"), "{error}");
+    assert!(error.contains("the last checkpoint has the weights of an earlier step"), "{error}");
     assert!(!shop.checkpoints("run").is_empty());
 }
 
@@ -203,7 +203,7 @@ fn a_disk_that_is_full_is_an_error_that_keeps_the_last_good_checkpoint() {
     // In kilobytes: more than a decoded image, less than a checkpoint.
     limited.args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$@\"", "bash"]).arg(train.get_program());
     let error = fail(limited.args(train.get_args()));
-    assert!(error.contains("writing weights.safetensors") && error.contains("before it are whole"), "{error}");
+    assert!(error.contains("writing weights.safetensors") && error.contains("earlier checkpoints are complete"), "{error}");
     assert_eq!(shop.checkpoints("run").pop(), Some(good.clone()));
     assert_eq!(read(&good.join("weights.safetensors")), weights);
     let unfinished = fs::read_dir(shop.path("run/checkpoints")).expect("a folder");

@@ -10,7 +10,8 @@ use tsp_mgs_core::weights::Tensors;
 use tsp_mgs_core::work::Counter;
 use tsp_mgs_core::{seeded, selfcheck};
 use tsp_mgs_trainer::train::config::{Freeze, Optimiser, TrainingPrecision};
-use tsp_mgs_trainer::train::learner::{Learner, StepInput, read};
+use tsp_mgs_trainer::train::learner::{Learner, StepInput};
+use tsp_mgs_trainer::train::read_back::read;
 use tsp_mgs_trainer::train::schedule::Schedule;
 
 use crate::support::device::software_gpu;

@@ -13,23 +13,25 @@ use crate::config::{Freeze, TrainingPrecision};
 use crate::paper_settings::{BATCH, EPOCHS, LEARNING_RATE_TEXT, TRAIN_CROPS};
 use crate::scratch::Scratch;
 
-/// Flags of `trainer train`; the groups come last, as a group's heading holds for what follows it.
+/// Flags of `trainer train`.
+///
+/// The flattened groups come last, because the heading of a group applies to all flags after it.
 #[derive(Clone, Debug, Args)]
 pub struct TrainArgs {
-    /// Folder of the run: made, or gone on with
+    /// Folder of the run; an interrupted run in it is resumed
     ///
-    /// An interrupted run goes on where it was when the same command is given again.
+    /// The folder is created if it does not exist. The same command resumes an interrupted run.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
     /// Train one model for both tasks
     ///
-    /// Not in the paper: the towers are shared, both losses are added, and a browser downloads one model
-    /// instead of two.
+    /// The paper trains one model for each task. With this flag both tasks share the towers, and the loss is the sum of
+    /// both losses. A browser then downloads one model instead of two.
     #[arg(long, conflicts_with = "task")]
     pub joint: bool,
 
-    /// Decides everything that is drawn: splits, order, windows, mirroring, new weights
+    /// Seed of all random choices: splits, order, crops, mirroring, new weights
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,
 
@@ -37,15 +39,17 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// Threads that prepare images; default: all but one
+    /// Threads that prepare images; default: one less than the processors
     #[arg(long, value_name = "N", value_parser = positive::<std::num::NonZeroUsize>)]
     pub workers: Option<std::num::NonZeroUsize>,
 
-    /// Folder of decoded images, shared by runs; default: image-cache beside the run's folder
+    /// Cache of decoded images; default: image-cache beside the run's folder
+    ///
+    /// Several runs can share it.
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 
-    /// Print nothing but the result
+    /// Print only the result
     #[arg(long, conflicts_with = "tui")]
     pub quiet: bool,
 
@@ -57,7 +61,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub data: DataArgs,
 
-    /// Which images train
+    /// Split of the data set
     #[command(flatten)]
     pub split: SplitArgs,
 
@@ -65,7 +69,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     pub start: StartArgs,
 
-    /// How weights move
+    /// Optimiser and schedule
     #[command(flatten)]
     pub optimiser: OptimiserArgs,
 
@@ -74,24 +78,24 @@ pub struct TrainArgs {
     pub options: OptionArgs,
 }
 
-/// Which images train and which judge.
+/// The split of a data set into a training and a test part.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Split")]
 pub struct SplitArgs {
-    /// Folder of split lists, N/train.csv and N/val.csv, as IPCE has them
+    /// Folder of split lists in IPCE's layout: N/train.csv and N/val.csv
     ///
-    /// Without it, four fifths of the prompts are drawn for training from the seed: no prompt stands in
+    /// Without it, the split is drawn from the seed: four fifths of the prompts are for training, and no prompt is in
     /// both parts.
     #[arg(long, value_name = "DIR")]
     pub splits: Option<PathBuf>,
 
-    /// Which split: the folder's number, or of the drawn ones the number from 1
+    /// Number of the split: name of its folder, or from 1 for drawn splits
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub split: usize,
 
-    /// Share of the training prompts that is held out to choose an epoch
+    /// Share of the training prompts held out to choose an epoch, in [0, 1)
     ///
-    /// The honest protocol then takes the best epoch on this part instead of the last one.
+    /// The honest protocol then takes the best epoch on this part instead of the last epoch.
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
     pub validation: f64,
 }
@@ -100,84 +104,88 @@ pub struct SplitArgs {
 #[derive(Clone, Debug, Args)]
 #[group(id = "start", required = true, multiple = true, args = ["clip", "model", "scratch"])]
 pub struct StartArgs {
-    /// Files of weights
+    /// Weights from a file or a bundle
     #[command(flatten)]
     pub weights: ModelArgs,
 
-    /// New random weights of these sizes instead
+    /// Start from new random weights of a model of this size
     #[arg(long, value_name = "SIZES", value_enum, conflicts_with_all = ["clip", "model"], help_heading = "Model")]
     pub scratch: Option<Scratch>,
 }
 
-/// How weights move; the defaults are the paper's (§4.1), or IPCE's where it is silent.
+/// Optimiser, schedule and batches.
+///
+/// The defaults are the paper's (Xia et al., §4.2). Where the paper gives no value, they are IPCE's.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Training (the paper's, where not given)")]
+#[command(next_help_heading = "Training (defaults: the paper's settings)")]
 pub struct OptimiserArgs {
-    /// Times that every training image is seen
+    /// Passes over the training images
     #[arg(long, value_name = "EPOCHS", default_value_t = EPOCHS, value_parser = count)]
     pub epochs: usize,
 
-    /// Images in a step
+    /// Images of a step
     #[arg(long, value_name = "IMAGES", default_value_t = BATCH, value_parser = count)]
     pub batch: usize,
 
     /// Images whose gradients are computed at once; default: the whole batch
     ///
-    /// Fewer need less memory and give the same step, up to rounding.
+    /// A smaller number needs less memory. The step is the same up to rounding.
     #[arg(long, value_name = "IMAGES", value_parser = count)]
     pub micro_batch: Option<usize>,
 
-    /// Windows of an image in a step, drawn anew each time
+    /// Crops of an image in a step; each step draws new ones
     #[arg(long, value_name = "N", default_value_t = TRAIN_CROPS, value_parser = count)]
     pub train_crops: usize,
 
-    /// Never mirror images; by default each is, with probability one half
+    /// Do not mirror images; the default mirrors each with probability 1/2
     #[arg(long)]
     pub no_mirror: bool,
 
-    /// Highest learning rate
+    /// Peak learning rate
     #[arg(long, value_name = "RATE", default_value = LEARNING_RATE_TEXT, value_parser = rate)]
     pub lr: f64,
 
-    /// Epochs in which the rate falls to 0 along a cosine, and then rises again
+    /// Epochs from the peak rate down to 0 on a cosine, and up again
     #[arg(long, value_name = "EPOCHS", default_value_t = 5, value_parser = count)]
     pub period: usize,
 
-    /// Steps at the start over which the rate rises to its highest
+    /// Steps of the linear warm-up to the peak rate
     ///
-    /// New weights need some; a trained CLIP needs none.
+    /// New weights need a warm-up. A trained CLIP needs none.
     #[arg(long, value_name = "STEPS", default_value_t = 0)]
     pub warm_up: usize,
 
-    /// Decoupled weight decay of every tensor
+    /// Decoupled weight decay, applied to all tensors
     #[arg(long, value_name = "DECAY", default_value = "5e-4", value_parser = rate)]
     pub weight_decay: f64,
 
-    /// Learn the weight of the whole image against its crops, starting from one half
+    /// Train α, the weight of the resized image against the crops
+    ///
+    /// α starts at 0.5 (Xia et al., Eq. 5).
     #[arg(long, conflicts_with = "alpha")]
     pub learn_alpha: bool,
 
-    /// Learning rate of that weight; default: that of the others, at which it hardly moves
+    /// Peak learning rate of α; default: that of --lr, at which α hardly moves
     #[arg(long, value_name = "RATE", requires = "learn_alpha", value_parser = rate)]
     pub alpha_lr: Option<f64>,
 
-    /// Element types
+    /// Number types of the computation
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = TrainingPrecision::F32)]
     pub precision: TrainingPrecision,
 
-    /// Compute activations again in the backward pass: less memory, more time
+    /// Recompute activations in the backward pass: less memory, more time
     #[arg(long)]
     pub checkpointing: bool,
 
-    /// A tower to leave as it is
+    /// Tower whose weights stay fixed
     #[arg(long, value_name = "TOWER", value_enum, default_value_t = Freeze::None)]
     pub freeze: Freeze,
 
-    /// Checkpoints to keep
+    /// Number of checkpoints to keep
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = count)]
     pub keep: usize,
 
-    /// Steps between checkpoints within an epoch; default: only at its end
+    /// Steps between checkpoints; default: one at the end of each epoch
     #[arg(long, value_name = "STEPS", value_parser = count)]
     pub checkpoint_every: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! What a run is: everything that decides its weights, resolved, and saved beside them.
+//! The settings of a run, with all defaults filled in. The weights of the run follow from them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,49 +12,51 @@ use tsp_mgs_data::settings::differences;
 
 use crate::schedule::Schedule;
 
-/// Saved as `config.json`; a run goes on only with the very same one.
+/// The settings of a run, saved as `config.json` in its folder.
+///
+/// A run is resumed only with equal settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
     /// Version of this program.
     pub version: String,
-    /// The tasks that are trained together, with the options that they are scored with.
+    /// Options of the tasks that are trained together, as they are scored.
     pub tasks: Vec<Options>,
     /// The weights that training starts from.
-    pub start: Start,
+    pub start: InitialWeights,
     /// Name of the data set.
     pub data_set: String,
-    /// Whether its images and scores are generated.
+    /// Whether the images and opinion scores are synthetic.
     pub is_synthetic: bool,
-    /// SHA-256 of its table: names, prompts, scores.
+    /// SHA-256 of the table: names, prompts and scores.
     pub data_sha256: String,
-    /// SHA-256 over its images' names and contents.
+    /// SHA-256 of the names and contents of the images.
     pub images_sha256: String,
-    /// How it was split.
+    /// The split of the data set.
     pub split: SplitConfig,
-    /// Decides everything that is drawn.
+    /// Seed of all random choices.
     pub seed: u64,
-    /// Times that every training image is seen.
+    /// Passes over the training images.
     pub epochs: usize,
-    /// Images in a step.
+    /// Images of a step.
     pub batch: usize,
-    /// Windows of an image in a step.
+    /// Crops of an image in a step.
     pub train_crops: usize,
-    /// Whether images are mirrored with probability ½.
+    /// Whether each image is mirrored with probability 1/2.
     pub mirror: bool,
-    /// The step itself.
+    /// Settings of the optimiser.
     pub optimiser: Optimiser,
 }
 
 /// Weights that training starts from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Start {
+pub struct InitialWeights {
     /// Name of the file, the bundle or the initialisation.
     pub name: String,
     /// SHA-256 of the file.
     pub sha256: String,
-    /// Their activation, which no tensor tells.
+    /// Activation of the towers. The tensors of a checkpoint do not contain it.
     #[serde(default, skip_serializing_if = "Activation::is_quick_gelu")]
     pub activation: Activation,
 }
@@ -63,37 +65,37 @@ pub struct Start {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SplitConfig {
-    /// Folder of lists, as it was given; without it the split is drawn from the seed.
+    /// Folder of the split lists as given; `None` if the split is drawn from the seed.
     pub lists: Option<PathBuf>,
-    /// Which of the splits.
+    /// Number of the split.
     pub number: usize,
-    /// SHA-256 of both parts' names.
+    /// SHA-256 of the image names of both parts.
     pub sha256: String,
-    /// Share of the training part that is held out to choose an epoch; 0 for none.
+    /// Share of the training prompts that is held out to choose an epoch, in [0, 1).
     pub validation: f64,
 }
 
-/// How weights move.
+/// Settings of the optimiser and the computation of gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimiser {
-    /// Rates over time.
+    /// Learning rate of each step.
     pub schedule: Schedule,
     /// Decoupled weight decay of every tensor.
     pub weight_decay: f64,
-    /// Rate of a learned α, as a multiple of the schedule's peak.
+    /// Peak learning rate of α. It follows the same schedule.
     pub alpha_rate: f64,
     /// Images whose gradients are computed at once.
     pub micro_batch: usize,
-    /// Element types.
+    /// Number types of the computation.
     pub precision: TrainingPrecision,
-    /// Whether activations are computed again in the backward pass.
+    /// Whether activations are recomputed in the backward pass.
     pub checkpointing: bool,
-    /// The tower that stays as it is.
+    /// The tower that is not trained.
     pub freeze: Freeze,
 }
 
-/// Element types in training.
+/// Number types of training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrainingPrecision {
@@ -101,7 +103,7 @@ pub enum TrainingPrecision {
     F32,
     /// Matrix products in bfloat16, weights kept in 32-bit floats
     Bf16,
-    /// Weights rounded to 16-bit floats after every step, as IPCE does: an ablation
+    /// Weights rounded to 16-bit floats after each step, as in IPCE (ablation)
     ClipFp16Step,
 }
 
@@ -111,17 +113,18 @@ pub enum TrainingPrecision {
 pub enum Freeze {
     /// Train both towers
     None,
-    /// Keep the text tower
+    /// Keep the text tower fixed
     Text,
-    /// Keep the image tower
+    /// Keep the image tower fixed
     Image,
 }
 
 impl RunConfig {
-    /// Compares with what the run's folder was started with.
+    /// Compares these settings with those in the file at `path`.
     ///
     /// # Errors
-    /// Names every setting that differs, as it was and as it is.
+    /// Fails if the file cannot be read or a setting differs. The error names each setting that differs, with both
+    /// values.
     pub fn check_same(&self, path: &Path) -> Result<()> {
         let text = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
         let was: Value = serde_json::from_slice(&text).with_context(|| format!("reading {}", path.display()))?;
@@ -130,7 +133,7 @@ impl RunConfig {
         if !differences.is_empty() {
             let folder = path.parent().unwrap_or(path).display();
             bail!(
-                "{folder} holds a run with other settings: {}; pass the same ones to go on with it, or another --out",
+                "{folder} holds a run with other settings: {}; pass the same settings to resume it, or another --out",
                 differences.join(", ")
             );
         }

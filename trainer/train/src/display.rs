@@ -1,4 +1,4 @@
-//! How a run shows itself on standard error: not at all, as a progress bar, or as a bar below losses and correlations.
+//! Progress of a run on standard error: nothing, a progress bar, or a dashboard above a progress bar.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -9,24 +9,24 @@ use tsp_mgs_core::prompts::Task;
 
 use crate::history::{Correlations, EpochRecord};
 
-/// Losses in the dashboard's curve.
+/// Number of losses in the curve of the dashboard.
 const CURVE_STEPS: usize = 60;
-/// Heights of the curve, from the lowest loss shown to the highest.
+/// Characters of the curve, from the lowest loss to the highest.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Where a run shows itself.
+/// What a run prints on standard error while it trains.
 pub enum Display {
-    /// Nowhere.
+    /// Nothing.
     Quiet,
-    /// A bar on a terminal, and a line an epoch.
+    /// A progress bar on a terminal, and a line for each epoch.
     Bar(ProgressBar),
-    /// The bar, with the last losses and the correlations of each epoch above it.
+    /// A progress bar below the last losses and the correlations of each task.
     Dashboard(Box<Dashboard>),
 }
 
-/// Lines that stay in place on the terminal.
+/// The dashboard of `--tui`: lines that are redrawn in place.
 pub struct Dashboard {
-    /// Keeps the lines together.
+    /// Draws the lines below each other.
     lines: MultiProgress,
     loss: ProgressBar,
     tasks: Vec<TaskLine>,
@@ -34,29 +34,29 @@ pub struct Dashboard {
     losses: VecDeque<f64>,
 }
 
-/// Correlations of one task on the test part.
+/// The line with the correlations of one task on the test part.
 struct TaskLine {
     task: Task,
     line: ProgressBar,
-    /// The highest SRCC so far, and its epoch.
+    /// The highest SRCC so far, with its epoch.
     best: Option<(f64, usize)>,
 }
 
 impl Display {
-    /// A bar, or lines where standard error is no terminal.
+    /// A progress bar. If standard error is not a terminal, only the lines of the epochs are printed.
     pub fn bar() -> Self {
         let target =
             if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self::Bar(ProgressBar::with_draw_target(None, target).with_style(bar_style()))
     }
 
-    /// The dashboard, with a line for each task.
+    /// A dashboard with a line for each task.
     ///
     /// # Errors
-    /// When standard error is no terminal.
+    /// Fails if standard error is not a terminal.
     pub fn dashboard(tasks: impl IntoIterator<Item = Task>) -> Result<Self> {
         if !io::stderr().is_terminal() {
-            bail!("--tui needs a terminal as standard error; leave it out");
+            bail!("--tui needs a terminal as standard error, found none; run without --tui");
         }
         let lines = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let text = || lines.add(ProgressBar::no_length().with_style(text_style()));
@@ -66,7 +66,7 @@ impl Display {
         Ok(Self::Dashboard(Box::new(Dashboard { lines, loss, tasks, bar, losses: VecDeque::new() })))
     }
 
-    /// An epoch starts, or goes on, at one of its steps.
+    /// Shows the start of an epoch, counted from 0, of which `step` steps are finished.
     pub fn start_epoch(&mut self, epoch: usize, epochs: usize, steps: usize, step: usize) {
         let bar = match self {
             Self::Quiet => return,
@@ -79,7 +79,7 @@ impl Display {
         bar.set_message(format!("epoch {}/{epochs}", epoch + 1));
     }
 
-    /// A step is done.
+    /// Shows that a step has finished.
     pub fn step(&mut self, step: usize, loss: f64, rate: f64) {
         match self {
             Self::Quiet => {}
@@ -96,7 +96,7 @@ impl Display {
         }
     }
 
-    /// An epoch is done.
+    /// Shows the results of a finished epoch.
     pub fn end_epoch(&mut self, record: &EpochRecord, epochs: usize) {
         match self {
             Self::Quiet => {}
@@ -114,13 +114,13 @@ impl Display {
         }
     }
 
-    /// Clears what is shown.
+    /// Clears the progress bar and the dashboard.
     pub fn finish(self) {
         match self {
             Self::Quiet => {}
             Self::Bar(bar) => bar.finish_and_clear(),
             Self::Dashboard(dashboard) => {
-                // Nothing can be done for a terminal that is gone.
+                // An error here means that the terminal is closed. There is nothing left to clear.
                 let _ = dashboard.lines.clear();
             }
         }
@@ -150,7 +150,7 @@ fn text_style() -> ProgressStyle {
     ProgressStyle::with_template("{wide_msg}").expect("the template is a constant")
 }
 
-/// Losses as a row of bars; a loss that is not finite is left out.
+/// Draws losses as a row of bars; losses that are not finite are skipped.
 fn curve(losses: &VecDeque<f64>) -> String {
     let finite = || losses.iter().copied().filter(|loss| loss.is_finite());
     let (lowest, highest) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
@@ -162,7 +162,7 @@ fn curve(losses: &VecDeque<f64>) -> String {
     finite().map(height).collect()
 }
 
-/// One epoch in a line.
+/// The line that is printed for an epoch.
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     let mut line = format!("epoch {:>2}/{epochs}  rate {:.2e}  loss {:.4}", record.epoch, record.rate, record.loss);
     for (part, name) in [(&record.validation, "validation "), (&record.test, "")] {
@@ -174,7 +174,7 @@ fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     line + &format!("  {:.0} s", record.train_seconds + record.evaluate_seconds)
 }
 
-/// A number with four digits, or a dash for none.
+/// Formats a number with four digits; `None` is a dash.
 fn number(value: Option<f64>) -> String {
     value.map_or("–".into(), |value| format!("{value:.4}"))
 }

@@ -1,4 +1,4 @@
-//! What a run did, epoch by epoch: kept in its checkpoints, written out as `log.jsonl`.
+//! The history of a run, epoch by epoch. Checkpoints contain it, and it is written as `log.jsonl`.
 
 use std::path::Path;
 
@@ -7,66 +7,72 @@ use serde::{Deserialize, Serialize};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_data::files::write_atomically;
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// Finished epochs.
+    /// Number of finished epochs.
     pub epoch: usize,
-    /// Finished steps of the epoch that follows.
+    /// Number of finished steps of the current epoch.
     pub step: usize,
-    /// Sum of those steps' losses.
+    /// Sum of the losses of those steps.
     pub loss_sum: f64,
-    /// Finished epochs, in order.
+    /// Records of the finished epochs, oldest first.
     pub history: Vec<EpochRecord>,
 }
 
-/// One finished epoch, a line of `log.jsonl`.
+/// A finished epoch: one line of `log.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochRecord {
-    /// Counted from 1.
+    /// Number of the epoch, counted from 1.
     pub epoch: usize,
-    /// Steps from the start of training.
+    /// Number of steps since the start of training.
     pub steps: usize,
-    /// Learning rate of its last step.
+    /// Learning rate of the last step.
     pub rate: f64,
-    /// Mean loss of its steps: |Q − MOS|, summed over tasks.
+    /// Mean loss of the steps: |Q − MOS| (Eq. 8), summed over the tasks.
     pub loss: f64,
-    /// Learned αs, in the order of the tasks that learn them.
+    /// Values of the learned αs, in the order of the tasks that learn them.
     pub alphas: Vec<f64>,
-    /// Of the part that a run is judged on.
+    /// Correlations on the test part, by task.
     pub test: Vec<Correlations>,
-    /// Of the part that an epoch is chosen on, if one was held out.
+    /// Correlations on the validation part, by task; empty if no part is held out.
     pub validation: Vec<Correlations>,
-    /// Share of the rounded weights that the epoch's last step left as they were, in the ablation that rounds.
+    /// Share of the rounded weights that the last step left unchanged, for [`TrainingPrecision::ClipFp16Step`].
+    ///
+    /// [`TrainingPrecision::ClipFp16Step`]: crate::config::TrainingPrecision::ClipFp16Step
     pub stuck_share: Option<f64>,
-    /// Wall time of its steps.
+    /// Wall time of the steps, in seconds.
     pub train_seconds: f64,
-    /// Wall time of its evaluation.
+    /// Wall time of the evaluation, in seconds.
     pub evaluate_seconds: f64,
 }
 
-/// How well one task's scores agree with opinions.
+/// Agreement of the scores of one task with the opinion scores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Correlations {
-    /// The task.
+    /// The task that is scored.
     pub task: Task,
-    /// Spearman's, in [−1, 1]; `None` when all scores are equal.
+    /// Spearman rank correlation, in [−1, 1]; higher is better. `None` if all scores are equal.
     pub srcc: Option<f64>,
-    /// Pearson's, in [−1, 1]; `None` when all scores are equal.
+    /// Pearson correlation, in [−1, 1]; higher is better. `None` if all scores are equal.
     pub plcc: Option<f64>,
 }
 
-/// A number with twelve digits: so many are the same after they were written as JSON and read again, which the last
-/// of seventeen need not be.
-pub fn kept_exactly(number: f64) -> f64 {
-    format!("{number:.11e}").parse().expect("a number was written")
+/// Rounds a number to twelve significant digits.
+///
+/// A number of twelve digits survives being written as JSON and read again. One of seventeen digits may change in its
+/// last digit.
+pub fn rounded(number: f64) -> f64 {
+    format!("{number:.11e}").parse().expect("a formatted number parses")
 }
 
 impl EpochRecord {
-    /// `(SRCC + PLCC) / 2`, the mean over tasks: what the paper's protocol chooses an epoch by (SPEC §6).
+    /// `(SRCC + PLCC) / 2`, averaged over the tasks. The paper protocol chooses the epoch with the highest value.
+    ///
+    /// Returns `None` if `part` is empty or a correlation is undefined.
     pub fn criterion(part: &[Correlations]) -> Option<f64> {
         let each: Option<Vec<f64>> = part.iter().map(|task| Some((task.srcc? + task.plcc?) / 2.0)).collect();
         let each = each.filter(|each| !each.is_empty())?;
@@ -75,7 +81,8 @@ impl EpochRecord {
 }
 
 impl Progress {
-    /// The epoch, an index of the history, with the highest criterion on a part; the first of equal ones.
+    /// Index in the history of the epoch with the highest [`EpochRecord::criterion`] on a part; the first one of equal
+    /// epochs.
     pub fn best_epoch(&self, part: impl Fn(&EpochRecord) -> &[Correlations]) -> Option<usize> {
         let mut best: Option<(usize, f64)> = None;
         for (i, record) in self.history.iter().enumerate() {
@@ -88,10 +95,10 @@ impl Progress {
         best.map(|(i, _)| i)
     }
 
-    /// Writes the history, one JSON object a line.
+    /// Writes the history to `path`, one JSON object per line.
     ///
     /// # Errors
-    /// When the file cannot be written; then the old one stays.
+    /// Fails if the file cannot be written. The old file stays then.
     pub fn write_log(&self, path: &Path) -> Result<()> {
         let mut lines = String::new();
         for record in &self.history {

@@ -1,86 +1,88 @@
 //! A model in training: one step from a batch to new weights.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use burn::module::{Module, Param};
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
-use tsp_mgs_core::checkpoint::{Checkpoint, Naming};
+use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::clip::Clip;
 use tsp_mgs_core::config::ClipConfig;
-use tsp_mgs_core::layout::is_layer_weight;
 use tsp_mgs_core::options::{Alpha, Options};
-use tsp_mgs_core::parameters::{named_tensors, parameter_id};
+use tsp_mgs_core::parameters::parameter_id;
 use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::quality::{Features, quality};
-use tsp_mgs_core::weights::{RawTensor, Tensors};
 
 use crate::config::{Freeze, Optimiser, TrainingPrecision};
-use crate::texts::Texts;
+use crate::read_back::{read_checkpoint, read_one, stuck_share};
+use crate::texts::TextEncoder;
 
-/// PyTorch's defaults, which SPEC §6 names; burn's epsilon is another.
+/// PyTorch's defaults, which IPCE uses. burn's default epsilon differs.
 const BETAS: (f32, f32) = (0.9, 0.999);
 const EPSILON: f32 = 1e-8;
 
-/// Weights, and what the optimiser knows of them.
+/// A model in training: its parameters and the state of the optimisers.
 pub struct Learner {
-    /// The towers; `logit_scale` is frozen.
+    /// The towers. `logit_scale` is frozen.
     pub clip: Clip,
-    /// `a` of every task that learns its α, in the order of the tasks.
+    /// Logits of the learned αs.
     pub alphas: Alphas,
-    /// Moments of the towers' parameters.
+    /// Optimiser of the towers.
     pub clip_optimiser: ModuleOptimizer,
-    /// Moments of the αs.
+    /// Optimiser of the αs.
     pub alpha_optimiser: ModuleOptimizer,
     tasks: Vec<Options>,
     plan: ViewPlan,
     config: ClipConfig,
     precision: TrainingPrecision,
     freeze: Freeze,
-    texts: Texts,
+    texts: TextEncoder,
     device: Device,
 }
 
-/// The parameters `a` of learned αs, `sigmoid(a)`.
+/// The logits `a` of the learned αs, `α = sigmoid(a)`, in the order of the tasks that learn them.
 #[derive(Module, Debug)]
 pub struct Alphas {
-    /// One for each task that learns it, `[1]` each.
-    pub each: Vec<Param<Tensor<1>>>,
+    /// One logit for each task that learns its α, `[1]` each.
+    pub logits: Vec<Param<Tensor<1>>>,
 }
 
-/// What one step is computed from.
+/// The batch of one step.
 pub struct StepInput<'a> {
     /// Normalised pixels, row-major `[images · views, 3, side, side]`.
     pub pixels: &'a [f32],
-    /// Each image's initial prompt.
+    /// The prompt of each image.
     pub prompts: &'a [&'a str],
-    /// Opinion scores: for each task, one for each image.
+    /// Opinion scores `[tasks][images]`, on the scale of 0 to 5.
     pub mos: &'a [Vec<f64>],
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Clone, Copy, Debug)]
 pub struct StepResult {
-    /// Mean |Q − MOS| over the batch, summed over tasks (Eq. 8).
+    /// Mean |Q − MOS| over the images (Eq. 8), summed over the tasks.
     pub loss: f64,
-    /// Share of the matrices' weights that are as they were before the step, where that was counted.
+    /// Share of the weights of matrices that the step left unchanged. `None` if it was not counted.
     pub stuck_share: Option<f64>,
 }
 
 impl Learner {
-    /// Uploads the weights that training starts from.
+    /// Loads the initial weights onto a device.
     ///
     /// # Errors
-    /// When the options contradict each other or the model, and when the device lacks the precision.
+    /// Fails if the model has no text tower, the options contradict each other or the model, or the device lacks the
+    /// precision.
     pub fn new(checkpoint: Checkpoint, tasks: Vec<Options>, optimiser: &Optimiser, device: &Device) -> Result<Self> {
         let config = checkpoint.config().clone();
-        let Some(text) = &config.text else { bail!("the model has no text tower, and cannot be trained without") };
+        let Some(text) = &config.text else {
+            bail!("the model has no text tower, which training needs; pass a model with both towers")
+        };
         if optimiser.precision == TrainingPrecision::Bf16 && !device.supports_dtype(FloatDType::BF16) {
             bail!("the device has no bfloat16; use --precision f32");
         }
         let plan = Options::view_plan(&tasks, config.vision.image_size as u32)?;
-        let texts = Texts::new(text.context_length, device);
+        let texts = TextEncoder::new(text.context_length, device);
         let mut device = device.clone().autodiff();
         if optimiser.checkpointing {
             device = device.gradient_checkpointing();
@@ -90,7 +92,7 @@ impl Learner {
             Alpha::Learned { learned } => Some((task, learned)),
             Alpha::Fixed(_) => None,
         });
-        let each = learned.map(|(task, learned)| {
+        let logits = learned.map(|(task, learned)| {
             let mut alpha = Param::from_tensor(Tensor::from_floats([learned as f32], &device));
             alpha.id = parameter_id(alpha_name(task));
             alpha
@@ -101,7 +103,7 @@ impl Learner {
             .with_epsilon(EPSILON)
             .with_weight_decay(optimiser.weight_decay as f32);
         Ok(Self {
-            alphas: Alphas { each: each.collect() },
+            alphas: Alphas { logits: logits.collect() },
             clip: match optimiser.precision {
                 TrainingPrecision::ClipFp16Step => clip.rounded_to(FloatDType::F16),
                 TrainingPrecision::F32 | TrainingPrecision::Bf16 => clip,
@@ -118,33 +120,33 @@ impl Learner {
         })
     }
 
-    /// The views of each image that a step needs.
+    /// The views of an image that a step needs.
     pub fn view_plan(&self) -> ViewPlan {
         self.plan
     }
 
-    /// The model's sizes.
+    /// The sizes of the model.
     pub fn config(&self) -> &ClipConfig {
         &self.config
     }
 
-    /// The options with the αs as they are now.
+    /// The options of the tasks, with the current values of the learned αs.
     ///
     /// # Errors
-    /// When the device fails.
+    /// Fails if the device fails.
     pub fn tasks(&self) -> Result<Vec<Options>> {
         let mut tasks = self.tasks.clone();
         let learned = tasks.iter_mut().filter(|task| matches!(task.alpha, Alpha::Learned { .. }));
-        for (task, alpha) in learned.zip(&self.alphas.each) {
+        for (task, alpha) in learned.zip(&self.alphas.logits) {
             task.alpha = Alpha::Learned { learned: f64::from(read_one(alpha.val())?) };
         }
         Ok(tasks)
     }
 
-    /// Gradients of the batch's loss, `micro_batch` images at a time, and the loss itself.
+    /// Computes the loss of a batch and its gradients for the towers and for the αs, `micro_batch` images at a time.
     ///
     /// # Errors
-    /// When the device fails.
+    /// Fails if the device fails.
     pub fn gradients(
         &mut self,
         input: &StepInput,
@@ -172,10 +174,12 @@ impl Learner {
         Ok((StepResult { loss, stuck_share: None }, clip_gradients.grads(), alpha_gradients.grads()))
     }
 
-    /// One step of AdamW; does nothing but report when the loss is not finite.
+    /// Takes one step of AdamW. If the loss is not finite, the weights stay as they are.
+    ///
+    /// `rate` is the learning rate of the towers, `alpha_rate` that of the αs.
     ///
     /// # Errors
-    /// When the device fails.
+    /// Fails if the device fails.
     pub fn step(&mut self, input: &StepInput, micro_batch: usize, rate: f64, alpha_rate: f64) -> Result<StepResult> {
         let (result, clip_gradients, alpha_gradients) = self.gradients(input, micro_batch)?;
         if !result.loss.is_finite() {
@@ -189,10 +193,11 @@ impl Learner {
         Ok(result)
     }
 
-    /// As [`Learner::step`]; in the ablation that rounds weights, counts those that rounding kept in place.
+    /// Takes a step as [`Learner::step`] does. With [`TrainingPrecision::ClipFp16Step`] it also counts the weights that
+    /// the rounding left unchanged.
     ///
     /// # Errors
-    /// When the device fails.
+    /// Fails if the device fails.
     pub fn step_and_count(
         &mut self,
         input: &StepInput,
@@ -208,7 +213,7 @@ impl Learner {
         Ok(result)
     }
 
-    /// `Σ |Q − MOS|` over the images, summed over tasks, `[1]`.
+    /// `Σ |Q − MOS|` over the images and the tasks, `[1]`.
     fn absolute_error(&mut self, input: &StepInput) -> Tensor<1> {
         let clip = match self.precision {
             TrainingPrecision::Bf16 => self.clip.multiplying_in(FloatDType::BF16),
@@ -216,7 +221,7 @@ impl Learner {
         };
         let (image, crops) = self.encode_views(&clip, input);
         let texts = self.texts.encode(&clip, &self.tasks, input.prompts, &self.device);
-        let mut learned = self.alphas.each.iter();
+        let mut learned = self.alphas.logits.iter();
         let errors = self.tasks.iter().zip(input.mos).map(|(task, mos)| {
             let features = Features {
                 image: image.clone().filter(|_| task.needs_image()),
@@ -249,20 +254,20 @@ impl Learner {
         (image, crops)
     }
 
-    /// Takes other weights of the same model.
+    /// Replaces the weights of the towers by those of a checkpoint of the same model.
     pub fn restore_clip(&mut self, checkpoint: Checkpoint) {
         self.clip = trainable_clip(checkpoint, self.freeze, &self.device);
     }
 
-    /// Every parameter in host memory, under OpenAI's names.
+    /// Reads all parameters of the towers into host memory, under OpenAI's names.
     ///
     /// # Errors
-    /// When the device fails.
+    /// Fails if the device fails.
     pub fn checkpoint(&self) -> Result<Checkpoint<'static>> {
         read_checkpoint(&self.clip, &self.config)
     }
 
-    /// The towers as they are now, for someone who only looks: without gradients.
+    /// The towers with their current weights, without gradients.
     pub fn frozen_clip(&self) -> Clip {
         self.clip.valid()
     }
@@ -277,49 +282,10 @@ fn trainable_clip(checkpoint: Checkpoint, freeze: Freeze, device: &Device) -> Cl
     }
 }
 
-/// Share of the layers' weights and projections that are equal in two states of a model.
-fn stuck_share(before: &Clip, after: &Clip, config: &ClipConfig) -> Result<f64> {
-    let (mut equal, mut all) = (0.0, 0.0);
-    for (before, after) in named_tensors(before, config).into_iter().zip(named_tensors(after, config)) {
-        let is_projection = matches!(before.name.as_str(), "visual.proj" | "text_projection");
-        if is_layer_weight(&before.name, &before.shape) || is_projection {
-            all += before.values.dims()[0] as f64;
-            equal += f64::from(read_one(before.values.equal(after.values).float().sum())?);
-        }
-    }
-    Ok(equal / all)
-}
-
-/// The name of a task's `a` in a checkpoint.
+/// The name of a task's α, from which its parameter id follows.
 pub fn alpha_name(task: &Options) -> &'static str {
     match task.task() {
         Task::Perception => "alpha.perception",
         Task::Alignment => "alpha.alignment",
     }
-}
-
-/// Reads a model back from its device.
-///
-/// # Errors
-/// When the device fails.
-pub fn read_checkpoint(clip: &Clip, config: &ClipConfig) -> Result<Checkpoint<'static>> {
-    let mut tensors = Tensors::new();
-    for tensor in named_tensors(clip, config) {
-        let values = read(tensor.values)?;
-        tensors.insert(tensor.name, RawTensor::from_f32(tensor.shape, &values));
-    }
-    Ok(Checkpoint::read_as(tensors, Naming::OpenAi, config.clone())?)
-}
-
-/// Waits for a tensor's numbers.
-///
-/// # Errors
-/// When the device fails.
-pub fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let data = tensor.try_into_data().context("reading numbers from the device")?;
-    data.convert::<f32>().try_to_vec::<f32>().context("reading numbers from the device")
-}
-
-fn read_one(tensor: Tensor<1>) -> Result<f32> {
-    Ok(read(tensor)?[0])
 }

@@ -1,7 +1,7 @@
-//! The paper's training (SPEC §6), that an interruption costs nothing.
+//! Training on opinion scores, as in the paper (Xia et al., §4.2).
 //!
-//! A run is a folder. Its settings stand in `config.json`; whatever else is in it follows from them, so
-//! that giving the same command again goes on where it stopped, and ends with the same weights.
+//! A run is a folder. Its settings are in `config.json`, and all other files follow from them. The same command resumes
+//! an interrupted run, and the resumed run ends with the same weights.
 
 #![recursion_limit = "256"]
 
@@ -14,10 +14,13 @@ pub mod scratch;
 
 pub mod history;
 pub mod learner;
+pub mod read_back;
 mod texts;
 
 mod checkpoints;
+mod correlate;
 mod display;
 mod memory;
-mod outcome;
+mod report;
+mod run_folder;
 mod training_run;

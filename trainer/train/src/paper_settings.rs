@@ -1,17 +1,18 @@
-//! The paper's training (Xia et al., §4.1), or IPCE's where the paper is silent: defaults of `trainer train`, and what
-//! `trainer reproduce` compares with.
+//! The paper's training settings (Xia et al., §4.2). Where the paper gives no value, they are IPCE's.
+//!
+//! They are the defaults of `trainer train`. `trainer reproduce` reports each setting that differs from them.
 
-/// Times that every training image is seen.
+/// Passes over the training images.
 pub const EPOCHS: usize = 20;
-/// Images in a step.
+/// Images of a step.
 pub const BATCH: usize = 16;
-/// Windows of an image in a step (IPCE).
+/// Crops of an image in a step (IPCE).
 pub const TRAIN_CROPS: usize = 8;
-/// Highest learning rate.
+/// Peak learning rate.
 pub const LEARNING_RATE: f64 = 5e-6;
 /// [`LEARNING_RATE`] as `--help` prints it.
 pub const LEARNING_RATE_TEXT: &str = "5e-6";
-/// Splits that a table's numbers are the mean of.
+/// Number of splits whose mean the paper reports.
 pub const REPEATS: usize = 10;
 
 #[cfg(test)]

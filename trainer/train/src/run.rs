@@ -1,4 +1,4 @@
-//! `trainer train`: resolves the flags to a run's settings, and runs it.
+//! `trainer train`: resolves the flags to the settings of a run, and trains.
 
 use anyhow::Result;
 use tsp_mgs_core::checkpoint::Checkpoint;
@@ -13,15 +13,34 @@ use tsp_mgs_score::model::Model;
 use tsp_mgs_score::options::TaskChoice;
 
 use crate::args::{StartArgs, TrainArgs};
-use crate::config::{Optimiser, RunConfig, SplitConfig, Start};
+use crate::config::{InitialWeights, Optimiser, RunConfig, SplitConfig};
 use crate::schedule::Schedule;
 use crate::training_run::Run;
 
-/// Runs `trainer train`.
+/// Trains a model as the flags say, or resumes the run in `args.out`.
 ///
 /// # Errors
-/// For wrong flags, data, splits or weights, before anything is trained; when the loss is not finite; and when the
-/// folder cannot be written. What was reached before stays, and the same command goes on from there.
+/// Fails before the training if a flag, the data set, a split or the weights are wrong. Fails during the training if
+/// the loss is not finite or the folder cannot be written. The checkpoints stay then, and the same call resumes the
+/// run.
+///
+/// # Examples
+///
+/// ```no_run
+/// use clap::Parser;
+/// use tsp_mgs_train::args::TrainArgs;
+/// use tsp_mgs_train::run::run;
+///
+/// #[derive(Parser)]
+/// struct Cli {
+///     #[command(flatten)]
+///     train: TrainArgs,
+/// }
+///
+/// let flags = "train --data AGIQA-3K --clip model.safetensors --task perception --out run";
+/// run(&Cli::parse_from(flags.split(' ')).train)?;
+/// # anyhow::Ok(())
+/// ```
 pub fn run(args: &TrainArgs) -> Result<()> {
     let (start, checkpoint) = open_start(&args.start, args.seed)?;
     let tasks = tasks(args, &checkpoint)?;
@@ -34,26 +53,27 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     run.finish()
 }
 
-/// The weights that training starts from.
-fn open_start(args: &StartArgs, seed: u64) -> Result<(Start, Checkpoint<'static>)> {
+/// Opens the weights that training starts from.
+fn open_start(args: &StartArgs, seed: u64) -> Result<(InitialWeights, Checkpoint<'static>)> {
     if let Some(scratch) = args.scratch {
         let checkpoint = scratch.checkpoint(seed);
         let name = format!("new weights, {}", scratch.name());
         let activation = checkpoint.config().activation;
-        return Ok((Start { name, sha256: format!("seed {seed}"), activation }, checkpoint));
+        return Ok((InitialWeights { name, sha256: format!("seed {seed}"), activation }, checkpoint));
     }
     let model = Model::open(&args.weights)?;
     let activation = model.checkpoint.config().activation;
-    Ok((Start { name: model.name, sha256: model.sha256, activation }, model.checkpoint))
+    Ok((InitialWeights { name: model.name, sha256: model.sha256, activation }, model.checkpoint))
 }
 
-/// The tasks to train, with the paper's options where the flags say nothing.
+/// The options of the tasks to train. Options without a flag are the paper's.
 fn tasks(args: &TrainArgs, checkpoint: &Checkpoint) -> Result<Vec<Options>> {
     let all = [Task::Perception, Task::Alignment].map(Options::default_for).to_vec();
     let mut tasks = args.options.apply(all)?;
     let is_both = args.options.task == Some(TaskChoice::Both);
     if !args.joint && (tasks.len() > 1 || is_both) {
-        let text = "pass --task perception or --task alignment, or --joint to train one model for both";
+        let text =
+            "expected one task; pass --task perception or --task alignment, or --joint to train one model for both";
         return Err(UsageError::new(text).into());
     }
     for task in &mut tasks {
@@ -70,7 +90,13 @@ fn tasks(args: &TrainArgs, checkpoint: &Checkpoint) -> Result<Vec<Options>> {
     Ok(tasks)
 }
 
-fn resolve(args: &TrainArgs, start: Start, tasks: Vec<Options>, data: &DecodedSet, split: &Split) -> RunConfig {
+fn resolve(
+    args: &TrainArgs,
+    start: InitialWeights,
+    tasks: Vec<Options>,
+    data: &DecodedSet,
+    split: &Split,
+) -> RunConfig {
     let optimiser = &args.optimiser;
     RunConfig {
         version: env!("CARGO_PKG_VERSION").into(),

@@ -1,50 +1,55 @@
-//! The learning rate of each step (SPEC §6).
+//! The learning rate of each step (Xia et al., §4.2).
 
 use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
-/// Cosine annealing that is stepped once an epoch, after a linear warm-up by steps.
+/// Cosine annealing in steps of an epoch, after a linear warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
-    /// Highest rate.
+    /// Peak rate.
     pub peak: f64,
-    /// Epochs from the peak down to 0, and up again: PyTorch's `CosineAnnealingLR(T_max)`.
+    /// Epochs from the peak down to 0. After as many epochs the rate is at its peak again. This is `T_max` of PyTorch's
+    /// `CosineAnnealingLR`.
     pub period: usize,
-    /// Steps at the very start over which the rate rises from 0.
+    /// Steps of the linear warm-up at the start of training.
     pub warm_up: usize,
 }
 
 impl Schedule {
-    /// The rate of an epoch, counted from 0: `peak · (1 + cos(π · epoch / period)) / 2`.
+    /// The rate of an epoch, counted from 0.
     ///
-    /// An epoch that would run at rate 0 takes the next one's (D9), as LIQE and IPCE do: their scheduler
-    /// is stepped once more, and stays a step ahead from then on.
+    /// ```text
+    /// peak · (1 + cos(π · position / period)) / 2
+    /// ```
+    ///
+    /// The position is the epoch, but positions of rate 0 are skipped, so that no epoch trains at rate 0. The
+    /// schedulers of LIQE and IPCE skip them too: they take one more step there, and stay one step ahead afterwards.
     pub fn epoch_rate(&self, epoch: usize) -> f64 {
-        // The rate is 0 at every odd multiple of the period, and each one is stepped over.
-        let mut place = 0;
+        // The rate is 0 at each odd multiple of the period.
+        let mut position = 0;
         for _ in 0..epoch {
-            place += 1;
-            if self.is_zero(place) {
-                place += 1;
+            position += 1;
+            if self.is_zero(position) {
+                position += 1;
             }
         }
-        self.rate_at(place)
+        self.rate_at(position)
     }
 
-    /// The rate of one step; `step` counts from the start of training.
+    /// The rate of a step; `epoch` and `step` count from the start of training.
     pub fn step_rate(&self, epoch: usize, step: usize) -> f64 {
         let share = if step < self.warm_up { (step + 1) as f64 / self.warm_up as f64 } else { 1.0 };
         share * self.epoch_rate(epoch)
     }
 
-    fn is_zero(&self, place: usize) -> bool {
-        place % (2 * self.period) == self.period
+    fn is_zero(&self, position: usize) -> bool {
+        position % (2 * self.period) == self.period
     }
 
-    fn rate_at(&self, place: usize) -> f64 {
-        self.peak * (1.0 + (PI * place as f64 / self.period as f64).cos()) / 2.0
+    fn rate_at(&self, position: usize) -> f64 {
+        self.peak * (1.0 + (PI * position as f64 / self.period as f64).cos()) / 2.0
     }
 }
 

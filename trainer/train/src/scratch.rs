@@ -1,11 +1,14 @@
-//! New weights, drawn as OpenAI draws CLIP's before training (`model.py`, `initialize_parameters`), but for
-//! what lets a small model learn from thousands of images instead of millions:
+//! New random weights, for training from scratch.
 //!
-//! - the patch embedding starts from cosine waves ([`cosine_filters`]) instead of noise, and turns slowly
-//!   ([`EMBEDDING_GAIN`]);
-//! - the first layer's MLP starts as rectifiers ([`rectifiers`]): how strong a wave is says more of quality
-//!   than its sign;
-//! - the similarity scale is small ([`LOGIT_SCALE`]), and words start apart ([`TOKEN_DEVIATION`]).
+//! They are drawn as OpenAI draws CLIP's weights before training (`model.py`, `initialize_parameters`). Four things
+//! differ, so that a small model learns from thousands of images instead of millions:
+//!
+//! - The image tower's embedding of tokens starts from cosine waves ([`cosine_filters`]) instead of noise, and its
+//!   filters turn slowly ([`EMBEDDING_GAIN`]).
+//! - The first layer of the first MLP starts as pairs of rectifiers ([`rectifiers`]), because the strength of a wave
+//!   says more about quality than its sign.
+//! - The logit scale is small ([`LOGIT_SCALE`]).
+//! - The embeddings of text tokens start far apart ([`TOKEN_DEVIATION`]).
 
 use std::f64::consts::{PI, TAU};
 
@@ -18,38 +21,39 @@ use tsp_mgs_core::layout::parameter_shapes;
 use tsp_mgs_core::tokenizer::VOCAB_SIZE;
 use tsp_mgs_core::weights::{RawTensor, Tensors};
 
-/// Sizes that can be trained from nothing.
+/// Model sizes for training from scratch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scratch {
-    /// The demonstration's: small enough to be trained on a processor
+    /// The size of the built-in demonstration, which a processor can train
     Tiny,
 }
 
-/// The similarity scale, which is not trained (SPEC §6): ln 10. At CLIP's ln 100 the levels' softmax of
-/// untrained features is all or nothing, and its gradients vanish.
+/// The logit scale, ln 10. It is not trained. At CLIP's ln 100 the softmax over the levels of untrained features
+/// saturates, and its gradients vanish.
 const LOGIT_SCALE: f32 = std::f32::consts::LN_10;
-/// Standard deviation of token embeddings; CLIP's 0.02 leaves all texts alike for hundreds of steps.
+/// Standard deviation of token embeddings. With CLIP's 0.02 the features of all texts stay nearly equal for hundreds of
+/// steps.
 const TOKEN_DEVIATION: f64 = 0.3;
-/// How much larger than its use the patch embedding starts, and the class and positional embeddings with it.
+/// Factor of the initial token, class and positional embeddings of the image tower.
 ///
-/// `ln_pre` takes the factor away again. Adam's steps do not depend on it: a filter of 16 × 16 pixels in three
-/// colours, all moved alike, answers to flat areas so much more after a few steps that its wave is lost.
-/// Filters this much larger turn this much more slowly.
+/// `ln_pre` removes the factor from the output. The steps of Adam do not depend on the factor, so larger filters turn
+/// more slowly. Without it, a few steps that move all 16 × 16 × 3 weights of a filter alike make its response to flat
+/// areas so large that its wave is lost.
 const EMBEDDING_GAIN: f64 = 100.0;
-/// What `ln_pre` multiplies by at the start: small enough for the layers to add to.
+/// Initial weight of `ln_pre`. It is small, so that the outputs of the blocks count beside it.
 const PRE_GAIN: f32 = 0.5;
-/// A rectifier's slope, in deviations of its input.
+/// Slope of a rectifier, in standard deviations of its input.
 const RECTIFIER_GAIN: f32 = 2.0;
 
 impl Scratch {
-    /// For people and for the record of a run.
+    /// The name on the command line and in `config.json`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tiny => "tiny",
         }
     }
 
-    /// The sizes.
+    /// The sizes of the model.
     pub fn config(self) -> ClipConfig {
         match self {
             Self::Tiny => ClipConfig {
@@ -67,7 +71,7 @@ impl Scratch {
         }
     }
 
-    /// Draws weights from a seed.
+    /// Draws weights from a seed; equal seeds give equal weights.
     pub fn checkpoint(self, seed: u64) -> Checkpoint<'static> {
         let config = self.config();
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -104,7 +108,7 @@ fn draw(name: &str, shape: &[usize], config: &ClipConfig, random: &mut ChaCha8Rn
     (0..count).map(|_| (deviation * normal(random)) as f32).collect()
 }
 
-/// Standard deviation of a weight's elements.
+/// Standard deviation of the elements of a weight.
 fn deviation(name: &str, config: &ClipConfig) -> f64 {
     let text = config.text.as_ref().map_or((1, 1), |text| (text.width, text.layers));
     let (width, layers) = if name.starts_with("visual.") { (config.vision.width, config.vision.layers) } else { text };
@@ -121,7 +125,7 @@ fn deviation(name: &str, config: &ClipConfig) -> f64 {
     }
 }
 
-/// The first MLP's weights `[mlp_width, width]`: each row looks at one channel, up or down.
+/// Weights `[mlp_width, width]` of the first MLP: each row reads one channel, with positive or negative slope.
 fn rectifiers(mlp_width: usize, width: usize) -> Vec<f32> {
     let row = |i: usize| {
         let slope = if (i / width).is_multiple_of(2) { RECTIFIER_GAIN } else { -RECTIFIER_GAIN };
@@ -130,16 +134,20 @@ fn rectifiers(mlp_width: usize, width: usize) -> Vec<f32> {
     (0..mlp_width).flat_map(row).collect()
 }
 
-/// A patch embedding `[width, 3, side, side]` of two-dimensional cosine waves (DCT-II).
+/// Token embedding `[width, 3, side, side]` of two-dimensional cosine waves (DCT-II).
 ///
-/// Three quarters of the filters see lightness, at all frequencies alike; the rest see two opponent colours,
-/// red–green and yellow–blue, at the lowest frequencies.
+/// Three quarters of the filters see lightness, with frequencies spread evenly over all waves. The others see two
+/// opponent colours, red–green and yellow–blue, at the lowest frequencies.
 fn cosine_filters(width: usize, side: usize) -> Vec<f32> {
     let mut waves: Vec<(usize, usize)> = (0..side * side).map(|i| (i / side, i % side)).collect();
     waves.sort_by_key(|&(u, v)| (u * u + v * v, u));
     let n_colour = width / 8;
     let n_light = width - 2 * n_colour;
-    assert!(n_light <= waves.len(), "{width} filters of {side} pixels a side: there are not so many waves");
+    assert!(
+        n_light <= waves.len(),
+        "{width} filters need {n_light} waves, but a side of {side} pixels has {} waves",
+        waves.len()
+    );
     let light = (0..n_light).map(|i| (waves[i * waves.len() / n_light], [1.0 / 3.0; 3]));
     let red_green = waves[..n_colour].iter().map(|&wave| (wave, [0.5, -0.5, 0.0]));
     let yellow_blue = waves[..n_colour].iter().map(|&wave| (wave, [-0.25, -0.25, 0.5]));
@@ -147,16 +155,16 @@ fn cosine_filters(width: usize, side: usize) -> Vec<f32> {
     filters.flat_map(|(wave, colour)| filter(wave, colour, side)).collect()
 }
 
-/// One wave in one colour, `[3, side, side]`.
+/// A wave in one colour, `[3, side, side]`.
 ///
-/// Natural images hold less of a wave the finer it is, about as 1 / frequency: each filter is multiplied by
-/// its frequency, so that all answer about equally.
+/// The amplitude of a wave in natural images falls about as 1 / frequency. Each filter is multiplied by its frequency,
+/// so that all filters respond about equally.
 fn filter((u, v): (usize, usize), colour: [f64; 3], side: usize) -> Vec<f32> {
-    /// Times the frequency in half cycles a pixel.
+    /// Gain per half cycle a pixel.
     const WAVE_GAIN: f64 = 4.0;
-    /// The least for a wave of colour: coarse colour says what an image shows.
+    /// Smallest gain of a coloured wave: coarse colour says what an image shows.
     const COLOUR_GAIN: f64 = 1.5;
-    /// For the flat ones, over the side.
+    /// Gains of the constant filters, divided by the side.
     const FLAT_LIGHT_GAIN: f64 = 0.7;
     const FLAT_COLOUR_GAIN: f64 = 3.0;
     let cosine = |frequency: usize, x: usize| {
@@ -177,7 +185,7 @@ fn filter((u, v): (usize, usize), colour: [f64; 3], side: usize) -> Vec<f32> {
     colour.iter().flat_map(|share| pixels.iter().map(move |pixel| (share * pixel) as f32)).collect()
 }
 
-/// A standard normal number, by Box and Muller.
+/// A standard normal number, by the method of Box and Muller.
 fn normal(random: &mut ChaCha8Rng) -> f64 {
     let (u, v): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
     (-2.0 * u.ln()).sqrt() * (TAU * v).cos()

@@ -1,4 +1,4 @@
-//! The texts of a batch: each one encoded once, all of them in one run of the text tower.
+//! Encodes the texts of a batch in one run of the text tower, each distinct text once.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,40 +12,44 @@ use tsp_mgs_core::quality::WordFeatures;
 use tsp_mgs_core::tokenizer::{Tokenizer, Tokens};
 use tsp_mgs_core::words::token_groups;
 
-/// Multiples that texts, their tokens and their words are filled up to on a GPU, which compiles kernels for some sizes anew.
-const GPU_STEP: usize = 8;
+/// Numbers of texts, of tokens and of words are padded to multiples of this on a GPU, which compiles some kernels anew
+/// for each size.
+const GPU_MULTIPLE: usize = 8;
 
-/// Tokenizes, and remembers what it tokenized: the texts of a data set come back in every epoch.
-pub struct Texts {
+/// Encodes texts, and caches their tokens: the texts of a data set are the same in each epoch.
+pub struct TextEncoder {
     tokenizer: Tokenizer,
     context_length: usize,
-    /// Multiples that sizes are filled up to.
-    step: usize,
-    known: HashMap<String, Rc<Tokens>>,
+    /// Sizes are padded to multiples of this.
+    multiple: usize,
+    cache: HashMap<String, Rc<Tokens>>,
 }
 
-/// The texts of one batch, encoded.
+/// The features of the texts of one batch.
 pub struct EncodedTexts {
-    /// Every token of every text, `[texts · length, embed_dim]`.
+    /// Features of all tokens of all texts, `[texts · length, embed_dim]`.
     tokens: Tensor<2>,
-    /// Tokens of a text, padding included.
+    /// Number of tokens of a text, with padding.
     length: usize,
-    step: usize,
+    multiple: usize,
+    /// Row and tokens of each text.
     rows: HashMap<String, (usize, Rc<Tokens>)>,
 }
 
-impl Texts {
-    /// For a model with this context length on a device.
+impl TextEncoder {
+    /// An encoder for a model with this context length on a device.
     pub fn new(context_length: usize, device: &Device) -> Self {
-        let step = if is_cpu(device) { 1 } else { GPU_STEP };
-        Self { tokenizer: Tokenizer::new(), context_length, step, known: HashMap::new() }
+        let multiple = if is_cpu(device) { 1 } else { GPU_MULTIPLE };
+        Self { tokenizer: Tokenizer::new(), context_length, multiple, cache: HashMap::new() }
     }
 
-    /// Encodes what the tasks need of these prompts, cut to about the longest text (SPEC §2): attention is causal, so what
-    /// follows a text changes nothing.
+    /// Encodes the level texts of all tasks for these prompts, and the prompts themselves if a task uses their words.
+    ///
+    /// The texts are cut to about the length of the longest one. Attention is causal, so the tokens after the end of a
+    /// text do not change its features.
     ///
     /// # Panics
-    /// If the model has no text tower.
+    /// Panics if the model has no text tower or `prompts` is empty.
     pub fn encode(&mut self, clip: &Clip, tasks: &[Options], prompts: &[&str], device: &Device) -> EncodedTexts {
         let mut rows = HashMap::new();
         let mut texts = Vec::new();
@@ -61,27 +65,27 @@ impl Texts {
         }
         let longest = texts.iter().map(|tokens| tokens.ids.len()).max().expect("each prompt has texts");
         let mut first = texts[0].ids.clone();
-        first.resize(self.context_length.min(longest.next_multiple_of(self.step)), 0);
+        first.resize(self.context_length.min(longest.next_multiple_of(self.multiple)), 0);
         let mut ids: Vec<&[u32]> = texts.iter().map(|tokens| tokens.ids.as_slice()).collect();
         ids[0] = &first;
-        ids.resize(ids.len().next_multiple_of(self.step), &first);
+        ids.resize(ids.len().next_multiple_of(self.multiple), &first);
         let features = clip.token_features(&ids, device).expect("a model that is trained has both towers");
         let [n_texts, length, embed_dim] = features.dims();
-        EncodedTexts { tokens: features.reshape([n_texts * length, embed_dim]), length, step: self.step, rows }
+        EncodedTexts { tokens: features.reshape([n_texts * length, embed_dim]), length, multiple: self.multiple, rows }
     }
 
     fn tokens(&mut self, text: &str) -> Rc<Tokens> {
-        if let Some(known) = self.known.get(text) {
-            return known.clone();
+        if let Some(tokens) = self.cache.get(text) {
+            return tokens.clone();
         }
         let tokens = Rc::new(self.tokenizer.encode(text, self.context_length));
-        self.known.insert(text.to_owned(), tokens.clone());
+        self.cache.insert(text.to_owned(), tokens.clone());
         tokens
     }
 }
 
 impl EncodedTexts {
-    /// Sentence features of each prompt's level texts, `[prompts, levels, embed_dim]`.
+    /// Sentence features of the level texts of each prompt, `[prompts, levels, embed_dim]`.
     pub fn levels(&self, task: &Options, prompts: &[&str]) -> Tensor<3> {
         let texts = prompts.iter().flat_map(|prompt| task.prompts.texts(prompt));
         let rows: Vec<i32> = texts
@@ -94,12 +98,12 @@ impl EncodedTexts {
         self.select(&rows, [prompts.len(), levels])
     }
 
-    /// Features of each prompt's words; `None` when no prompt has one.
+    /// Features of the words of each prompt; `None` if no prompt has a word.
     pub fn words(&self, words: Words, prompts: &[&str]) -> Option<WordFeatures> {
         let texts: Vec<&(usize, Rc<Tokens>)> = prompts.iter().map(|&prompt| &self.rows[prompt]).collect();
         let n_tokens = texts.iter().map(|(_, tokens)| tokens.spans.len()).max().filter(|&longest| longest > 0)?;
-        let n_tokens = n_tokens.next_multiple_of(self.step);
-        // Padding repeats the start token: a zero vector would have no direction, and no gradient.
+        let n_tokens = n_tokens.next_multiple_of(self.multiple);
+        // Padding repeats the start token. The gradient of the norm of a zero vector is undefined.
         let rows: Vec<i32> = texts
             .iter()
             .flat_map(|(row, tokens)| {
@@ -110,7 +114,7 @@ impl EncodedTexts {
         let features = self.select(&rows, [prompts.len(), n_tokens]); // [prompts, tokens, embed_dim]
 
         let groups: Vec<_> = texts.iter().map(|(_, tokens)| token_groups(tokens, words)).collect();
-        let n_words = groups.iter().map(Vec::len).max().expect("there is a prompt").next_multiple_of(self.step);
+        let n_words = groups.iter().map(Vec::len).max().expect("there is a prompt").next_multiple_of(self.multiple);
         let mut weights = vec![0.0f32; prompts.len() * n_words];
         for (weights, groups) in weights.chunks_exact_mut(n_words).zip(&groups) {
             weights[..groups.len()].fill(1.0 / groups.len() as f32);
@@ -120,7 +124,7 @@ impl EncodedTexts {
         if words == Words::Tokens {
             return Some(WordFeatures { features, weights });
         }
-        // Each row of this matrix averages the tokens of one word; a row of padding takes the last token.
+        // Each row of this matrix averages the tokens of one word. A row of padding takes the last token.
         let mut mean = vec![0.0f32; prompts.len() * n_words * n_tokens];
         for (prompt, groups) in groups.iter().enumerate() {
             for word in 0..n_words {

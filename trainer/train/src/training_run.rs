@@ -1,20 +1,17 @@
-//! A run under way: epochs of steps, what they are judged by, and what is kept of them.
+//! The loop of a run: epochs of steps, their evaluation, and the files that are saved.
 
-use std::fs;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::encoder::ClipEncoder;
 use tsp_mgs_core::options::{Alpha, Options};
-use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, Scorer};
 use tsp_mgs_data::decoded::{DecodedSet, workers};
 use tsp_mgs_data::files::write_atomically;
 use tsp_mgs_data::loader::{BatchPlan, Batches, Mirroring};
-use tsp_mgs_data::metrics::{plcc, srcc};
 use tsp_mgs_data::splits::{self, Split};
 use tsp_mgs_score::device::{self, SelectedDevice};
 use tsp_mgs_score::export::{Trained, write_trained};
@@ -23,19 +20,17 @@ use tsp_mgs_score::predict::predict;
 use crate::args::TrainArgs;
 use crate::checkpoints::Checkpoints;
 use crate::config::RunConfig;
+use crate::correlate::correlate;
 use crate::display::Display;
-use crate::history::{Correlations, EpochRecord, Progress, kept_exactly};
+use crate::history::{Correlations, EpochRecord, Progress, rounded};
 use crate::learner::{Learner, StepInput};
-use crate::{memory, outcome};
+use crate::report::RunReport;
+use crate::{memory, run_folder};
 
-/// A run's settings.
-const CONFIG: &str = "config.json";
-/// A run's epochs.
-const LOG: &str = "log.jsonl";
-/// What a result made with weights from generated images must say.
+/// Warning in the models of a run on synthetic images. Each result of such a model shows it.
 const SYNTHETIC: &str = "demo weights, trained on synthetic images";
 
-/// A run under way.
+/// A run in progress.
 pub struct Run {
     folder: PathBuf,
     config: RunConfig,
@@ -53,10 +48,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes the run's folder, or finds where it stopped.
+    /// Opens the folder of a new run, or loads the newest checkpoint of an interrupted one.
     ///
     /// # Errors
-    /// When the device, the split or the folder does not do, or the folder holds a run with other settings.
+    /// Fails if the device, the split or the folder is unusable, or if the folder holds a run with other settings.
     pub fn open(
         args: &TrainArgs,
         config: RunConfig,
@@ -74,8 +69,8 @@ impl Run {
             0.0 => (split.train.clone(), Vec::new()),
             share => splits::validation(&split, &data.set.items, share, config.seed)?,
         };
-        open_folder(&args.out, &config)?;
-        let checkpoints = Checkpoints::open(&args.out.join("checkpoints"), args.optimiser.keep)?;
+        run_folder::open(&args.out, &config)?;
+        let checkpoints = Checkpoints::open(&args.out.join(run_folder::CHECKPOINTS), args.optimiser.keep)?;
         let progress = checkpoints.load_newest(&mut learner)?.unwrap_or_default();
         let display = match (args.quiet, args.tui) {
             (true, _) => Display::Quiet,
@@ -97,18 +92,18 @@ impl Run {
             config,
             data,
         };
-        run.introduce();
+        run.print_start();
         Ok(run)
     }
 
-    /// Says what is trained on what.
-    fn introduce(&self) {
+    /// Prints the data set, the device and the initial weights.
+    fn print_start(&self) {
         if matches!(self.display, Display::Quiet) {
             return;
         }
         let (train, validation, test) = (self.train.len(), self.validation.len(), self.test.len());
         let set = &self.data.set.name;
-        eprintln!("training on {train} images of {set}, choosing on {validation}, testing on {test}");
+        eprintln!("training on {train} images of {set}, {validation} for validation, {test} for testing");
         eprintln!("device {}, starting from {}", self.device.name, self.config.start.name);
         if self.data.set.is_synthetic {
             eprintln!("note: the images and their scores are synthetic");
@@ -116,21 +111,21 @@ impl Run {
         if let Progress { epoch, step, .. } = &self.progress
             && (*epoch, *step) != (0, 0)
         {
-            eprintln!("going on after epoch {epoch}, step {step}");
+            eprintln!("resuming after epoch {epoch}, step {step}");
         }
     }
 
-    /// Trains the epochs that are left.
+    /// Trains the remaining epochs.
     ///
     /// # Errors
-    /// When the loss is not finite, or the folder cannot be written.
+    /// Fails if the loss is not finite or a file cannot be written.
     pub fn train(&mut self) -> Result<()> {
         while self.progress.epoch < self.config.epochs {
             let mut record = self.train_epoch()?;
             let start = Instant::now();
             record.test = self.evaluate(&self.test.clone())?;
             record.validation = self.evaluate(&self.validation.clone())?;
-            record.evaluate_seconds = kept_exactly(start.elapsed().as_secs_f64());
+            record.evaluate_seconds = rounded(start.elapsed().as_secs_f64());
             self.display.end_epoch(&record, self.config.epochs);
             self.progress.history.push(record);
             self.progress.epoch += 1;
@@ -138,12 +133,12 @@ impl Run {
             self.progress.loss_sum = 0.0;
             self.save_models()?;
             self.checkpoints.save(&self.learner, &self.progress)?;
-            self.progress.write_log(&self.folder.join(LOG))?;
+            self.progress.write_log(&self.folder.join(run_folder::LOG))?;
         }
         Ok(())
     }
 
-    /// The steps of one epoch that are left.
+    /// Takes the remaining steps of the current epoch.
     fn train_epoch(&mut self) -> Result<EpochRecord> {
         let epoch = self.progress.epoch;
         let plan = BatchPlan {
@@ -178,8 +173,8 @@ impl Run {
             if !result.loss.is_finite() {
                 let files: Vec<String> = items().map(|item| item.image.display().to_string()).collect();
                 bail!(
-                    "the loss is {} in step {} of epoch {}; the weights before it are in the last checkpoint. The images of \
-                     the step: {}",
+                    "the loss is {} in step {} of epoch {}; the last checkpoint has the weights of an earlier step; \
+                     the images of the step: {}",
                     result.loss,
                     self.progress.step + 1,
                     epoch + 1,
@@ -200,18 +195,18 @@ impl Run {
         Ok(EpochRecord {
             epoch: epoch + 1,
             steps: (epoch + 1) * steps,
-            rate: kept_exactly(rate),
-            loss: kept_exactly(self.progress.loss_sum / steps as f64),
-            alphas: learned.map(|task| kept_exactly(task.alpha.value())).collect(),
+            rate: rounded(rate),
+            loss: rounded(self.progress.loss_sum / steps as f64),
+            alphas: learned.map(|task| rounded(task.alpha.value())).collect(),
             test: Vec::new(),
             validation: Vec::new(),
-            stuck_share: stuck_share.map(kept_exactly),
-            train_seconds: kept_exactly(start.elapsed().as_secs_f64()),
+            stuck_share: stuck_share.map(rounded),
+            train_seconds: rounded(start.elapsed().as_secs_f64()),
             evaluate_seconds: 0.0,
         })
     }
 
-    /// The tasks as they are scored: with the αs as they are now.
+    /// The options of the tasks as they are scored, with the current αs.
     fn scored_tasks(&self) -> Result<Vec<Options>> {
         let mut tasks = self.learner.tasks()?;
         for (task, configured) in tasks.iter_mut().zip(&self.config.tasks) {
@@ -220,7 +215,7 @@ impl Run {
         Ok(tasks)
     }
 
-    /// Scores a part as `trainer score` does, and compares with its opinions.
+    /// Scores a part of the data set as `trainer score` does, and correlates the scores with the opinion scores.
     fn evaluate(&self, part: &[usize]) -> Result<Vec<Correlations>> {
         if part.is_empty() {
             return Ok(Vec::new());
@@ -230,26 +225,11 @@ impl Run {
         let tasks = self.scored_tasks()?;
         let mut scorer = Scorer::new(clip, config, None, tasks, ImageTower::default(), device.clone())?;
         let predicted = predict(&self.data, &mut scorer, part, self.workers, |_| ())?;
-        let compare = |task: &Options| {
-            let task = task.task();
-            let scores: Vec<f64> = predicted
-                .iter()
-                .filter_map(|scores| match task {
-                    Task::Perception => scores.perception,
-                    Task::Alignment => scores.alignment,
-                })
-                .collect();
-            let mos: Vec<f64> = part.iter().filter_map(|&item| self.data.set.items[item].score(task)).collect();
-            Correlations {
-                task,
-                srcc: srcc(&scores, &mos).map(kept_exactly),
-                plcc: plcc(&scores, &mos).map(kept_exactly),
-            }
-        };
-        Ok(self.config.tasks.iter().map(compare).collect())
+        let tasks = self.config.tasks.iter().map(Options::task);
+        Ok(tasks.map(|task| correlate(&self.data.set.items, part, &predicted, task)).collect())
     }
 
-    /// Writes the weights that each protocol would choose now (SPEC §6).
+    /// Saves the weights for each protocol that would choose the last finished epoch.
     fn save_models(&self) -> Result<()> {
         let last = self.progress.history.len() - 1;
         let is_paper = self.progress.best_epoch(|record| &record.test) == Some(last);
@@ -277,34 +257,17 @@ impl Run {
         Ok(())
     }
 
-    /// Writes and prints what came of it.
+    /// Writes the report and prints it.
     ///
     /// # Errors
-    /// When the report cannot be written, or standard output is closed.
+    /// Fails if the report cannot be written or standard output is closed.
     pub fn finish(self) -> Result<()> {
         let memory = memory::used(&self.device.device);
-        let outcome = outcome::Outcome::new(&self.config, &self.data, &self.progress, &self.device.name, memory);
-        let path = self.folder.join("report.json");
-        write_atomically(&path, outcome.to_json().as_bytes())?;
-        self.progress.write_log(&self.folder.join(LOG))?;
+        let report = RunReport::new(&self.config, &self.data, &self.progress, &self.device.name, memory);
+        let path = self.folder.join(run_folder::REPORT);
+        write_atomically(&path, report.to_json().as_bytes())?;
+        self.progress.write_log(&self.folder.join(run_folder::LOG))?;
         self.display.finish();
-        outcome.print(&self.folder)
+        report.print(&self.folder)
     }
-}
-
-/// Makes the folder with its settings, or checks that they are the same.
-fn open_folder(folder: &Path, config: &RunConfig) -> Result<()> {
-    let path = folder.join(CONFIG);
-    if path.is_file() {
-        return config.check_same(&path);
-    }
-    if folder.exists()
-        && fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?.next().is_some()
-    {
-        bail!("{} is not empty and holds no run; pass another --out", folder.display());
-    }
-    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    let mut json = serde_json::to_string_pretty(config).expect("a configuration is plain data");
-    json.push('\n');
-    write_atomically(&path, json.as_bytes())
 }

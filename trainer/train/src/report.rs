@@ -1,4 +1,4 @@
-//! What came of a run: both protocols, and all that a reader must know of them.
+//! The report of a run: the results of both protocols, and notes for their reader.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,29 +11,29 @@ use tsp_mgs_data::decoded::DecodedSet;
 use crate::config::RunConfig;
 use crate::history::{Correlations, EpochRecord, Progress};
 
-/// Saved as `report.json`.
+/// The content of `report.json`.
 #[derive(Debug, Serialize)]
-pub struct Outcome<'a> {
-    /// Settings.
+pub struct RunReport<'a> {
     config: &'a RunConfig,
-    /// Where it was computed.
+    /// Name of the device.
     device: &'a str,
-    /// What it took.
+    /// Memory use, for people.
     memory: String,
-    /// The epoch with the best (SRCC + PLCC) / 2 on the test part itself: what IPCE's code reports.
+    /// The epoch that the paper protocol chooses: the best (SRCC + PLCC) / 2 on the test part itself, as in IPCE's
+    /// code.
     paper: Option<&'a EpochRecord>,
-    /// The last epoch, or the best one on the validation part.
+    /// The epoch that the honest protocol chooses: the last one, or the best one on the validation part.
     honest: Option<&'a EpochRecord>,
-    /// Rows of the table that were left out.
+    /// Rows of the table that were skipped.
     skipped: &'a [Problem],
-    /// Images that were left out.
+    /// Images that could not be decoded.
     undecodable: &'a [String],
-    /// What a reader must know.
+    /// Notes for a reader of the numbers.
     notes: Vec<String>,
 }
 
-impl<'a> Outcome<'a> {
-    /// Of a finished run.
+impl<'a> RunReport<'a> {
+    /// The report of a finished run.
     pub fn new(
         config: &'a RunConfig,
         data: &'a DecodedSet,
@@ -49,16 +49,16 @@ impl<'a> Outcome<'a> {
         };
         let mut notes = Vec::new();
         if config.is_synthetic {
-            notes.push("the images and their scores are synthetic: this says nothing about real images".into());
+            notes.push("the images and their scores are synthetic; the results say nothing about real images".into());
         }
         let left_out = data.set.skipped.len() + data.undecodable.len();
         if left_out > 0 {
-            notes.push(format!("{left_out} images were left out; report.json lists them"));
+            notes.push(format!("{left_out} images were skipped; report.json lists them"));
         }
         if let Some(share) = history.last().and_then(|record| record.stuck_share) {
             let percent = 100.0 * share;
             notes.push(format!(
-                "rounding to 16-bit floats left {percent:.0} % of the matrices' weights unmoved by the last step"
+                "rounding to 16-bit floats left {percent:.0} % of the matrices' weights unchanged in the last step"
             ));
         }
         Self {
@@ -73,17 +73,17 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// What `report.json` holds.
+    /// The text of `report.json`.
     pub fn to_json(&self) -> String {
         let mut json = serde_json::to_string_pretty(self).expect("a report is plain data");
         json.push('\n');
         json
     }
 
-    /// The table, and where the weights are.
+    /// Prints the table of both protocols, the notes and the folders of the weights.
     ///
     /// # Errors
-    /// When standard output is closed.
+    /// Fails if standard output is closed.
     pub fn print(&self, folder: &Path) -> Result<()> {
         let mut out = io::stdout().lock();
         let mut print = || -> io::Result<()> {
