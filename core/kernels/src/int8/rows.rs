@@ -41,11 +41,26 @@ impl Rows {
 }
 
 /// Scale and zero point of a row. The value 0 is represented exactly.
+///
+/// The scale of a row with an infinite value or NaN is NaN, so that no product of the row is finite.
 pub(super) fn scale_and_zero(row: &[f32]) -> (f32, f32) {
+    if has_non_finite(row) {
+        return (f32::NAN, 0.0);
+    }
     let (min, max) = simd::run(MinMax::new(row));
     let (min, max) = (min.min(0.0), max.max(0.0));
     let scale = ((max - min) / LEVELS).max(f32::MIN_POSITIVE);
     (scale, (-min / scale).round())
+}
+
+/// Whether a value is infinite or NaN: its exponent has all bits set. The compiler can vectorise the largest of all exponents.
+fn has_non_finite(row: &[f32]) -> bool {
+    const EXPONENT: u32 = f32::INFINITY.to_bits();
+    let largest = simd::loops(
+        #[inline(always)]
+        || row.iter().fold(0, |largest, value| largest.max(value.to_bits() & EXPONENT)),
+    );
+    largest == EXPONENT
 }
 
 /// Rounds a value in [−0.5, 255.5) to an integer, ties to even. Adding 1.5 · 2²³ moves the integer to the lowest bits of the
@@ -53,4 +68,21 @@ pub(super) fn scale_and_zero(row: &[f32]) -> (f32, f32) {
 fn level(value: f32) -> u8 {
     const LARGE: f32 = 12_582_912.0; // 1.5 · 2²³
     (value + LARGE).to_bits() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_with_a_value_that_is_not_finite_has_no_finite_scale() {
+        for wrong in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for place in [0, 5, 36] {
+                let mut row = vec![f32::MAX; 37];
+                assert!(scale_and_zero(&row).0.is_finite());
+                row[place] = wrong;
+                assert!(scale_and_zero(&row).0.is_nan(), "{wrong} at {place}");
+            }
+        }
+    }
 }
