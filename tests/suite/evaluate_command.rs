@@ -269,8 +269,8 @@ fn the_test_part_judges_and_a_prompt_of_both_parts_is_told() {
     let output = evaluate_on(&["--data", set.to_str().expect("Unicode")], &folder.path().join("report"), &flags);
     assert!(output.status.success(), "{}", stderr(&output));
     let table = stdout(&output);
-    assert!(table.contains("leak: 1 of 1 prompts stand in the training part, too (5 of 5 images)"), "{table}");
-    assert!(table.contains("leak: 1 of 5 images stand in the training part"), "{table}");
+    assert!(table.contains("leak: 1 of 1 prompts are in the training part, too (5 of 5 images)"), "{table}");
+    assert!(table.contains("leak: 1 of 5 images are in the training part"), "{table}");
     let report: Value = serde_json::from_slice(&read(&folder.path().join("report/evaluation.json"))).expect("JSON");
     assert_eq!(rows(&report[0]).len(), 5);
 }
@@ -317,7 +317,7 @@ fn a_data_set_without_scores_of_a_task_is_refused_where_the_task_was_asked_for_a
     let output = evaluate_on(&data, &out, &flags);
     assert!(output.status.success(), "{}", stderr(&output));
     let table = stdout(&output);
-    assert!(table.contains("perception: ") && table.contains("note: alignment is not judged"), "{table}");
+    assert!(table.contains("perception: ") && table.contains("note: alignment is not evaluated"), "{table}");
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn only_an_earlier_report_is_replaced_and_nothing_of_it_stays() {
     let before = names(&out);
     let output = evaluate(&out, &["--all"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("holds mine.txt, which no report has"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("holds mine.txt, which is no file of a report"), "{}", stderr(&output));
     assert_eq!(names(&out), before);
 }
 
@@ -358,8 +358,8 @@ fn rows_and_images_that_were_left_out_are_told() {
     let output = evaluate_on(&data, &folder.path().join("report"), &["--all", "--crops", "1"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let table = stdout(&output);
-    assert!(table.contains("left out, 1 rows of the table: ") && table.contains("absent.png"), "{table}");
-    assert!(table.contains("left out, 1 images that cannot be decoded: ") && table.contains("broken.png"), "{table}");
+    assert!(table.contains("skipped 1 rows of the table: ") && table.contains("absent.png"), "{table}");
+    assert!(table.contains("skipped 1 images that cannot be decoded: ") && table.contains("broken.png"), "{table}");
     assert!(table.contains("perception: "), "{table}");
 }
 
@@ -368,8 +368,8 @@ fn wrong_flags_exit_with_2_and_say_what_to_do() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let out = folder.path().join("report");
     for (flags, expected) in [
-        (&["--method", "clip", "--task", "perception"][..], "clip judges alignment, not perception"),
-        (&["--method", "clip-iqa", "--task", "both"], "clip-iqa judges perception, not alignment"),
+        (&["--method", "clip", "--task", "perception"][..], "clip predicts alignment, not perception"),
+        (&["--method", "clip-iqa", "--task", "both"], "clip-iqa predicts perception, not alignment"),
         (&["--method", "ipce", "--alpha", "0"], "--alpha does not change ipce"),
         (&["--method", "clip", "--crops", "3"], "--crops does not change clip"),
         (&["--method", "clip", "--no-fine"], "--no-fine does not change clip"),

@@ -6,13 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use image::{GenericImageView, RgbImage};
 use serde_json::{Value, json};
-use tsp_mgs_trainer::evaluate::evaluation::{Evaluation, JudgedImage, OtherTask};
+use tsp_mgs_trainer::evaluate::evaluation::{EvaluatedImage, Evaluation, TaskScores};
 use tsp_mgs_trainer::evaluate::report::{plots, write_report};
 
 use crate::support::fixtures::{fixture, read};
 
-fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> JudgedImage {
-    JudgedImage {
+fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> EvaluatedImage {
+    EvaluatedImage {
         image: fixture("images").join(image),
         prompt: "a cat".into(),
         generator: Some(generator.into()),
@@ -23,7 +23,7 @@ fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> JudgedImage {
     }
 }
 
-fn evaluation(rows: Vec<JudgedImage>) -> Evaluation {
+fn evaluation(rows: Vec<EvaluatedImage>) -> Evaluation {
     Evaluation {
         task: "perception".into(),
         model: "the model".into(),
@@ -114,7 +114,7 @@ fn numbers_in_the_table_stand_below_each_other() {
 #[test]
 fn the_json_holds_rows_and_metrics() {
     let mut evaluation = small();
-    evaluation.rows[0].other = Some(OtherTask { task: "alignment".into(), mos: 2.5, predicted: 2.25 });
+    evaluation.rows[0].other = Some(TaskScores { task: "alignment".into(), mos: 2.5, predicted: 2.25 });
     let (folder, _) = report(&[evaluation]);
     let json: Value = serde_json::from_slice(&read(&folder.path().join("evaluation.json"))).unwrap();
     let found = &json[0];
@@ -230,7 +230,7 @@ fn the_page_lists_the_closest_and_the_furthest_once() {
 #[test]
 fn poor_predictions_are_marked() {
     let mut evaluation = evaluation(vec![row("a.png", "one", 1.0, 2.0), row("b.png", "one", 4.0, 2.9)]);
-    evaluation.rows[0].other = Some(OtherTask { task: "alignment".into(), mos: 0.5, predicted: 4.5 });
+    evaluation.rows[0].other = Some(TaskScores { task: "alignment".into(), mos: 0.5, predicted: 4.5 });
     let page = page(evaluation);
     let scores = |mos: &str, predicted: &str| {
         format!(r#"<span class="mos">{mos}</span><span class="predicted">{predicted}</span>"#)
@@ -254,7 +254,7 @@ fn the_page_shows_hostile_texts_as_texts() {
     };
     evaluation.rows[0].prompt = hostile.into();
     evaluation.rows[0].style = Some(hostile.into());
-    evaluation.rows[1].other = Some(OtherTask { task: hostile.into(), mos: 1.0, predicted: 1.0 });
+    evaluation.rows[1].other = Some(TaskScores { task: hostile.into(), mos: 1.0, predicted: 1.0 });
     let page = page(evaluation);
     assert!(!page.contains("<img src=x") && !page.contains("<script") && !page.contains("'><b>"));
     let escaped = "&quot;&gt;&lt;img src=x onerror=&#x27;alert(1)&#x27;&gt;&lt;script&gt;&amp;amp;&lt;&#x2f;script&gt;";
@@ -332,7 +332,7 @@ fn nothing_is_written_without_predictions() {
         (vec![], "there is nothing to report: no task was evaluated"),
         (
             vec![small(), evaluation(vec![])],
-            "there is nothing to report: perception was evaluated on no image of the data",
+            "there is nothing to report: no image of the data was evaluated for perception",
         ),
     ] {
         let error = write_report(&folder.path().join("new"), &evaluations).unwrap_err();

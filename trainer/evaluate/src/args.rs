@@ -12,21 +12,23 @@ use tsp_mgs_score::options::OptionArgs;
 
 use crate::method::Method;
 
-/// Flags of `trainer evaluate`; the groups come last, as a group's heading holds for what follows it.
+/// Flags of `trainer evaluate`.
+///
+/// The flattened groups come last, because the heading of a group applies to all flags after it.
 #[derive(Clone, Debug, Args)]
 pub struct EvaluateArgs {
-    /// Folder of the report: made, or an earlier report that is replaced
+    /// Folder of the report; an earlier report in it is replaced
     ///
-    /// Holds report.html, which needs nothing else, evaluation.json with every prediction, and each plot
-    /// as SVG and PNG.
+    /// The folder is created if it does not exist. It gets report.html, evaluation.json with every prediction, and each
+    /// plot as SVG and PNG. report.html is one file that needs no other.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// What judges: the model as it is, or a method that it is compared with
+    /// Method that predicts the scores
     ///
-    /// The others are zero-shot unless the weights were trained for them, and have fixed options. All of
-    /// them see this program's views: where the published code cuts the centre of an image, these see it
-    /// whole, resized to a square.
+    /// The default is the model with its own options. The other methods are baselines with fixed options. They are
+    /// zero-shot unless the weights were trained for them. All methods get the views of this program: an image is
+    /// resized whole to a square, where the published code of some methods crops its centre.
     #[arg(long, value_name = "METHOD", value_enum, default_value_t = Method::TspMgs)]
     pub method: Method,
 
@@ -34,11 +36,13 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// Threads that prepare images; default: all but one
+    /// Threads that prepare images; default: one less than the processors
     #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     pub workers: Option<NonZeroUsize>,
 
-    /// Folder of decoded images, shared with training; default: image-cache beside the report's folder
+    /// Cache of decoded images; default: image-cache beside the report's folder
+    ///
+    /// Training can share it.
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 
@@ -46,36 +50,36 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub data: DataArgs,
 
-    /// Which of them judge
+    /// Images to evaluate on
     #[command(flatten)]
-    pub part: PartArgs,
+    pub subset: SubsetArgs,
 
-    /// Which weights
+    /// Weights
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// How to score
+    /// Options of the score
     #[command(flatten)]
     pub options: OptionArgs,
 }
 
-/// Which images of a data set judge; without a flag, the test part of the first split of seed 0.
+/// The images that a model is evaluated on. The default is the test part of the first split of seed 0.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Images (the same split as in training)")]
-pub struct PartArgs {
-    /// Folder of split lists, N/train.csv and N/val.csv, as IPCE has them; val.csv judges
+pub struct SubsetArgs {
+    /// Folder of split lists in IPCE's layout, N/train.csv and N/val.csv; val.csv is the test part
     #[arg(long, value_name = "DIR")]
     pub splits: Option<PathBuf>,
 
-    /// Which split: the folder's number, or of the drawn ones the number from 1
+    /// Number of the split: name of its folder, or from 1 for drawn splits
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub split: usize,
 
-    /// The seed that the split was drawn from
+    /// Seed that the split was drawn from
     #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "splits")]
     pub seed: u64,
 
-    /// Judge on all images, trained on or not
+    /// Evaluate on all images, including those that a model was trained on
     #[arg(long, conflicts_with_all = ["splits", "split", "seed"])]
     pub all: bool,
 }

@@ -1,4 +1,4 @@
-//! What a model's predictions on a data set were: plain data, which the report is made from.
+//! The predictions of a model on a data set, as plain data for the report.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,103 +6,105 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 use tsp_mgs_data::metrics::Metrics;
 
-/// The opinion scale's width (SPEC §5).
+/// Width of the opinion scale: scores are from 0 to 5.
 pub const SCALE: f64 = 5.0;
-/// A prediction further from its opinion score than one of the scale's five levels is marked ×.
-pub const POOR: f64 = 1.0;
-/// Images in each of the two contact sheets.
-const SHEET: usize = 8;
+/// Largest error of a prediction that is not marked with ×: the distance of two of the five levels.
+pub const MAX_UNMARKED_ERROR: f64 = 1.0;
+/// Number of images on a contact sheet.
+const SHEET_IMAGES: usize = 8;
 
-/// One model's predictions for one task on one data set.
+/// The predictions of one model for one task on one data set.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
-    /// "perception" or "alignment".
+    /// Name of the task: "perception" or "alignment".
     pub task: String,
-    /// Which model predicted, as people call it.
+    /// Name of the model, for people.
     pub model: String,
-    /// Which images, as people call them, with the split.
+    /// Names of the data set and its part, for people.
     pub dataset: String,
-    /// A program made the images and their opinion scores; wherever the numbers appear, so does this.
+    /// Whether the images and their opinion scores are synthetic. All outputs say so.
     pub is_synthetic: bool,
-    /// What a reader must know: warnings of the model, what was left out.
+    /// Notes for a reader: warnings of the model, leaks, skipped images.
     pub notes: Vec<String>,
-    /// The predictions, in the data set's order.
-    pub rows: Vec<JudgedImage>,
+    /// The predictions, in the order of the data set.
+    pub rows: Vec<EvaluatedImage>,
 }
 
-/// One image's opinion score and prediction, on the scale of 0 to 5.
+/// Opinion score and predicted score of an image, both on the scale of 0 to 5; higher is better.
 #[derive(Clone, Debug, Serialize)]
-pub struct JudgedImage {
-    /// The image's file, as it can be opened.
+pub struct EvaluatedImage {
+    /// Path of the image.
     #[serde(serialize_with = "lossy")]
     pub image: PathBuf,
-    /// What was asked of the generator.
+    /// The prompt.
     pub prompt: String,
-    /// The model that made the image, if it is known.
+    /// Name of the generator of the image, if known.
     pub generator: Option<String>,
-    /// The style that was asked for, if it is known.
+    /// Style that the prompt asks for, if known.
     pub style: Option<String>,
-    /// What people think.
+    /// Mean opinion score.
     pub mos: f64,
-    /// What the model thinks they think.
+    /// Predicted score.
     pub predicted: f64,
-    /// The same image in the other task, shown beside this one.
-    pub other: Option<OtherTask>,
+    /// Scores of the image in the other task, which the contact sheets show too.
+    pub other: Option<TaskScores>,
 }
 
-/// An image's scores in the task that the evaluation is not about.
+/// Scores of an image in the task that the evaluation is not about.
 #[derive(Clone, Debug, Serialize)]
-pub struct OtherTask {
-    /// Its name.
+pub struct TaskScores {
+    /// Name of the task.
     pub task: String,
-    /// What people think.
+    /// Mean opinion score, from 0 to 5.
     pub mos: f64,
-    /// What the model thinks they think.
+    /// Predicted score, on the same scale.
     pub predicted: f64,
 }
 
-/// What a group of rows has in common.
+/// The property that the rows of a group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Nothing: all rows.
+pub enum GroupKind {
+    /// None: the group has all rows.
     Overall,
-    /// The model that made the images.
+    /// The generator of the images.
     Generator,
-    /// The style that was asked for.
+    /// The style that the prompt asks for.
     Style,
 }
 
-/// Rows with something in common.
+/// A group of rows, with its metrics.
 #[derive(Clone, Debug, Serialize)]
 pub struct Group {
-    /// What they have in common.
-    pub kind: Kind,
-    /// Its value.
+    /// The property that the rows share.
+    pub kind: GroupKind,
+    /// Value of the property.
     pub name: String,
-    /// How good their predictions are.
+    /// Agreement of the predictions with the opinion scores.
     pub metrics: Metrics,
 }
 
-impl JudgedImage {
-    /// The image's file name.
+impl EvaluatedImage {
+    /// The file name of the image.
     pub fn name(&self) -> String {
         self.image.file_name().map_or_else(|| self.image.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
     }
 
-    /// Distance of prediction and opinion score.
+    /// Absolute difference of prediction and opinion score, ≥ 0.
     pub fn error(&self) -> f64 {
         (self.predicted - self.mos).abs()
     }
 }
 
 impl Evaluation {
-    /// All rows, then each generator's, then each style's, by name; a row that has none is in no group.
+    /// The group of all rows, then the groups of each generator and of each style, sorted by name.
+    ///
+    /// A row without a generator or a style is in no group of that property.
     pub fn groups(&self) -> Vec<Group> {
-        let all: Vec<&JudgedImage> = self.rows.iter().collect();
-        let mut groups = vec![Group { kind: Kind::Overall, name: "all".into(), metrics: metrics(&all) }];
-        let mut add = |kind, name_of: fn(&JudgedImage) -> Option<&str>| {
-            let mut by_name = BTreeMap::<&str, Vec<&JudgedImage>>::new();
+        let all: Vec<&EvaluatedImage> = self.rows.iter().collect();
+        let mut groups = vec![Group { kind: GroupKind::Overall, name: "all".into(), metrics: metrics(&all) }];
+        let mut add = |kind, name_of: fn(&EvaluatedImage) -> Option<&str>| {
+            let mut by_name = BTreeMap::<&str, Vec<&EvaluatedImage>>::new();
             for row in &self.rows {
                 if let Some(name) = name_of(row) {
                     by_name.entry(name).or_default().push(row);
@@ -114,56 +116,56 @@ impl Evaluation {
                 metrics: metrics(&rows),
             }));
         };
-        add(Kind::Generator, |row| row.generator.as_deref());
-        add(Kind::Style, |row| row.style.as_deref());
+        add(GroupKind::Generator, |row| row.generator.as_deref());
+        add(GroupKind::Style, |row| row.style.as_deref());
         groups
     }
 
-    /// The rows that were predicted best, best first; never one that is among the worst.
-    pub fn closest(&self) -> Vec<&JudgedImage> {
+    /// The rows with the smallest errors, smallest first. [`Evaluation::furthest`] returns none of them.
+    pub fn closest(&self) -> Vec<&EvaluatedImage> {
         let mut rows = self.by_error();
-        rows.truncate(SHEET.min(self.rows.len().div_ceil(2)));
+        rows.truncate(SHEET_IMAGES.min(self.rows.len().div_ceil(2)));
         rows
     }
 
-    /// The rows that were predicted worst, worst first; never one that is among the best.
-    pub fn furthest(&self) -> Vec<&JudgedImage> {
+    /// The rows with the largest errors, largest first. [`Evaluation::closest`] returns none of them.
+    pub fn furthest(&self) -> Vec<&EvaluatedImage> {
         let mut rows = self.by_error();
         rows.reverse();
-        rows.truncate(SHEET.min(self.rows.len() / 2));
+        rows.truncate(SHEET_IMAGES.min(self.rows.len() / 2));
         rows
     }
 
-    /// The data set's name, with what must be said of it.
+    /// The name of the data set, with "(synthetic)" if it is synthetic.
     pub fn dataset_label(&self) -> String {
         if self.is_synthetic { format!("{} (synthetic)", self.dataset) } else { self.dataset.clone() }
     }
 
-    /// Ascending; equal errors by their files, so that the order is always the same.
-    fn by_error(&self) -> Vec<&JudgedImage> {
-        let mut rows: Vec<&JudgedImage> = self.rows.iter().collect();
+    /// Rows by ascending error. Rows of equal error are sorted by file, so that the order is deterministic.
+    fn by_error(&self) -> Vec<&EvaluatedImage> {
+        let mut rows: Vec<&EvaluatedImage> = self.rows.iter().collect();
         rows.sort_by(|a, b| a.error().total_cmp(&b.error()).then_with(|| a.image.cmp(&b.image)));
         rows
     }
 }
 
-fn metrics(rows: &[&JudgedImage]) -> Metrics {
-    let (predicted, mos) = sides(rows.iter().copied());
+fn metrics(rows: &[&EvaluatedImage]) -> Metrics {
+    let (predicted, mos) = predictions_and_mos(rows.iter().copied());
     Metrics::of(&predicted, &mos)
 }
 
-/// Predictions and opinion scores.
-pub(crate) fn sides<'a>(rows: impl IntoIterator<Item = &'a JudgedImage>) -> (Vec<f64>, Vec<f64>) {
+/// Splits rows into predictions and opinion scores.
+pub(crate) fn sides<'a>(rows: impl IntoIterator<Item = &'a EvaluatedImage>) -> (Vec<f64>, Vec<f64>) {
     rows.into_iter().map(|row| (row.predicted, row.mos)).unzip()
 }
 
-/// A file name need not be Unicode, JSON is.
+/// Serialises a path as text; characters that are not Unicode are replaced.
 fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-/// A number with three digits, or a dash for none.
-pub(crate) fn cell(value: Option<f64>) -> String {
+/// Formats a metric with three digits; `None` is a dash.
+pub(crate) fn format_metric(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), |value| format!("{value:.3}"))
 }
 

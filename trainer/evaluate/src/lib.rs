@@ -1,11 +1,12 @@
-//! A model, or a method that it is compared with, against people's opinions (SPEC §7), and the report about it.
+//! Evaluation of a model, or of a baseline, against opinion scores: metrics (Xia et al., §4.1), and a report about
+//! them.
 
 #![recursion_limit = "256"]
 
 pub mod args;
 pub mod method;
-pub mod part;
 pub mod run;
+pub mod subset;
 
 pub mod evaluation;
 pub mod report;

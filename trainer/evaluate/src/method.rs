@@ -1,4 +1,4 @@
-//! TSP-MGS, and the methods of the paper's Tables 2 to 4 that its own parts give.
+//! The methods that predict scores: TSP-MGS, and the baselines of the paper's Tables 2 to 4 that its parts can compute.
 
 use std::path::PathBuf;
 
@@ -11,46 +11,46 @@ use tsp_mgs_score::model::ModelArgs;
 use tsp_mgs_score::options::OptionArgs;
 use tsp_mgs_score::predict::Predicted;
 
-/// What judges.
+/// A method that predicts scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Method {
-    /// The model with its own options; every task that it has
+    /// The model with its own options, for all of its tasks
     TspMgs,
-    /// Zero-shot CLIP: the cosine of image and prompt; alignment
+    /// Zero-shot CLIP: the cosine of image and prompt; for alignment
     Clip,
-    /// Antonym prompts on the whole image, without words; perception
+    /// Antonym prompts on the resized image, without words; for perception
     ClipIqa,
-    /// Adverb prompts, mean of image and crops, without words; one score for both tasks
+    /// Adverb prompts, mean of resized image and crops, without words; one score for both tasks
     Ipce,
-    /// The prompt's logit, with PickScore's weights; alignment
+    /// The logit of the prompt, with PickScore's weights; for alignment
     #[value(name = "pickscore")]
     PickScore,
-    /// The cosine of image and prompt, with the weights of HPS or HPS v2; alignment
+    /// The cosine of image and prompt, with the weights of HPS or HPS v2; for alignment
     Hps,
 }
 
-/// One task as a method judges it.
+/// The options of a method for one task.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    /// Whose opinions are compared with.
+pub struct TaskOptions {
+    /// The task whose opinion scores the predictions are compared with.
     pub task: Task,
-    /// How the score is computed; IPCE's is one of alignment, whatever it is compared with.
+    /// How the score is computed. The options of IPCE are those of alignment for both tasks.
     pub options: Options,
 }
 
-/// What a method's number is.
+/// The kind of score that a method predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Number {
-    /// Quality on the opinion scale, Eq. 7.
+pub enum ScoreKind {
+    /// Quality on the opinion scale (Eq. 7).
     Quality,
-    /// Cosine of image and prompt.
+    /// Cosine of image and prompt, in [−1, 1].
     Cosine,
-    /// The cosine times CLIP's scale.
+    /// The cosine multiplied by the logit scale.
     Logit,
 }
 
-impl Judged {
-    /// The score that is compared.
+impl TaskOptions {
+    /// The predicted score of this task.
     pub fn score(&self, predicted: &Predicted) -> Option<f64> {
         match self.options.task() {
             Task::Perception => predicted.perception,
@@ -60,7 +60,7 @@ impl Judged {
 }
 
 impl Method {
-    /// As it is given on the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::TspMgs => "tsp-mgs",
@@ -72,67 +72,68 @@ impl Method {
         }
     }
 
-    /// What its number is.
-    pub fn number(self) -> Number {
+    /// The kind of score that the method predicts.
+    pub fn score_kind(self) -> ScoreKind {
         match self {
-            Self::TspMgs | Self::ClipIqa | Self::Ipce => Number::Quality,
+            Self::TspMgs | Self::ClipIqa | Self::Ipce => ScoreKind::Quality,
             // HPS: `image_features @ text_features.T`, in tgxs002/align_sd and in tgxs002/HPSv2 (`hpsv2/img_score.py`).
-            Self::Clip | Self::Hps => Number::Cosine,
+            Self::Clip | Self::Hps => ScoreKind::Cosine,
             // `logit_scale.exp() * (text_embs @ image_embs.T)`, yuvalkirstain/PickScore.
-            Self::PickScore => Number::Logit,
+            Self::PickScore => ScoreKind::Logit,
         }
     }
 
-    /// The tasks that it is asked to judge: all that it can, where the flags say nothing.
+    /// The tasks to evaluate and their options: those of the flags, or all tasks of the method.
     ///
     /// # Errors
-    /// For a task that it does not judge, and for options that it does not have.
-    pub fn judged(self, flags: &OptionArgs, model: &[Options]) -> Result<Vec<Judged>, UsageError> {
+    /// Fails if the flags name a task or an option that the method does not have.
+    pub fn tasks(self, flags: &OptionArgs, model: &[Options]) -> Result<Vec<TaskOptions>, UsageError> {
         if self == Self::TspMgs {
             let tasks = flags.apply(model.to_vec())?;
-            return Ok(tasks.into_iter().map(|options| Judged { task: options.task(), options }).collect());
+            return Ok(tasks.into_iter().map(|options| TaskOptions { task: options.task(), options }).collect());
         }
         self.refuse_options(flags)?;
-        let can = self.baseline_tasks();
+        let supported = self.baseline_tasks();
         let is_asked = |task: Task| flags.task.is_none_or(|choice| choice.includes(task));
         if flags.task.is_some()
             && let Some(task) =
-                [Task::Perception, Task::Alignment].into_iter().find(|t| is_asked(*t) && !can.contains(t))
+                [Task::Perception, Task::Alignment].into_iter().find(|t| is_asked(*t) && !supported.contains(t))
         {
-            let (task, can) = (task.name(), can.iter().map(|&task| task.name()).collect::<Vec<_>>().join(" and "));
+            let (task, supported) =
+                (task.name(), supported.iter().map(|&task| task.name()).collect::<Vec<_>>().join(" and "));
             let name = self.name();
             return Err(UsageError::new(format!(
-                "{name} judges {can}, not {task}; leave --task out to judge what it can"
+                "{name} predicts {supported}, not {task}; leave out --task to evaluate all tasks of the method"
             )));
         }
         let options = self.baseline_options(flags.crops.unwrap_or(DEFAULT_CROPS));
-        let asked = can.iter().copied().filter(|&task| is_asked(task));
-        Ok(asked.map(|task| Judged { task, options: options.clone() }).collect())
+        let asked = supported.iter().copied().filter(|&task| is_asked(task));
+        Ok(asked.map(|task| TaskOptions { task, options: options.clone() }).collect())
     }
 
-    /// Looks whether the activation is known where the weights' own is not the default.
+    /// Checks that the activation is known if the default is wrong for the weights of the method.
     ///
     /// # Errors
-    /// When it is not given.
+    /// Fails if the activation is neither given nor known from the model's name.
     pub fn check_weights(self, model: &ModelArgs) -> Result<(), UsageError> {
         let needs = match self {
-            Self::PickScore => "gelu for PickScore, a ViT-H/14 of LAION's",
+            Self::PickScore => "gelu for PickScore (a ViT-H/14 of LAION)",
             Self::Hps => {
-                "gelu for HPS v2, a ViT-H/14 of LAION's, or quick_gelu for the first HPS, a ViT-L/14 of OpenAI's"
+                "gelu for HPS v2 (a ViT-H/14 of LAION), or quick_gelu for the first HPS (a ViT-L/14 of OpenAI)"
             }
             _ => return Ok(()),
         };
         let is_known = |clip: &PathBuf| hub::names_activation(clip);
         if model.activation.is_none() && !model.clip.as_ref().is_none_or(is_known) {
             return Err(UsageError::new(format!(
-                "--method {} needs the activation of its weights, which no tensor tells: pass --activation {needs}",
+                "--method {} needs the activation of its weights, which is not in the file: pass --activation {needs}",
                 self.name()
             )));
         }
         Ok(())
     }
 
-    /// What a reader of its numbers must know.
+    /// Notes for a reader of the predictions.
     pub fn notes(self) -> Vec<String> {
         let mut notes = Vec::new();
         let own_weights = match self {
@@ -140,22 +141,26 @@ impl Method {
             Self::Hps => Some("HPS"),
             _ => None,
         };
-        notes.extend(own_weights.map(|name| format!("these are {name}'s scores only with {name}'s published weights")));
-        if self.number() != Number::Quality {
+        notes.extend(
+            own_weights.map(|name| format!("the predictions are {name}'s scores only with {name}'s published weights")),
+        );
+        if self.score_kind() != ScoreKind::Quality {
             notes.push(
-                "the predictions are similarities and not on the opinion scale: rank correlations compare, errors (RMSE, \
-                 closest and furthest predictions) do not"
+                "the predictions are similarities, not on the opinion scale: rank correlations are meaningful, errors (RMSE, \
+                 closest and furthest predictions) are not"
                     .into(),
             );
-            notes.push("the image is resized whole to a square; the method's own code cuts out its centre".into());
+            notes.push(
+                "the image is resized whole to a square; the published code of the method crops its centre".into(),
+            );
         }
         match self {
             Self::ClipIqa => notes.push(
-                "the image is resized whole to a square; CLIP-IQA's own code takes it in its size, without positional \
+                "the image is resized whole to a square; the published code of CLIP-IQA keeps its size, without positional \
                  embedding"
                     .into(),
             ),
-            Self::Ipce => notes.push("IPCE as its weights are: zero-shot unless they were trained for it".into()),
+            Self::Ipce => notes.push("IPCE is zero-shot unless the weights were trained for it".into()),
             _ => {}
         }
         notes
@@ -192,7 +197,7 @@ impl Method {
         ];
         match given.iter().find(|(_, is_given)| *is_given) {
             Some((flag, _)) => Err(UsageError::new(format!(
-                "{flag} does not change {}, which has options of its own; leave it out, or take --method tsp-mgs",
+                "{flag} does not change {}, whose options are fixed; leave out {flag}, or pass --method tsp-mgs",
                 self.name()
             ))),
             None => Ok(()),

@@ -1,4 +1,4 @@
-//! The report about predictions: a table, JSON, plots and a page with the closest and the furthest predictions (Xia et al.,
+//! The report of an evaluation: a table, JSON, plots, and a page with the closest and furthest predictions (Xia et al.,
 //! Fig. 8).
 
 pub mod html;

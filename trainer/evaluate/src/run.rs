@@ -1,4 +1,4 @@
-//! `trainer evaluate`: a model, or a method that it is compared with, against people's opinions (SPEC §7).
+//! `trainer evaluate`: evaluates a model or a baseline against opinion scores.
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -15,69 +15,90 @@ use tsp_mgs_score::model::Model;
 use tsp_mgs_score::predict::{self, Predicted};
 
 use crate::args::EvaluateArgs;
-use crate::evaluation::{Evaluation, JudgedImage, OtherTask};
-use crate::method::{Judged, Method, Number};
-use crate::part::Part;
+use crate::evaluation::{EvaluatedImage, Evaluation, TaskScores};
+use crate::method::{Method, ScoreKind, TaskOptions};
 use crate::report_folder;
+use crate::subset::Subset;
 
-/// Rows and images that were left out and that a note names; it says how many more there are.
+/// Number of skipped rows and images that a note names.
 const NAMED: usize = 20;
 
-/// Runs `trainer evaluate`.
+/// Evaluates a model as the flags say, writes the report and prints its table.
 ///
 /// # Errors
-/// For wrong flags, data, splits or weights, before anything is scored; and when the report cannot be written.
+/// Fails before the scoring if a flag, the data set, a split or the weights are wrong. Fails afterwards if the report
+/// cannot be written.
+///
+/// # Examples
+///
+/// ```no_run
+/// use clap::Parser;
+/// use tsp_mgs_evaluate::args::EvaluateArgs;
+/// use tsp_mgs_evaluate::run::run;
+///
+/// #[derive(Parser)]
+/// struct Cli {
+///     #[command(flatten)]
+///     evaluate: EvaluateArgs,
+/// }
+///
+/// let flags = "evaluate --data AGIQA-3K --model run/honest --out report";
+/// run(&Cli::parse_from(flags.split(' ')).evaluate)?;
+/// # anyhow::Ok(())
+/// ```
 pub fn run(args: &EvaluateArgs) -> Result<()> {
     args.method.check_weights(&args.model)?;
     report_folder::check(&args.out)?;
     let model = Model::open(&args.model)?;
-    let judged = args.method.judged(&args.options, &model.tasks)?;
-    let data = open_data(args, &judged)?;
-    let (judged, mut notes) = with_opinions(judged, &data)?;
-    let part = Part::choose(&args.part, &args.data, &data)?;
-    notes.splice(0..0, notes_on(args, &model, &data, &part));
+    let tasks = args.method.tasks(&args.options, &model.tasks)?;
+    let data = open_data(args, &tasks)?;
+    let (tasks, mut notes) = with_opinions(tasks, &data)?;
+    let subset = Subset::choose(&args.subset, &args.data, &data)?;
+    notes.splice(0..0, notes_on(args, &model, &data, &subset));
 
     let device = device::select(args.device)?;
     let mut scored: Vec<Options> = Vec::new();
-    for Judged { options, .. } in &judged {
+    for TaskOptions { options, .. } in &tasks {
         if !scored.contains(options) {
             scored.push(options.clone());
         }
     }
     let mut scorer = model.scorer(scored, ImageTower::default(), &device.device)?;
-    let (count, set) = (part.items.len(), &data.set.name);
-    eprintln!("judging {} on {count} images of {set}, device {}", args.method.name(), device.name);
+    let (count, set) = (subset.items.len(), &data.set.name);
+    eprintln!("evaluating {} on {count} images of {set}, device {}", args.method.name(), device.name);
     let progress = progress_bar(count);
     let done = |count: usize| progress.set_position(count as u64);
-    let predicted = predict_by_method(args.method, &data, &mut scorer, &part.items, workers(args.workers), done)?;
+    let predicted = predict_by_method(args.method, &data, &mut scorer, &subset.items, workers(args.workers), done)?;
     progress.finish_and_clear();
 
     let name = match args.method {
         Method::TspMgs => model.label(),
         method => format!("{} with {}", method.name(), model.label()),
     };
-    let evaluations: Vec<Evaluation> = (0..judged.len())
+    let evaluations: Vec<Evaluation> = (0..tasks.len())
         .map(|task| {
             Ok(Evaluation {
-                task: judged[task].task.name().into(),
+                task: tasks[task].task.name().into(),
                 model: name.clone(),
-                dataset: format!("{}, {}", data.set.name, part.name),
+                dataset: format!("{}, {}", data.set.name, subset.name),
                 is_synthetic: data.set.is_synthetic,
                 notes: notes.clone(),
-                rows: rows(&data, &part.items, &predicted, &judged, task)?,
+                rows: rows(&data, &subset.items, &predicted, &tasks, task)?,
             })
         })
         .collect::<Result<_>>()?;
-    // Before anything is printed, so that a closed pipe does not cost the report; what could not be written is
-    // still printed.
+    // The report is written before anything is printed, so that a closed pipe does not lose it. The tables are printed
+    // even if the report cannot be written.
     let written = report_folder::replace(&args.out, &evaluations);
     print(&evaluations, written, args)
 }
 
-/// Scores items as a method does; those of [`Number::Cosine`] and [`Number::Logit`] are called alignment.
+/// Scores items by a method. Scores of kind [`ScoreKind::Cosine`] and [`ScoreKind::Logit`] are returned as alignment.
+///
+/// `done` is called with the number of items that are finished.
 ///
 /// # Errors
-/// When an image is no longer readable, the model has no text tower, or the device fails.
+/// Fails if an image is no longer readable, the model has no text tower, or the device fails.
 pub fn predict_by_method(
     method: Method,
     data: &DecodedSet,
@@ -86,10 +107,10 @@ pub fn predict_by_method(
     workers: NonZeroUsize,
     done: impl FnMut(usize),
 ) -> Result<Vec<Predicted>> {
-    let numbers = match method.number() {
-        Number::Quality => return predict::predict(data, scorer, items, workers, done),
-        Number::Cosine => Scorer::prompt_cosines,
-        Number::Logit => Scorer::prompt_logits,
+    let numbers = match method.score_kind() {
+        ScoreKind::Quality => return predict::predict(data, scorer, items, workers, done),
+        ScoreKind::Cosine => Scorer::prompt_cosines,
+        ScoreKind::Logit => Scorer::prompt_logits,
     };
     predict::predict_by(data, scorer, items, workers, done, |scorer, batch| {
         let numbers = numbers(scorer, batch)?.try_into_data().context("reading the scores from the device")?;
@@ -99,22 +120,22 @@ pub fn predict_by_method(
     })
 }
 
-/// With --task, opinions of what was asked for must be there before images are decoded.
-fn open_data(args: &EvaluateArgs, judged: &[Judged]) -> Result<DecodedSet> {
+/// Opens and decodes the data set. If a task was asked for, its opinion scores are required before images are decoded.
+fn open_data(args: &EvaluateArgs, tasks: &[TaskOptions]) -> Result<DecodedSet> {
     let cache = args.cache.clone().unwrap_or_else(|| -> PathBuf { parent(&args.out).join("image-cache") });
-    let asked = judged.iter().filter(|_| args.options.task.is_some());
-    let asked: Vec<Options> = asked.map(|judged| Options::default_for(judged.task)).collect();
+    let asked = tasks.iter().filter(|_| args.options.task.is_some());
+    let asked: Vec<Options> = asked.map(|asked| Options::default_for(asked.task)).collect();
     DecodedSet::open(&args.data, &asked, &cache)
 }
 
-/// The tasks that the data set has opinions of, and notes on the others.
-fn with_opinions(judged: Vec<Judged>, data: &DecodedSet) -> Result<(Vec<Judged>, Vec<String>)> {
+/// The tasks that the data set has opinion scores of, and notes on the other tasks.
+fn with_opinions(tasks: Vec<TaskOptions>, data: &DecodedSet) -> Result<(Vec<TaskOptions>, Vec<String>)> {
     let (mut kept, mut notes, mut first) = (Vec::new(), Vec::new(), None);
-    for judged in judged {
-        match data.set.require(judged.task) {
-            Ok(()) => kept.push(judged),
+    for task in tasks {
+        match data.set.require(task.task) {
+            Ok(()) => kept.push(task),
             Err(error) => {
-                notes.push(format!("{} is not judged: the data set lacks scores or prompts", judged.task.name()));
+                notes.push(format!("{} is not evaluated: the data set lacks scores or prompts", task.task.name()));
                 first = first.or(Some(error));
             }
         }
@@ -125,58 +146,58 @@ fn with_opinions(judged: Vec<Judged>, data: &DecodedSet) -> Result<(Vec<Judged>,
     }
 }
 
-/// What a reader of the numbers must know, the worst first.
-fn notes_on(args: &EvaluateArgs, model: &Model, data: &DecodedSet, part: &Part) -> Vec<String> {
+/// Notes for a reader of the numbers, most important first.
+fn notes_on(args: &EvaluateArgs, model: &Model, data: &DecodedSet, subset: &Subset) -> Vec<String> {
     let mut notes: Vec<String> = model.warning.iter().cloned().collect();
-    notes.extend(args.model.model.as_ref().and_then(|folder| part.trained_on(folder, data)));
-    notes.extend(part.leaks(&data.set.items));
+    notes.extend(args.model.model.as_ref().and_then(|folder| subset.training_leak_note(folder, data)));
+    notes.extend(subset.leak_notes(&data.set.items));
     notes.extend(args.method.notes());
     let skipped: Vec<String> = data.set.skipped.iter().map(ToString::to_string).collect();
     for (what, list) in [("rows of the table", &skipped), ("images that cannot be decoded", &data.undecodable)] {
         if !list.is_empty() {
             let named = list[..list.len().min(NAMED)].join("; ");
             let more = if list.len() > NAMED { format!("; and {} more", list.len() - NAMED) } else { String::new() };
-            notes.push(format!("left out, {} {what}: {named}{more}", list.len()));
+            notes.push(format!("skipped {} {what}: {named}{more}", list.len()));
         }
     }
     notes
 }
 
-/// One task's rows, with the other task beside it where that is judged too.
+/// The rows of one task. If a second task is evaluated, each row has its scores too.
 fn rows(
     data: &DecodedSet,
     items: &[usize],
     predicted: &[Predicted],
-    judged: &[Judged],
+    tasks: &[TaskOptions],
     task: usize,
-) -> Result<Vec<JudgedImage>> {
-    let scores = |judged: &Judged, item: usize, predicted: &Predicted| {
+) -> Result<Vec<EvaluatedImage>> {
+    let scores = |options: &TaskOptions, item: usize, predicted: &Predicted| {
         let item = &data.set.items[item];
-        let task = judged.task.name();
-        let mos = item.score(judged.task).with_context(|| format!("{} has no score of {task}", item.name))?;
-        let score = judged.score(predicted).with_context(|| {
-            format!("{} has no prompt, which is judged by; name the column of prompts with --columns", item.name)
+        let task = options.task.name();
+        let mos = item.score(options.task).with_context(|| format!("{} has no score of {task}", item.name))?;
+        let score = options.score(predicted).with_context(|| {
+            format!("{} has no prompt, which the score needs; name the column of prompts with --columns", item.name)
         })?;
-        Ok::<_, anyhow::Error>(OtherTask { task: task.into(), mos, predicted: score })
+        Ok::<_, anyhow::Error>(TaskScores { task: task.into(), mos, predicted: score })
     };
-    let other = judged.iter().enumerate().find(|(place, _)| *place != task).map(|(_, other)| other);
-    let row = |(&place, predicted)| {
-        let OtherTask { mos, predicted: score, .. } = scores(&judged[task], place, predicted)?;
-        let item = &data.set.items[place];
-        Ok(JudgedImage {
+    let other = tasks.iter().enumerate().find(|(index, _)| *index != task).map(|(_, other)| other);
+    let row = |(&index, predicted)| {
+        let TaskScores { mos, predicted: score, .. } = scores(&tasks[task], index, predicted)?;
+        let item = &data.set.items[index];
+        Ok(EvaluatedImage {
             image: item.image.clone(),
             prompt: item.prompt.clone(),
             generator: item.generator.clone(),
             style: item.style.clone(),
             mos,
             predicted: score,
-            other: other.map(|other| scores(other, place, predicted)).transpose()?,
+            other: other.map(|other| scores(other, index, predicted)).transpose()?,
         })
     };
     items.iter().zip(predicted).map(row).collect()
 }
 
-/// The tables; the last line says what was written.
+/// Prints the tables. The last line names the files that were written.
 fn print(evaluations: &[Evaluation], written: Result<()>, args: &EvaluateArgs) -> Result<()> {
     let mut out = io::stdout().lock();
     for evaluation in evaluations {

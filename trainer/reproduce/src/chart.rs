@@ -5,7 +5,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_evaluate::report::plots::{COLOURS, FONT, GROUND, INK, LINE, SOFT};
+use tsp_mgs_evaluate::report::plots::{BACKGROUND, COLOURS, FONT, GRID_LINE, SECONDARY_TEXT, TEXT};
 
 use crate::result::{Line, Spread, Table};
 
@@ -32,11 +32,11 @@ pub fn bars(table: &Table) -> Result<String> {
     let mut svg = String::new();
     {
         let canvas = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
-        canvas.fill(&GROUND)?;
+        canvas.fill(&BACKGROUND)?;
         let title: String = table.title.chars().take(TITLE_LETTERS).collect();
-        canvas.draw_text(&title, &(FONT, 40).into_font().style(FontStyle::Bold).color(&INK), (LEFT as i32, 28))?;
+        canvas.draw_text(&title, &(FONT, 40).into_font().style(FontStyle::Bold).color(&TEXT), (LEFT as i32, 28))?;
         let explanation = "bar: paper protocol, mean of the splits ± deviation; dot: honest protocol";
-        canvas.draw_text(explanation, &(FONT, 27).into_font().color(&SOFT), (LEFT as i32, 82))?;
+        canvas.draw_text(explanation, &(FONT, 27).into_font().color(&SECONDARY_TEXT), (LEFT as i32, 82))?;
         legend(&canvas, table)?;
         let floor = floor(&table.lines);
         let panels = canvas.split_evenly((1, 2));
@@ -60,7 +60,7 @@ fn legend(canvas: &Canvas, table: &Table) -> Result<()> {
     let mut x = LEFT as i32;
     for (name, colour) in names.into_iter().zip(COLOURS) {
         canvas.draw(&Rectangle::new([(x, 134), (x + 24, 158)], colour.filled()))?;
-        canvas.draw_text(name, &(FONT, 28).into_font().color(&INK), (x + 36, 133))?;
+        canvas.draw_text(name, &(FONT, 28).into_font().color(&TEXT), (x + 36, 133))?;
         x += 96 + 17 * name.chars().count() as i32;
     }
     Ok(())
@@ -84,10 +84,10 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Resul
         .disable_x_mesh()
         .x_labels(0)
         .max_light_lines(0)
-        .bold_line_style(LINE.stroke_width(2))
-        .axis_style(SOFT.stroke_width(2))
+        .bold_line_style(GRID_LINE.stroke_width(2))
+        .axis_style(SECONDARY_TEXT.stroke_width(2))
         .y_label_formatter(&|value| format!("{value:.1}"))
-        .label_style((FONT, 27).into_font().color(&SOFT))
+        .label_style((FONT, 27).into_font().color(&SECONDARY_TEXT))
         .draw()?;
     // Narrow bars have no room for a longer number.
     let size = if spreads.len() > 2 { 21 } else { 26 };
@@ -100,23 +100,23 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Resul
             chart.draw_series([Rectangle::new([(left, 0.0), (left + FULL, mean)], colour.mix(0.75).filled())])?;
             let deviation = paper.deviation.unwrap_or(0.0);
             let ends = [mean - deviation, mean + deviation];
-            chart.draw_series([PathElement::new(ends.map(|y| (middle, y)).to_vec(), INK.stroke_width(3))])?;
+            chart.draw_series([PathElement::new(ends.map(|y| (middle, y)).to_vec(), TEXT.stroke_width(3))])?;
             if let Some(honest) = honest.mean {
-                chart.draw_series([Circle::new((middle, honest), 7, INK.filled())])?;
+                chart.draw_series([Circle::new((middle, honest), 7, TEXT.filled())])?;
             }
             let (x, y) = chart.backend_coord(&(middle, ends[1].max(0.0)));
             let (x, y) = in_panel(canvas, x, y);
-            canvas.draw_text(&format!("{mean:.4}"), &centred(size, &INK), (x, y - 20))?;
+            canvas.draw_text(&format!("{mean:.4}"), &centred(size, &TEXT), (x, y - 20))?;
         }
         let (x, _) = chart.backend_coord(&(start + n / 2.0, floor));
         let (x, _) = in_panel(canvas, x, 0);
-        canvas.draw_text(metric, &centred(30, &INK), (x, HEIGHT as i32 - BOTTOM as i32 + 26))?;
+        canvas.draw_text(metric, &centred(30, &TEXT), (x, HEIGHT as i32 - BOTTOM as i32 + 26))?;
     }
     let (width, _) = canvas.dim_in_pixel();
     let middle = ((LEFT + width - 30) / 2) as i32;
     let letter = if task == Task::Perception { "(a)" } else { "(b)" };
     let name = format!("{letter} {}", task.name());
-    canvas.draw_text(&name, &centred(30, &SOFT), (middle, HEIGHT as i32 - 18))?;
+    canvas.draw_text(&name, &centred(30, &SECONDARY_TEXT), (middle, HEIGHT as i32 - 18))?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
-//! The report as one page that needs nothing else: pictures and plots are part of it, and its content security policy
-//! forbids the rest. The template `report.html` escapes everything that is not marked as safe here.
+//! The report as a page of one file: images and plots are embedded, and the content security policy forbids loading
+//! others.
+//!
+//! The template `report.html` escapes all values that are not marked as safe here.
 
 use std::path::Path;
 
@@ -13,28 +15,29 @@ use serde::Serialize;
 use tsp_mgs_core::preprocess::decode;
 use tsp_mgs_data::metrics::{Interval, RESAMPLES};
 
-use crate::evaluation::{Evaluation, Group, JudgedImage, Kind, POOR, capitalised, cell};
+use crate::evaluation::{EvaluatedImage, Evaluation, Group, GroupKind, MAX_UNMARKED_ERROR, capitalised, format_metric};
 
 const STYLE: &str = include_str!("report.css");
 const TEMPLATE: &str = include_str!("report.html");
 /// Longer side of a thumbnail, in pixels.
 const THUMBNAIL: u32 = 256;
-/// Artefacts are what people look for in these pictures; they must not be the encoder's.
+/// JPEG quality of the thumbnails. It is high because people look for artefacts in the images, and the encoder must not
+/// add any.
 const JPEG_QUALITY: u8 = 88;
 
-/// One evaluation with what was computed from it.
+/// An evaluation, its groups and its plots.
 pub struct Section<'a> {
-    /// The evaluation.
+    /// The evaluation that the section shows.
     pub evaluation: &'a Evaluation,
-    /// Its groups, all rows first.
+    /// The groups of the evaluation; the first has all rows.
     pub groups: &'a [Group],
-    /// [`super::plots::scatter`]'s SVG.
+    /// SVG of [`super::plots::scatter`].
     pub scatter: String,
-    /// [`super::plots::calibration`]'s SVG.
+    /// SVG of [`super::plots::calibration`].
     pub calibration: String,
 }
 
-/// What the template shows of one evaluation.
+/// The values of one evaluation in the template.
 #[derive(Serialize)]
 struct SectionView {
     task: String,
@@ -48,7 +51,7 @@ struct SectionView {
     sheets: Vec<Sheet>,
 }
 
-/// A number that stands above the table.
+/// A number above the table.
 #[derive(Serialize)]
 struct Figure {
     name: &'static str,
@@ -59,14 +62,14 @@ struct Figure {
 #[derive(Serialize)]
 struct Plot {
     label: String,
-    /// The SVG behind the opening of its first element.
+    /// The SVG without its leading `<svg`.
     drawing: Value,
 }
 
 /// A row of the table.
 #[derive(Serialize)]
 struct GroupView {
-    /// Stands above the first group of its kind.
+    /// Heading above the first group of a kind.
     heading: Option<&'static str>,
     name: String,
     n: usize,
@@ -80,7 +83,7 @@ struct GroupView {
     rmse: String,
 }
 
-/// A point and its interval on an axis from 0 to 1, in per cent of it.
+/// A point and its interval on an axis from 0 to 1, in per cent of the axis.
 #[derive(Serialize)]
 struct Range {
     left: String,
@@ -98,9 +101,9 @@ struct Sheet {
 /// One image of a contact sheet.
 #[derive(Serialize)]
 struct Card {
-    /// Base64.
+    /// The thumbnail as base64; `None` if the image cannot be read.
     jpeg: Option<Value>,
-    /// Why there is no picture.
+    /// Why there is no thumbnail.
     missing: Option<String>,
     scores: Vec<Scores>,
     prompt: String,
@@ -115,20 +118,20 @@ struct Scores {
     is_poor: bool,
 }
 
-/// The whole page.
+/// Renders the page.
 ///
 /// # Errors
-/// Never in practice: the template is a constant, and a test renders it.
+/// Fails if the template is invalid. It is a constant, and a test renders it.
 pub fn page(sections: &[Section]) -> Result<String> {
     let models: Vec<&str> = unique(sections.iter().map(|section| section.evaluation.model.as_str()));
     let mut environment = Environment::new();
-    // The ending of the name has everything escaped.
+    // minijinja escapes all values of templates whose name ends in `.html`.
     environment.add_template("report.html", TEMPLATE)?;
     let page = environment.get_template("report.html")?.render(context! {
         title => format!("Evaluation of {}", models.join(", ")),
         style => Value::from_safe_string(STYLE.to_owned()),
         sections => sections.iter().map(view).collect::<Vec<_>>(),
-        poor => format!("{POOR:.0}"),
+        poor => format!("{MAX_UNMARKED_ERROR:.0}"),
         resamples => RESAMPLES,
         version => env!("CARGO_PKG_VERSION"),
     })?;
@@ -149,9 +152,9 @@ fn view(section: &Section) -> SectionView {
         is_synthetic: evaluation.is_synthetic,
         notes: notes.collect(),
         figures: vec![
-            figure("SRCC", cell(all.srcc), all.srcc_interval),
-            figure("PLCC", cell(all.plcc), all.plcc_interval),
-            figure("RMSE", cell(all.rmse), None),
+            figure("SRCC", format_metric(all.srcc), all.srcc_interval),
+            figure("PLCC", format_metric(all.plcc), all.plcc_interval),
+            figure("RMSE", format_metric(all.rmse), None),
             figure("images", all.n.to_string(), None),
         ],
         plots: vec![
@@ -173,7 +176,7 @@ fn figure(name: &'static str, value: String, interval: Option<Interval>) -> Figu
     Figure { name, value, interval: interval.map(brackets) }
 }
 
-/// The namespace is needed in files alone, and reads like an address.
+/// Prepares an SVG for the page. Embedded SVG needs no namespace, and its address would look like a link.
 fn plot(svg: &str, label: String) -> Plot {
     let svg = svg.replace(r#" xmlns="http://www.w3.org/2000/svg""#, "");
     let drawing = svg.split_once("<svg").map_or("", |(_, rest)| rest);
@@ -181,23 +184,23 @@ fn plot(svg: &str, label: String) -> Plot {
 }
 
 fn groups(groups: &[Group]) -> Vec<GroupView> {
-    let mut last = Kind::Overall;
+    let mut last = GroupKind::Overall;
     let view = |group: &Group| {
         let (kind, metrics) = (group.kind, &group.metrics);
-        let heading = (kind != last).then_some(if kind == Kind::Generator { "By generator" } else { "By style" });
+        let heading = (kind != last).then_some(if kind == GroupKind::Generator { "By generator" } else { "By style" });
         last = kind;
         GroupView {
             heading,
             name: group.name.clone(),
             n: metrics.n,
-            srcc: cell(metrics.srcc),
+            srcc: format_metric(metrics.srcc),
             srcc_interval: metrics.srcc_interval.map(brackets),
             range: metrics.srcc.map(|srcc| range(srcc, metrics.srcc_interval)),
-            plcc: cell(metrics.plcc),
+            plcc: format_metric(metrics.plcc),
             plcc_interval: metrics.plcc_interval.map(brackets),
-            plcc_fitted: cell(metrics.plcc_fitted),
-            krcc: cell(metrics.krcc),
-            rmse: cell(metrics.rmse),
+            plcc_fitted: format_metric(metrics.plcc_fitted),
+            krcc: format_metric(metrics.krcc),
+            rmse: format_metric(metrics.rmse),
         }
     };
     groups.iter().map(view).collect()
@@ -214,7 +217,7 @@ fn range(value: f64, interval: Option<Interval>) -> Range {
     Range { left: text(lower), width: text(upper - lower), point: text(point) }
 }
 
-fn card(row: &JudgedImage, task: &str) -> Card {
+fn card(row: &EvaluatedImage, task: &str) -> Card {
     let (jpeg, missing) = match thumbnail(&row.image) {
         Ok(jpeg) => (Some(Value::from_safe_string(BASE64.encode(jpeg))), None),
         Err(error) => (None, Some(format!("{error:#}"))),
@@ -227,7 +230,7 @@ fn card(row: &JudgedImage, task: &str) -> Card {
 }
 
 fn scores(task: &str, mos: f64, predicted: f64) -> Scores {
-    let is_close = (predicted - mos).abs() <= POOR;
+    let is_close = (predicted - mos).abs() <= MAX_UNMARKED_ERROR;
     Scores {
         task: capitalised(task),
         mos: format!("{mos:.2}"),
@@ -236,7 +239,7 @@ fn scores(task: &str, mos: f64, predicted: f64) -> Scores {
     }
 }
 
-/// The image as people judged it, upright and on white, at most 256 pixels a side.
+/// A thumbnail of the upright image on white, as people rated it, at most [`THUMBNAIL`] pixels a side.
 fn thumbnail(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).context("not readable")?;
     let image = decode(&bytes)?;

@@ -1,7 +1,7 @@
-//! Plots as SVG, and SVG as PNG with a font of our own, so that they look the same on each machine.
+//! Plots as SVG, and their conversion to PNG with a built-in font, so that they look the same on every machine.
 //!
-//! Both plots have the prediction on the horizontal and the opinion on the vertical axis, on one
-//! scale: what lies on the diagonal is predicted exactly.
+//! In both plots the horizontal axis is the prediction and the vertical axis the opinion score, on the same scale. A
+//! point on the diagonal is predicted exactly.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,36 +17,36 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg;
 use tsp_mgs_data::metrics::{plcc, rmse, srcc};
 
-use crate::evaluation::{Evaluation, JudgedImage, SCALE, capitalised, cell, sides};
+use crate::evaluation::{EvaluatedImage, Evaluation, SCALE, capitalised, format_metric, predictions_and_mos};
 
-/// The font of all texts in plots; the one that [`png`] has.
+/// The font of all texts. [`png`] has it built in.
 pub const FONT: &str = "DejaVu Sans";
-/// Side of the square that the scales span, in pixels. Large, as plotters rounds places to pixels.
+/// Side of the square of the axes, in pixels. It is large because plotters rounds positions to pixels.
 const SIDE: u32 = 780;
-/// Space left, right, above and below that square, in pixels.
+/// Margins left, right, above and below that square, in pixels.
 const LEFT: u32 = 130;
 const RIGHT: u32 = 60;
 const TOP: u32 = 176;
 const BOTTOM: u32 = 116;
-/// Width of the list of generators, in pixels.
+/// Width of the legend, in pixels.
 const LEGEND: u32 = 370;
-/// Letters that there is room for: of a generator's name, and of the model's and the data set's.
+/// Longest names that fit: of a generator, and of the model or the data set.
 const LEGEND_LETTERS: usize = 18;
 const NAME_LETTERS: usize = 25;
-/// More colours are not told apart.
+/// Number of colours that people can tell apart.
 const MAX_GENERATORS: usize = 8;
-/// Points in the calibration plot: deciles.
+/// Number of points in the calibration plot: deciles.
 const BINS: usize = 10;
 
-/// Of texts. The page replaces this and the three that follow in dark mode; nothing else is drawn in them.
-pub const INK: RGBColor = RGBColor(0x1d, 0x1c, 0x1a);
-/// Of lesser texts.
-pub const SOFT: RGBColor = RGBColor(0x5f, 0x5b, 0x54);
-/// Of the lines of a grid.
-pub const LINE: RGBColor = RGBColor(0xdc, 0xd9, 0xd2);
-/// Behind all.
-pub const GROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
-/// Seen on white and on black, and apart from each other.
+/// Colour of texts. The page replaces this and the next three colours in dark mode, so they are used for nothing else.
+pub const TEXT: RGBColor = RGBColor(0x1d, 0x1c, 0x1a);
+/// Colour of secondary texts.
+pub const SECONDARY_TEXT: RGBColor = RGBColor(0x5f, 0x5b, 0x54);
+/// Colour of grid lines.
+pub const GRID_LINE: RGBColor = RGBColor(0xdc, 0xd9, 0xd2);
+/// Colour of the background.
+pub const BACKGROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
+/// Colours of generators, distinct from each other and visible on white and on black.
 pub const COLOURS: [RGBColor; MAX_GENERATORS] = [
     RGBColor(0x4f, 0x6b, 0xe0),
     RGBColor(0xe0, 0x7b, 0x1f),
@@ -61,10 +61,10 @@ pub const COLOURS: [RGBColor; MAX_GENERATORS] = [
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// One point an image; generators have colours if there are at most eight.
+/// The scatter plot: a point for each image, coloured by generator if there are at most [`MAX_GENERATORS`].
 ///
 /// # Errors
-/// When the drawing library fails.
+/// Fails if the drawing library fails.
 pub fn scatter(evaluation: &Evaluation) -> Result<String> {
     let generators = generators(evaluation);
     let width = LEFT + SIDE + if generators.is_empty() { RIGHT } else { LEGEND };
@@ -82,14 +82,14 @@ pub fn scatter(evaluation: &Evaluation) -> Result<String> {
     })
 }
 
-/// Mean opinion score of each tenth of the predictions, with its deviation.
+/// The calibration plot: mean and standard deviation of the opinion scores in each decile of the predictions.
 ///
 /// # Errors
-/// When the drawing library fails.
+/// Fails if the drawing library fails.
 pub fn calibration(evaluation: &Evaluation) -> Result<String> {
     draw(LEFT + SIDE + RIGHT, |canvas| {
         let what = format!("{}: calibration", capitalised(&evaluation.task));
-        let explanation = "dot: a tenth of the images; bar: ± one standard deviation";
+        let explanation = "dot: mean of a decile; bar: ± one standard deviation";
         let mut chart = axes(canvas, evaluation, &what, explanation)?;
         let bins = bins(evaluation);
         let bars = bins.iter().map(|bin| {
@@ -104,10 +104,10 @@ pub fn calibration(evaluation: &Evaluation) -> Result<String> {
     })
 }
 
-/// Renders an SVG whose texts are set in [`FONT`]; a picture of its own size.
+/// Renders an SVG with texts in [`FONT`] as a PNG of the same size.
 ///
 /// # Errors
-/// When `svg` is none, or has no size.
+/// Fails if `svg` is not valid SVG or has no size.
 pub fn png(svg: &str) -> Result<Vec<u8>> {
     static FONTS: LazyLock<Arc<usvg::fontdb::Database>> = LazyLock::new(|| {
         let mut fonts = usvg::fontdb::Database::new();
@@ -126,23 +126,23 @@ pub fn png(svg: &str) -> Result<Vec<u8>> {
 fn draw(width: u32, content: impl FnOnce(&Canvas) -> Result<()>) -> Result<String> {
     let mut svg = String::new();
     let canvas = SVGBackend::with_string(&mut svg, (width, TOP + SIDE + BOTTOM)).into_drawing_area();
-    canvas.fill(&GROUND)?;
+    canvas.fill(&BACKGROUND)?;
     content(&canvas)?;
     canvas.present()?;
     drop(canvas);
     Ok(svg)
 }
 
-/// Titles, axes and the diagonal.
+/// Draws the titles, the axes and the diagonal.
 fn axes<'a>(canvas: &Canvas<'a>, evaluation: &Evaluation, what: &str, third: &str) -> Result<Chart<'a>> {
     let font = |size: u32| (FONT, size).into_font();
     let left = LEFT as i32;
-    canvas.draw_text(what, &(FONT, 46).into_font().style(FontStyle::Bold).color(&INK), (left, 30))?;
+    canvas.draw_text(what, &(FONT, 46).into_font().style(FontStyle::Bold).color(&TEXT), (left, 30))?;
     let [model, dataset] = [&evaluation.model, &evaluation.dataset].map(|name| shortened(name, NAME_LETTERS));
     let synthetic = if evaluation.is_synthetic { " (synthetic)" } else { "" };
     let subtitle = format!("{model} on {dataset}{synthetic}");
-    canvas.draw_text(&subtitle, &font(29).color(&SOFT), (left, 86))?;
-    canvas.draw_text(third, &font(29).color(&SOFT), (left, 124))?;
+    canvas.draw_text(&subtitle, &font(29).color(&SECONDARY_TEXT), (left, 86))?;
+    canvas.draw_text(third, &font(29).color(&SECONDARY_TEXT), (left, 124))?;
 
     let (width, _) = canvas.dim_in_pixel();
     let range = range(evaluation);
@@ -158,47 +158,47 @@ fn axes<'a>(canvas: &Canvas<'a>, evaluation: &Evaluation, what: &str, third: &st
         .x_labels(n_labels)
         .y_labels(n_labels)
         .max_light_lines(0)
-        .bold_line_style(LINE.stroke_width(2))
-        .axis_style(SOFT.stroke_width(2))
+        .bold_line_style(GRID_LINE.stroke_width(2))
+        .axis_style(SECONDARY_TEXT.stroke_width(2))
         .set_all_tick_mark_size(8)
         .x_label_formatter(&|value| format!("{value:.0}"))
         .y_label_formatter(&|value| format!("{value:.0}"))
-        .label_style(font(32).color(&SOFT))
+        .label_style(font(32).color(&SECONDARY_TEXT))
         .draw()?;
-    // plotters puts these at the edge of the picture, which cuts them.
-    let centred = |style: TextStyle<'static>| style.color(&INK).pos(Pos::new(HPos::Center, VPos::Center));
+    // plotters would draw these at the edge of the image, which cuts them off.
+    let centred = |style: TextStyle<'static>| style.color(&TEXT).pos(Pos::new(HPos::Center, VPos::Center));
     let half = (SIDE / 2) as i32;
     let below = (left + half, (TOP + SIDE + BOTTOM) as i32 - 36);
     canvas.draw_text("predicted score (0 to 5)", &centred(font(32).into()), below)?;
     let upright = font(32).transform(FontTransform::Rotate270);
     canvas.draw_text("mean opinion score (0 to 5)", &centred(upright.into()), (44, TOP as i32 + half))?;
     let diagonal = [range.start, range.end].map(|end| (end, end)).to_vec();
-    chart.draw_series([PathElement::new(diagonal, SOFT.stroke_width(3))])?;
+    chart.draw_series([PathElement::new(diagonal, SECONDARY_TEXT.stroke_width(3))])?;
     Ok(chart)
 }
 
-/// The generators, each with its colour, its number of images and its correlation.
+/// Draws the legend: the name of each generator, its number of images and its SRCC.
 fn legend(canvas: &Canvas, evaluation: &Evaluation, colours: &BTreeMap<&str, RGBColor>) -> Result<()> {
     for (row, (&generator, colour)) in colours.iter().enumerate() {
         let rows = evaluation.rows.iter().filter(|row| row.generator.as_deref() == Some(generator));
-        let (predicted, mos) = sides(rows);
+        let (predicted, mos) = predictions_and_mos(rows);
         let (x, y) = ((LEFT + SIDE) as i32 + 44, TOP as i32 + 20 + 90 * row as i32);
         canvas.draw(&Rectangle::new([(x, y - 12), (x + 24, y + 12)], colour.filled()))?;
         let name = shortened(generator, LEGEND_LETTERS);
-        canvas.draw_text(&name, &(FONT, 32).into_font().color(&INK), (x + 42, y - 15))?;
-        let numbers = format!("n {} · SRCC {}", mos.len(), cell(srcc(&predicted, &mos)));
-        canvas.draw_text(&numbers, &(FONT, 28).into_font().color(&SOFT), (x + 42, y + 22))?;
+        canvas.draw_text(&name, &(FONT, 32).into_font().color(&TEXT), (x + 42, y - 15))?;
+        let numbers = format!("n {} · SRCC {}", mos.len(), format_metric(srcc(&predicted, &mos)));
+        canvas.draw_text(&numbers, &(FONT, 28).into_font().color(&SECONDARY_TEXT), (x + 42, y + 22))?;
     }
     Ok(())
 }
 
 fn summary(evaluation: &Evaluation) -> String {
-    let (predicted, mos) = sides(&evaluation.rows);
-    let [srcc, plcc, rmse] = [srcc, plcc, rmse].map(|metric| cell(metric(&predicted, &mos)));
+    let (predicted, mos) = predictions_and_mos(&evaluation.rows);
+    let [srcc, plcc, rmse] = [srcc, plcc, rmse].map(|metric| format_metric(metric(&predicted, &mos)));
     format!("n {} · SRCC {srcc} · PLCC {plcc} · RMSE {rmse}", mos.len())
 }
 
-/// Names with colours; empty where there is none, or too many.
+/// A colour for each generator. Empty if no generator is known or there are more than [`MAX_GENERATORS`].
 fn generators(evaluation: &Evaluation) -> BTreeMap<&str, RGBColor> {
     let names = evaluation.rows.iter().filter_map(|row| row.generator.as_deref());
     let mut colours: BTreeMap<&str, RGBColor> = names.map(|name| (name, COLOURS[0])).collect();
@@ -209,14 +209,14 @@ fn generators(evaluation: &Evaluation) -> BTreeMap<&str, RGBColor> {
     colours
 }
 
-/// Whole numbers around all scores, and at least the opinion scale.
+/// Range of the axes: the opinion scale, extended to whole numbers around all scores.
 fn range(evaluation: &Evaluation) -> Range<f64> {
     let scores = finite(evaluation).into_iter().flat_map(|row| [row.predicted, row.mos]);
     scores.fold(0.0..SCALE, |range, score| range.start.min(score.floor())..range.end.max(score.ceil()))
 }
 
-/// Rows that have a place in a plot.
-fn finite(evaluation: &Evaluation) -> Vec<&JudgedImage> {
+/// Rows whose scores are finite.
+fn finite(evaluation: &Evaluation) -> Vec<&EvaluatedImage> {
     evaluation.rows.iter().filter(|row| row.predicted.is_finite() && row.mos.is_finite()).collect()
 }
 
@@ -229,7 +229,7 @@ struct Bin {
     deviation: f64,
 }
 
-/// Tenths of equal size, or one image each if there are fewer than ten.
+/// Deciles of the rows by prediction, or one row each if there are fewer than ten.
 fn bins(evaluation: &Evaluation) -> Vec<Bin> {
     let mut rows = finite(evaluation);
     rows.sort_by(|a, b| a.predicted.total_cmp(&b.predicted));
@@ -237,7 +237,7 @@ fn bins(evaluation: &Evaluation) -> Vec<Bin> {
     let bins = (0..n_bins).map(|bin| &rows[bin * rows.len() / n_bins..(bin + 1) * rows.len() / n_bins]);
     bins.map(|rows| {
         let mean =
-            |value: &dyn Fn(&JudgedImage) -> f64| rows.iter().map(|row| value(row)).sum::<f64>() / rows.len() as f64;
+            |value: &dyn Fn(&EvaluatedImage) -> f64| rows.iter().map(|row| value(row)).sum::<f64>() / rows.len() as f64;
         let mos = mean(&|row| row.mos);
         let deviation = mean(&|row| (row.mos - mos).powi(2)).sqrt();
         Bin { predicted: mean(&|row| row.predicted), mos, deviation }
@@ -245,7 +245,7 @@ fn bins(evaluation: &Evaluation) -> Vec<Bin> {
     .collect()
 }
 
-/// The text, or its start and an ellipsis.
+/// The text, cut and ended with an ellipsis if it is longer.
 fn shortened(text: &str, letters: usize) -> String {
     if text.chars().count() <= letters {
         return text.into();

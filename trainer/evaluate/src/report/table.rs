@@ -1,15 +1,15 @@
-//! The table for a terminal: a group a row.
+//! The table for a terminal, with one row for each group.
 
 use std::fmt;
 
 use tsp_mgs_data::metrics::Interval;
 
-use crate::evaluation::{Evaluation, Group, Kind, cell};
+use crate::evaluation::{Evaluation, Group, GroupKind, format_metric};
 
 const HEADER: [&str; 7] = ["", "n", "SRCC [95 %]", "PLCC [95 %]", "PLCC fitted", "KRCC", "RMSE"];
 
 impl fmt::Display for Evaluation {
-    /// The task, the model, the data set and the notes, then the table; ends with a line break.
+    /// Writes the task, the model, the data set, the notes and the table, and ends with a line break.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         writeln!(f, "{}: {} on {}", self.task, self.model, self.dataset_label())?;
         for note in &self.notes {
@@ -32,9 +32,9 @@ impl fmt::Display for Evaluation {
 
 fn cells(group: &Group) -> [String; 7] {
     let name = match group.kind {
-        Kind::Overall => group.name.clone(),
-        Kind::Generator => format!("generator {}", group.name),
-        Kind::Style => format!("style {}", group.name),
+        GroupKind::Overall => group.name.clone(),
+        GroupKind::Generator => format!("generator {}", group.name),
+        GroupKind::Style => format!("style {}", group.name),
     };
     let metrics = &group.metrics;
     [
@@ -42,14 +42,14 @@ fn cells(group: &Group) -> [String; 7] {
         metrics.n.to_string(),
         with_interval(metrics.srcc, metrics.srcc_interval),
         with_interval(metrics.plcc, metrics.plcc_interval),
-        cell(metrics.plcc_fitted),
-        cell(metrics.krcc),
-        cell(metrics.rmse),
+        format_metric(metrics.plcc_fitted),
+        format_metric(metrics.krcc),
+        format_metric(metrics.rmse),
     ]
 }
 
-/// A place for each bound even where there is none, so that numbers stand below each other.
+/// Formats a metric with its interval. A missing interval takes the same width, so that columns stay aligned.
 fn with_interval(value: Option<f64>, interval: Option<Interval>) -> String {
     let [lower, upper] = interval.map_or([None; 2], |interval| interval.map(Some));
-    format!("{} [{:>6}, {:>6}]", cell(value), cell(lower), cell(upper))
+    format!("{} [{:>6}, {:>6}]", format_metric(value), format_metric(lower), format_metric(upper))
 }

@@ -1,4 +1,4 @@
-//! The report's files. All of them are made before the first is written, and each appears whole.
+//! Writes the files of a report. All files are computed before the first is written, and each file appears whole.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tsp_mgs_data::files::write_whole;
 use super::{html, plots};
 use crate::evaluation::{Evaluation, Group};
 
-/// An evaluation as JSON: its metrics beside it.
+/// An evaluation in `evaluation.json`, with the metrics of its groups.
 #[derive(Serialize)]
 struct Record<'a> {
     #[serde(flatten)]
@@ -18,19 +18,19 @@ struct Record<'a> {
     groups: Vec<Group>,
 }
 
-/// Writes `report.html`, `evaluation.json`, and `scatter-TASK` and `calibration-TASK` as `.svg` and
-/// `.png` into `dir`, which is made; returns what was written, the page first.
+/// Writes a report into `dir`, which is created if necessary, and returns the paths of its files, the page first.
 ///
-/// A second evaluation of a task has `TASK-2`, and so on.
+/// The files are `report.html`, `evaluation.json`, and `scatter-TASK` and `calibration-TASK` as `.svg` and `.png`. The
+/// second evaluation of the same task is called `TASK-2`, and so on.
 ///
 /// # Errors
-/// Without an evaluation, for one without rows, or when a file cannot be written.
+/// Fails if there is no evaluation, an evaluation has no rows, or a file cannot be written.
 pub fn write_report(dir: &Path, evaluations: &[Evaluation]) -> Result<Vec<PathBuf>> {
     ensure!(!evaluations.is_empty(), "there is nothing to report: no task was evaluated");
     for evaluation in evaluations {
         ensure!(
             !evaluation.rows.is_empty(),
-            "there is nothing to report: {} was evaluated on no image of {}",
+            "there is nothing to report: no image of {1} was evaluated for {0}",
             evaluation.task,
             evaluation.dataset
         );
@@ -47,7 +47,7 @@ pub fn write_report(dir: &Path, evaluations: &[Evaluation]) -> Result<Vec<PathBu
         }
         sections.push(html::Section { evaluation: record.evaluation, groups: &record.groups, scatter, calibration });
     }
-    // The page is written last: where it is, the rest is too.
+    // The page is written last: if it exists, all other files do.
     files.push(("report.html".into(), html::page(&sections)?.into_bytes()));
 
     fs::create_dir_all(dir).with_context(|| format!("making the folder {}", dir.display()))?;
@@ -60,7 +60,7 @@ pub fn write_report(dir: &Path, evaluations: &[Evaluation]) -> Result<Vec<PathBu
     Ok(written)
 }
 
-/// Tasks as parts of file names, no two alike.
+/// File names of the tasks, all different.
 fn file_names(evaluations: &[Evaluation]) -> Vec<String> {
     let mut names = Vec::<String>::new();
     for evaluation in evaluations {

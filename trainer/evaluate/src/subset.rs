@@ -1,4 +1,4 @@
-//! Which images judge, and whether they were trained on.
+//! The images that a model is evaluated on, and notes if it was trained on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,24 +11,24 @@ use tsp_mgs_data::decoded::DecodedSet;
 use tsp_mgs_data::files::parent;
 use tsp_mgs_data::splits::{Split, prompt_key};
 
-use crate::args::PartArgs;
+use crate::args::SubsetArgs;
 
-/// The images that judge.
-pub struct Part {
-    /// Their places in the data set.
+/// The images that a model is evaluated on.
+pub struct Subset {
+    /// Indices of the images in the data set.
     pub items: Vec<usize>,
-    /// For people, to stand behind the data set's name.
+    /// Name for people, shown behind the name of the data set.
     pub name: String,
-    /// The split that they are the test part of; `None` for all images.
+    /// The split whose test part it is; `None` for all images.
     pub split: Option<Split>,
 }
 
-impl Part {
-    /// As the flags say.
+impl Subset {
+    /// Chooses the images by the flags.
     ///
     /// # Errors
-    /// When there is no such split, or its lists do not fit the data set.
-    pub fn choose(args: &PartArgs, data_args: &DataArgs, data: &DecodedSet) -> Result<Self> {
+    /// Fails if the split does not exist or its lists do not fit the data set.
+    pub fn choose(args: &SubsetArgs, data_args: &DataArgs, data: &DecodedSet) -> Result<Self> {
         if args.all {
             return Ok(Self { items: (0..data.set.items.len()).collect(), name: "all images".into(), split: None });
         }
@@ -40,8 +40,8 @@ impl Part {
         Ok(Self { items: split.test.clone(), name, split: Some(split) })
     }
 
-    /// What flatters a model that was trained on the other part.
-    pub fn leaks(&self, items: &[Item]) -> Vec<String> {
+    /// Notes on prompts and images that are in both parts of the split.
+    pub fn leak_notes(&self, items: &[Item]) -> Vec<String> {
         let Some(split) = &self.split else { return Vec::new() };
         let key = |&item: &usize| Some(prompt_key(&items[item].prompt)).filter(|key| !key.is_empty());
         let trained: BTreeSet<String> = split.train.iter().filter_map(key).collect();
@@ -52,8 +52,8 @@ impl Part {
         if let [(first, _), ..] = shared.as_slice() {
             let n_images: usize = shared.iter().map(|(_, n)| **n).sum();
             notes.push(format!(
-                "leak: {} of {} prompts stand in the training part, too ({n_images} of {} images); a model that was \
-                 trained on it looks better than it is. The first is {}",
+                "leak: {} of {} prompts are in the training part, too ({n_images} of {} images), so that a model \
+                 trained on that part scores too well. The first is {}",
                 shared.len(),
                 tested.len(),
                 split.test.len(),
@@ -62,14 +62,15 @@ impl Part {
         }
         let both = split.test.iter().filter(|item| split.train.contains(item)).count();
         if both > 0 {
-            notes.push(format!("leak: {both} of {} images stand in the training part, too", split.test.len()));
+            notes.push(format!("leak: {both} of {} images are in the training part, too", split.test.len()));
         }
         notes
     }
 
-    /// What the run that a model came from says of its training, where its settings stand beside the model:
-    /// whether images that judge it here trained it.
-    pub fn trained_on(&self, model: &Path, data: &DecodedSet) -> Option<String> {
+    /// A note if the model was trained on images of this subset.
+    ///
+    /// The settings of the run are read from `config.json` beside the model's folder. Without them there is no note.
+    pub fn training_leak_note(&self, model: &Path, data: &DecodedSet) -> Option<String> {
         let settings = fs::read(parent(model).join("config.json")).ok()?;
         let settings: Value = serde_json::from_slice(&settings).ok()?;
         let is_same_data = settings["data_sha256"] == data.set.sha256.as_str()
@@ -78,7 +79,7 @@ impl Part {
         match &self.split {
             Some(split) if split.sha256(&data.set.items) == trained => None,
             Some(_) => Some(
-                "leak: the model was trained on another split of this data set, so on images that judge it here".into(),
+                "leak: the model was trained on another split of this data set, so on images of this test part".into(),
             ),
             None => Some("leak: the model was trained on a part of these images".into()),
         }
