@@ -179,7 +179,7 @@ fn what_cannot_be_scored_is_told_in_a_sentence() {
         (vec!["--from", "empty.txt"], "no row in empty.txt"),
         (vec!["empty.png"], "the file is empty"),
         (vec!["none"], "no image in none; expected files ending in png"),
-        (vec!["raw"], "3 files were passed over, in formats that are not read: 1 .avif, 2 .heic"),
+        (vec!["raw"], "3 images were skipped, because the format is not supported: 1 .avif, 2 .heic"),
     ] {
         let output = run(&mut folder.score(&arguments), 1);
         let all = stderr(&output) + &String::from_utf8_lossy(&output.stdout);
@@ -187,7 +187,7 @@ fn what_cannot_be_scored_is_told_in_a_sentence() {
     }
     folder.write("raw/4.jpg", folder.image("cat.jpg"));
     let output = run(&mut folder.score(&["raw"]), 0);
-    assert_eq!(stderr(&output).matches("passed over").count(), 1, "{}", stderr(&output));
+    assert_eq!(stderr(&output).matches("skipped").count(), 1, "{}", stderr(&output));
 }
 
 #[cfg(unix)]

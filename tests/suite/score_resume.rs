@@ -83,7 +83,7 @@ fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
 fn stopped(folder: &ImageFolder, arguments: &[&str]) {
     let stop = ["--part-seconds", "0", "--max-errors", "2"];
     let output = run(&mut folder.score(&[arguments, &stop].concat()), 1);
-    assert!(stderr(&output).contains("--resume goes on"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("pass --resume to continue"), "{}", stderr(&output));
 }
 
 #[test]
@@ -95,13 +95,13 @@ fn a_run_goes_on_with_the_same_settings_and_input_alone() {
         assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
     });
     assert!(parts_before > 0);
-    refused(&[], "out.csv.parts holds the results of a run that did not end: --resume goes on");
-    refused(&["--resume", "--prompt", "a cat"], "begun with other settings");
+    refused(&[], "out.csv.parts has the results of an unfinished run; pass --resume to continue");
+    refused(&["--resume", "--prompt", "a cat"], "started with other settings");
     refused(&["--resume", "--alpha", "0.5"], "tasks[0].alpha was 0.0 and is 0.5");
     refused(&["--resume", "--shard", "1/2"], "shard was null and is ");
     let first = fs::read(folder.file("many/0000.jpg")).expect("an image");
     let earlier = folder.write("many/00.jpg", first);
-    refused(&["--resume"], "rows 1 to 9 of the input are not those that were scored: it was changed");
+    refused(&["--resume"], "the input was changed: its rows 1 to 9 are not the rows that were scored before");
     fs::remove_file(earlier).expect("the file is there");
     assert_eq!(parts(&folder.file("out.csv.parts")), parts_before, "nothing was lost");
 
@@ -207,7 +207,7 @@ fn a_full_disk_loses_nothing_that_was_written() {
     let output = run(&mut on_a_small_disk(&folder, "disk", arguments), 1);
     let said = stderr(&output);
     assert!(said.contains("writing results to disk/out.jsonl.parts: the first "), "{said}");
-    assert!(said.contains("rows are kept; make room") && said.contains("(os error "), "{said}");
+    assert!(said.contains("rows are kept; solve the problem") && said.contains("(os error "), "{said}");
     let kept = parts(&folder.file("kept/out.jsonl.parts"));
     assert!(kept > 0, "{said}");
 

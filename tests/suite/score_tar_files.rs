@@ -66,7 +66,7 @@ fn gzipped_tar_files_are_read_and_what_is_none_is_told() {
         let rows = json_lines(&output.stdout);
         assert_eq!(prompts(&rows), pairs(&[("0.jpg", "a cat"), ("1.jpg", "none")]), "{name}");
         assert!(
-            stderr(&output).contains("1 file was passed over, in formats that are not read: 1 .avif"),
+            stderr(&output).contains("1 image was skipped, because the format is not supported: 1 .avif"),
             "{}",
             stderr(&output)
         );

@@ -1,4 +1,4 @@
-//! Rows as Arrow record batches: what Parquet files and streams hold.
+//! Rows as Arrow record batches, which Parquet files and streams consist of.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,13 +10,13 @@ use tsp_mgs_core::result::Run;
 use crate::columns::{COLUMNS, Cells};
 use crate::row::ResultRow;
 
-/// The columns of the results; every one may be null but the first.
+/// The columns of the results. Each except the first may be null.
 pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let field = |(name, _)| Field::new(name, data_type(name), name != "id");
     Arc::new(Schema::new(COLUMNS.map(field).to_vec()))
 });
 
-/// Signed and no wider than it must be: Spark knows no unsigned numbers.
+/// Returns the narrowest type that holds the column. Numbers are signed, because Spark has no unsigned numbers.
 fn data_type(column: &str) -> DataType {
     match column {
         "perception" | "alignment" => DataType::Float32,
@@ -26,15 +26,15 @@ fn data_type(column: &str) -> DataType {
     }
 }
 
-/// Rows as one batch.
+/// Returns rows as one batch.
 ///
 /// # Errors
-/// Never in practice: the columns follow the schema.
+/// Returns no error in practice: the columns follow the schema.
 pub fn batch(rows: &[ResultRow], run: &Run) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(SCHEMA.clone(), columns(rows, run))?)
 }
 
-/// Each column of some rows, in the order of the schema.
+/// Returns the columns of rows, in the order of the schema.
 pub fn columns(rows: &[ResultRow], run: &Run) -> Vec<ArrayRef> {
     let cells: Vec<Cells> = rows.iter().map(|row| Cells::of(row, run)).collect();
     let text = |cell: fn(&'_ Cells<'_>) -> Option<String>| -> ArrayRef {

@@ -1,4 +1,4 @@
-//! Prepared images to rows, in full batches; an image that fails does not touch the others.
+//! Scores prepared images in full batches. An image that fails does not affect the others.
 
 use std::iter;
 use std::sync::Once;
@@ -12,13 +12,14 @@ use crate::features::{FeatureStore, ImageFeatures};
 use crate::prepare::{Content, Prepared, Ready};
 use crate::row::ResultRow;
 
-/// Rows of one batch, most of them errors: more are not waited for.
+/// The maximum number of rows in a batch, most of which are then errors. A batch with this many rows is scored even if it
+/// is not full.
 const MAX_ROWS: usize = 256;
 
-/// Scores what is prepared, in order, a full batch at a time; an image that fails does not touch the others.
+/// Scores prepared images in order, and returns the rows of one full batch after the other.
 ///
-/// Where a batch starts and ends follows from the images alone, and not from how fast they come. With a `store`, the
-/// features of each image are kept.
+/// The images alone decide where a batch starts and ends, not the speed at which they are prepared. With a `store`, the
+/// features of each image are stored.
 pub fn score_all(
     scorer: &mut Scorer,
     mut prepared: impl Iterator<Item = Prepared>,
@@ -27,13 +28,13 @@ pub fn score_all(
     iter::from_fn(move || {
         let mut batch = next_batch(&mut prepared, scorer.images_at_once());
         if let Some(store) = store {
-            encode(scorer, &mut batch, store);
+            replace_views(scorer, &mut batch, store);
         }
         (!batch.is_empty()).then(|| score_rows(scorer, batch))
     })
 }
 
-/// Takes images until there are `images` that can be scored.
+/// Takes images until `images` of them can be scored.
 fn next_batch(prepared: &mut impl Iterator<Item = Prepared>, images: usize) -> Vec<Prepared> {
     let (mut batch, mut readable) = (Vec::new(), 0);
     while readable < images && batch.len() < MAX_ROWS {
@@ -44,30 +45,30 @@ fn next_batch(prepared: &mut impl Iterator<Item = Prepared>, images: usize) -> V
     batch
 }
 
-/// Puts features in the place of views, and keeps them.
-fn encode(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
+/// Replaces the views of a batch by their features, and stores the features.
+fn replace_views(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
     let new: Vec<&mut Ready> = batch.iter_mut().filter_map(|image| image.result.as_mut().ok()).collect();
     let new: Vec<&mut Ready> = new.into_iter().filter(|ready| matches!(ready.content, Content::Views(_))).collect();
     let views: Vec<&Views> = new.iter().filter_map(|ready| ready.content.views()).collect();
     if views.is_empty() {
         return;
     }
-    // What the device cannot encode together, it is asked to score one by one.
+    // If the device cannot encode the views together, the views stay, and the images are scored one by one.
     let features = scorer.view_features(&views).try_into_data().ok().and_then(|data| data.try_to_vec::<f32>().ok());
     let Some(features) = features else { return };
     let length = features.len() / new.len();
     for (ready, values) in new.into_iter().zip(features.chunks_exact(length)) {
         let Some(views) = ready.content.views() else { continue };
         let (width, height) = (views.width, views.height);
-        let (windows, is_flat) = (views.crop_rects.clone(), ready.is_flat);
-        let features = ImageFeatures { values: values.to_vec(), windows, width, height, is_flat };
+        let (crop_rects, is_flat) = (views.crop_rects.clone(), ready.is_flat);
+        let features = ImageFeatures { values: values.to_vec(), crop_rects, width, height, is_flat };
         let is_finite = values.iter().all(|value| value.is_finite());
         if let Some(sha256) = ready.sha256.as_ref().filter(|_| is_finite)
-            && let Err(error) = store.keep(sha256, &features)
+            && let Err(error) = store.store(sha256, &features)
         {
-            // Scores do not depend on it; the first of what may be millions is told.
-            static TOLD: Once = Once::new();
-            TOLD.call_once(|| eprintln!("note: {error:#}"));
+            // Scores do not depend on the store. Only the first error is reported, because there may be millions.
+            static REPORTED: Once = Once::new();
+            REPORTED.call_once(|| eprintln!("note: {error:#}"));
         }
         ready.content = Content::Features(features);
     }
@@ -86,12 +87,14 @@ fn score_rows(scorer: &mut Scorer, batch: Vec<Prepared>) -> Vec<ResultRow> {
     batch.into_iter().map(row).collect()
 }
 
-/// Scores images together, one result each; one that fails does not touch the others.
+/// Scores images together, and returns one result for each.
+///
+/// An image that fails does not affect the results of the others.
 pub fn score_each(scorer: &mut Scorer, ready: &[&Ready]) -> Vec<Result<ImageScore>> {
     if ready.is_empty() {
         return Vec::new();
     }
-    // A batch that fails as a whole is tried image by image, so that the guilty one is found.
+    // If a batch fails, its images are scored one by one, so that only the image that causes the error fails.
     match score_ready(scorer, ready) {
         Ok(scores) => scores.into_iter().map(Ok).collect(),
         Err(error) if ready.len() == 1 => vec![Err(error)],
@@ -99,7 +102,7 @@ pub fn score_each(scorer: &mut Scorer, ready: &[&Ready]) -> Vec<Result<ImageScor
     }
 }
 
-/// Scores of some images, of all of which there are views, or of all features.
+/// Scores images that all have views, or all have features.
 fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>> {
     let inputs: Vec<Input> = ready
         .iter()
@@ -110,8 +113,8 @@ fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>>
     }
     let encoded = ready.iter().filter_map(|ready| match &ready.content {
         Content::Views(_) => None,
-        Content::Features(ImageFeatures { values, windows, .. }) => {
-            Some(EncodedInput { features: values, crop_rects: windows, prompt: ready.prompt() })
+        Content::Features(ImageFeatures { values, crop_rects, .. }) => {
+            Some(EncodedInput { features: values, crop_rects, prompt: ready.prompt() })
         }
     });
     let encoded: Vec<EncodedInput> = encoded.collect();
@@ -119,15 +122,40 @@ fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>>
     read_back(scorer.score_features(&encoded)?)
 }
 
-/// Scores and waits for the numbers.
+/// Scores images and waits for the results.
 ///
 /// # Errors
-/// As [`Scorer::score_batch`], and when the device fails.
+/// Returns an error in the cases of [`Scorer::score_batch`], and if the device fails.
+///
+/// # Examples
+///
+/// Scores an image with the built-in demonstration model:
+///
+/// ```
+/// use burn::tensor::Device;
+/// use tsp_mgs_core::preprocess::views;
+/// use tsp_mgs_core::scorer::{ImageTower, Input};
+/// use tsp_mgs_score::batching::score_batch;
+/// use tsp_mgs_score::model::{Model, ModelArgs};
+///
+/// # fn main() -> anyhow::Result<()> {
+/// let model = Model::open(&ModelArgs::default())?;
+/// let mut scorer = model.scorer(model.tasks.clone(), ImageTower::default(), &Device::flex())?;
+///
+/// let image = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([4 * x as u8, 4 * y as u8, 0]));
+/// let views = views(&image, scorer.view_plan())?;
+/// let scores = score_batch(&mut scorer, &[Input { views: &views, prompt: Some("a colour gradient") }])?;
+///
+/// let perception = scores[0].perception.as_ref().expect("the model scores perception");
+/// assert!((0.0..=5.0).contains(&perception.score));
+/// # Ok(())
+/// # }
+/// ```
 pub fn score_batch(scorer: &mut Scorer, inputs: &[Input]) -> Result<Vec<ImageScore>> {
     read_back(scorer.score_batch(inputs)?)
 }
 
-/// Waits for a batch and computes its scores.
+/// Reads the results of a batch from the device, and computes the scores.
 fn read_back(pending: PendingScores) -> Result<Vec<ImageScore>> {
     let data = pending.transaction().try_execute().context("reading the scores from the device")?;
     Ok(pending.scores(&data)?)

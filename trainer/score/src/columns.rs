@@ -1,63 +1,63 @@
-//! The columns of the results, the same whatever the format.
+//! The columns of the results, which are the same in all formats.
 
 use serde::Serialize;
 use tsp_mgs_core::result::Run;
 
 use crate::row::ResultRow;
 
-/// Name and meaning of each column, in order.
+/// The name and the meaning of each column, in order.
 pub const COLUMNS: [(&str, &str); 14] = [
-    ("id", "the id column of a table; else the path, else the place in the table"),
-    ("path", "the image's file, or SHARD.tar/MEMBER; empty for an image that came as bytes"),
-    ("perception", "how good it looks, 0 to 5, higher is better; empty when not scored"),
-    ("alignment", "how well it shows its prompt, 0 to 5, higher is better; empty without a prompt"),
+    ("id", "the id column of the table; without one the path; without a path the row of the table"),
+    ("path", "the image file, or SHARD.tar/MEMBER; empty for an image that the table itself contains"),
+    ("perception", "perceptual quality from 0 to 5, higher is better; empty if not scored"),
+    ("alignment", "agreement with the prompt from 0 to 5, higher is better; empty without a prompt"),
     ("prompt", "the prompt"),
-    ("prompt_source", "where it was found: argument, table, sidecar, or the kind of metadata"),
-    ("prompt_truncated", "whether it was longer than CLIP reads"),
-    ("width", "upright width in pixels"),
-    ("height", "upright height in pixels"),
+    ("prompt_source", "source of the prompt: argument, table, sidecar, or the kind of metadata"),
+    ("prompt_truncated", "whether CLIP ignored the end of the prompt"),
+    ("width", "width of the upright image in pixels"),
+    ("height", "height of the upright image in pixels"),
     ("crops", "number of crops"),
-    ("device", "where it was computed"),
+    ("device", "kind and name of the device"),
     ("model", "name and hash of the weights"),
-    ("notes", "what must be said of the result"),
-    ("error", "why there is no score; empty when there is one"),
+    ("notes", "limitations of the result"),
+    ("error", "reason why there is no score; empty if there is one"),
 ];
 
-/// A row's columns without its scores' parts.
+/// The cells of one row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Cells<'a> {
-    /// See [`COLUMNS`], as for the others.
+    /// The column `id`. [`COLUMNS`] has the meaning of all fields.
     pub id: &'a str,
-    /// The image's file.
+    /// The column `path`.
     pub path: Option<&'a str>,
-    /// A score.
+    /// The column `perception`, in [0, 5].
     pub perception: Option<f32>,
-    /// A score.
+    /// The column `alignment`, in [0, 5].
     pub alignment: Option<f32>,
-    /// The prompt.
+    /// The column `prompt`.
     pub prompt: Option<&'a str>,
-    /// Its source.
+    /// The column `prompt_source`.
     pub prompt_source: Option<&'a str>,
-    /// Whether it was cut.
+    /// The column `prompt_truncated`.
     pub prompt_truncated: Option<bool>,
-    /// In pixels.
+    /// The column `width`.
     pub width: Option<u32>,
-    /// In pixels.
+    /// The column `height`.
     pub height: Option<u32>,
     /// Number of crops.
     pub crops: usize,
-    /// Kind and adapter.
+    /// The column `device`.
     pub device: &'a str,
-    /// Name and hash.
+    /// The column `model`.
     pub model: &'a str,
-    /// Joined by semicolons.
+    /// The column `notes`: all notes, joined by semicolons.
     pub notes: String,
-    /// With all its causes.
+    /// The column `error`: the message with all its causes.
     pub error: Option<String>,
 }
 
 impl<'a> Cells<'a> {
-    /// The cells of a row.
+    /// Returns the cells of a row.
     pub fn of(row: &'a ResultRow, run: &'a Run) -> Self {
         let shared = Self {
             id: &row.name.id,
@@ -84,12 +84,12 @@ impl<'a> Cells<'a> {
     }
 }
 
-/// What `--help` says of the columns.
+/// Returns the help text of `--output`, which lists the columns.
 pub fn help() -> String {
     let lines = COLUMNS.map(|(name, meaning)| format!("  {name:<17} {meaning}"));
     format!(
-        "Columns of the results, in CSV and Parquet:\n{}\nJSON lines have the same names; there, perception and alignment hold every \
-         part of the score.",
+        "Columns of the results in CSV and Parquet:\n{}\nJSON lines have fields of the same names. There, perception and alignment are \
+         objects with all parts of the score.",
         lines.join("\n")
     )
 }

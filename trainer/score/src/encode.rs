@@ -1,4 +1,4 @@
-//! Rows to a file of one of the formats, and such files to one.
+//! Writes rows to a file in one of the formats, and joins such files.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
@@ -18,32 +18,33 @@ use crate::row::ResultRow;
 use crate::text_rows::Format;
 use crate::{arrow_rows, text_rows};
 
-/// Rows of a joined Parquet file that are encoded at once; the file does not depend on how its parts were cut.
+/// The number of rows that a joined Parquet file encodes at once. It is fixed, so that the file does not depend on the
+/// sizes of its parts.
 const PARQUET_ROWS: usize = 8192;
 
-/// Where results are kept, and in which format: told by the ending.
+/// An output file, and its format according to the extension of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputFile {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
     /// Its format.
     pub format: FileFormat,
 }
 
-/// Format of a file.
+/// The format of an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileFormat {
-    /// One of those that are printed, too.
+    /// A text format, which can also be printed.
     Text(Format),
     /// Parquet, compressed with Zstandard.
     Parquet,
 }
 
-/// A file that takes rows.
+/// A writer of rows to a file.
 pub enum Encoder {
-    /// Text.
+    /// Writes text.
     Text(Format, BufWriter<File>),
-    /// Parquet.
+    /// Writes Parquet.
     Parquet(Box<ArrowWriter<File>>),
 }
 
@@ -52,8 +53,9 @@ impl FromStr for OutputFile {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let path = PathBuf::from(text);
-        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let format = match ending.as_str() {
+        let extension =
+            path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let format = match extension.as_str() {
             "csv" => FileFormat::Text(Format::Csv),
             "jsonl" | "ndjson" => FileFormat::Text(Format::Jsonl),
             "txt" => FileFormat::Text(Format::Table),
@@ -65,10 +67,10 @@ impl FromStr for OutputFile {
 }
 
 impl Encoder {
-    /// Starts a part, which has no header.
+    /// Starts a part. A part in a text format has no header.
     ///
     /// # Errors
-    /// As the file system's.
+    /// Returns an error if the file cannot be written.
     pub fn new(format: FileFormat, file: File) -> Result<Self> {
         Ok(match format {
             FileFormat::Text(format) => Self::Text(format, BufWriter::new(file)),
@@ -79,7 +81,7 @@ impl Encoder {
     /// Adds rows.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// Returns an error if the rows cannot be written.
     pub fn add(&mut self, rows: &[ResultRow], run: &Run) -> Result<()> {
         match self {
             Self::Text(format, out) => {
@@ -92,10 +94,10 @@ impl Encoder {
         Ok(())
     }
 
-    /// Ends the file and waits until the disk has it.
+    /// Ends the file and waits until it is on the disk.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn finish(self) -> Result<()> {
         let file = match self {
             Self::Text(_, out) => out.into_inner().map_err(io::IntoInnerError::into_error)?,
@@ -105,11 +107,11 @@ impl Encoder {
     }
 }
 
-/// Joins parts to one file; `about` says in a Parquet file's metadata what it is.
+/// Joins parts to one file. A Parquet file gets `settings` as the value of the key `tsp-mgs` in its metadata.
 ///
 /// # Errors
-/// When a part cannot be read, or the file cannot be written.
-pub fn join(format: FileFormat, parts: impl Iterator<Item = PathBuf>, out: File, about: &str) -> Result<()> {
+/// Returns an error if a part cannot be read, or if the file cannot be written.
+pub fn join(format: FileFormat, parts: impl Iterator<Item = PathBuf>, out: File, settings: &str) -> Result<()> {
     let open = |path: &Path| File::open(path).with_context(|| format!("reading the part {}", path.display()));
     let file = match format {
         FileFormat::Text(format) => {
@@ -121,7 +123,7 @@ pub fn join(format: FileFormat, parts: impl Iterator<Item = PathBuf>, out: File,
             out.into_inner().map_err(io::IntoInnerError::into_error)?
         }
         FileFormat::Parquet => {
-            let mut out = parquet_writer(out, Some(about))?;
+            let mut out = parquet_writer(out, Some(settings))?;
             let mut chunks = BatchCoalescer::new(arrow_rows::SCHEMA.clone(), PARQUET_ROWS);
             for part in parts {
                 let context = || format!("reading the part {}", part.display());
@@ -143,11 +145,11 @@ pub fn join(format: FileFormat, parts: impl Iterator<Item = PathBuf>, out: File,
     Ok(file.sync_all()?)
 }
 
-fn parquet_writer(file: File, about: Option<&str>) -> Result<Box<ArrowWriter<File>>> {
-    let about = about.map(|about| vec![KeyValue::new("tsp-mgs".to_owned(), about.to_owned())]);
+fn parquet_writer(file: File, settings: Option<&str>) -> Result<Box<ArrowWriter<File>>> {
+    let metadata = settings.map(|settings| vec![KeyValue::new("tsp-mgs".to_owned(), settings.to_owned())]);
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(about)
+        .set_key_value_metadata(metadata)
         .set_created_by(concat!("tsp-mgs ", env!("CARGO_PKG_VERSION")).to_owned())
         .build();
     Ok(Box::new(ArrowWriter::try_new(file, arrow_rows::SCHEMA.clone(), Some(properties))?))

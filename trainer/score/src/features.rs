@@ -1,9 +1,9 @@
-//! Image features on disk, so that a new prompt, prompt set or α scores again without decoding and without the image
-//! tower.
+//! A store of image features on disk (`--features`).
 //!
-//! A folder for each model, preprocessing and number of crops; in it a safetensors file for each image, called by
-//! the SHA-256 of the image file's bytes. Files are written under another name first and never changed; one that is
-//! damaged is made anew.
+//! With stored features, an image is scored again with another prompt, prompt set or α without decoding it and without the
+//! image tower. The store has one folder for each combination of model, preprocessing and number of crops. A folder has
+//! one safetensors file for each image, whose name is the SHA-256 of the image file. A file is written under a temporary
+//! name, and never changed afterwards. A damaged file is replaced.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,10 +18,10 @@ use tsp_mgs_data::files::write_whole;
 use crate::scorer_args::TowerPrecision;
 
 const TENSOR: &str = "features";
-/// The entry of an image of one colour; others have none.
+/// The metadata entry of an image whose pixels all have the same colour. Other images do not have this entry.
 const FLAT: &str = "flat";
 
-/// A folder of features of one model's views.
+/// The folder of the features of one model, one preprocessing and one number of crops.
 #[derive(Clone)]
 pub struct FeatureStore {
     folder: PathBuf,
@@ -29,39 +29,39 @@ pub struct FeatureStore {
     embed_dim: usize,
 }
 
-/// What the model sees in one image.
+/// The features of the views of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageFeatures {
-    /// `[views, embed_dim]`, row-major, the resized image first, if the plan has it.
+    /// `[views, embed_dim]`, row-major. The first view is the resized image, if the plan has it.
     pub values: Vec<f32>,
-    /// The area of each crop.
-    pub windows: Vec<Rect>,
-    /// Upright width in pixels.
+    /// The area of each crop in the upscaled image.
+    pub crop_rects: Vec<Rect>,
+    /// The width of the upright image in pixels.
     pub width: u32,
-    /// Upright height in pixels.
+    /// The height of the upright image in pixels.
     pub height: u32,
-    /// Whether it has but one colour.
+    /// Whether all pixels have the same colour.
     pub is_flat: bool,
 }
 
 impl FeatureStore {
-    /// Opens the folder; makes it if there is none.
+    /// Opens the folder for a scorer, or creates it. `model` is [`Model::features_key`](crate::model::Model::features_key).
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn open(folder: &Path, model: &str, scorer: &Scorer, precision: TowerPrecision) -> Result<Self> {
         let plan = scorer.view_plan();
-        // The image tower stays the same whatever the options: the bundle that they stand in is what is known of it.
+        // Other options of a score are not part of the name, because features do not depend on them.
         let mut name = format!("{model}.{PREPROCESS_ID}.crops-{}", plan.crops);
         if precision != TowerPrecision::F32 {
             name = format!("{name}.{}", precision.name());
         }
         let folder = folder.join(name);
-        fs::create_dir_all(&folder).with_context(|| format!("making the folder of features {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| format!("creating the folder of features {}", folder.display()))?;
         Ok(Self { folder, plan, embed_dim: scorer.embed_dim() })
     }
 
-    /// The features of the image file with this hash, if they are there.
+    /// Returns the stored features of the image file with this hash, or `None` if there are none that fit the view plan.
     pub fn find(&self, sha256: &str) -> Option<ImageFeatures> {
         let bytes = fs::read(self.path(sha256)).ok()?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;
@@ -74,29 +74,29 @@ impl FeatureStore {
             .chunks_exact(4)
             .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
             .collect();
-        let kept = self.plan.len() * self.embed_dim;
-        // The resized image may have been looked at and is not now; the other way round, it is missing.
-        if values.len() == kept + self.embed_dim && !self.plan.has_image {
+        let expected = self.plan.len() * self.embed_dim;
+        // The features may have been stored with the resized image, which this plan does not use.
+        if values.len() == expected + self.embed_dim && !self.plan.has_image {
             values.drain(..self.embed_dim);
         }
-        let windows: Vec<Rect> = serde_json::from_str(metadata.get("windows")?).ok()?;
-        (values.len() == kept && windows.len() == self.plan.crops).then_some(ImageFeatures {
+        let crop_rects: Vec<Rect> = serde_json::from_str(metadata.get("windows")?).ok()?;
+        (values.len() == expected && crop_rects.len() == self.plan.crops).then_some(ImageFeatures {
             values,
-            windows,
+            crop_rects,
             width: number("width")?,
             height: number("height")?,
-            // Files that were written before this entry existed lack it.
+            // Files from before this entry existed do not have it.
             is_flat: metadata.contains_key(FLAT),
         })
     }
 
-    /// Keeps an image's features.
+    /// Stores the features of an image.
     ///
     /// # Errors
-    /// When they cannot be written.
-    pub fn keep(&self, sha256: &str, features: &ImageFeatures) -> Result<()> {
+    /// Returns an error if they cannot be written.
+    pub fn store(&self, sha256: &str, features: &ImageFeatures) -> Result<()> {
         let path = self.path(sha256);
-        let keep = || -> Result<()> {
+        let store = || -> Result<()> {
             let folder = path.parent().unwrap_or(&self.folder);
             fs::create_dir_all(folder)?;
             let data: Vec<u8> = features.values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -104,7 +104,7 @@ impl FeatureStore {
             let mut metadata = HashMap::from([
                 ("width".to_owned(), features.width.to_string()),
                 ("height".to_owned(), features.height.to_string()),
-                ("windows".to_owned(), serde_json::to_string(&features.windows)?),
+                ("windows".to_owned(), serde_json::to_string(&features.crop_rects)?),
             ]);
             if features.is_flat {
                 metadata.insert(FLAT.to_owned(), "true".to_owned());
@@ -112,10 +112,11 @@ impl FeatureStore {
             let bytes = serialize([(TENSOR, TensorView::new(Dtype::F32, shape, &data)?)], Some(metadata))?;
             write_whole(&path, &bytes)
         };
-        keep().with_context(|| format!("keeping features in {}: make room, or leave --features out", path.display()))
+        store().with_context(|| format!("storing features in {}: free disk space, or omit --features", path.display()))
     }
 
-    /// Not all in one folder: millions of names make some file systems slow.
+    /// Returns the path of an image's features. Subfolders keep folders small, because some file systems are slow with
+    /// millions of names in one folder.
     fn path(&self, sha256: &str) -> PathBuf {
         self.folder.join(&sha256[..2]).join(format!("{sha256}.safetensors"))
     }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use tsp_mgs_core::config::Activation;
 
-use crate::clip_file::IN_FOLDER;
+use crate::clip_file::WEIGHT_FILES;
 use configuration::Configured;
 
 pub use fetch::{Fetched, Hub};
@@ -96,7 +96,7 @@ impl Found {
 }
 
 fn weights_in(folder: &Path) -> Option<&'static str> {
-    IN_FOLDER.into_iter().find(|file| folder.join(file).is_file())
+    WEIGHT_FILES.into_iter().find(|file| folder.join(file).is_file())
 }
 
 fn file_name(path: &Path) -> String {

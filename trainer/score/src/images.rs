@@ -1,4 +1,4 @@
-//! Which images, and which prompt belongs to each.
+//! Finds image files in folders, and the prompt of each image.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,19 +11,20 @@ use tsp_mgs_core::metadata::{embedded_prompt, parse_json};
 use tsp_mgs_core::result::FoundPrompt;
 use walkdir::WalkDir;
 
-/// Endings of the formats that are decoded; in a folder, other files are passed over.
+/// The extensions of the formats that are decoded. Other files in a folder are skipped.
 pub const EXTENSIONS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "jfif"];
 
-/// Endings of images in formats that are not decoded.
-const NOT_DECODED: [&str; 30] = [
+/// The extensions of image formats that are not supported.
+const UNSUPPORTED: [&str; 30] = [
     "avif", "heic", "heif", "jxl", "jp2", "j2k", "psd", "svg", "tga", "ico", "exr", "hdr", "ppm", "pgm", "pnm", "qoi",
     "dds", "dng", "cr2", "cr3", "nef", "arw", "orf", "rw2", "raf", "pef", "srw", "x3f", "eps", "pdf",
 ];
 
-/// Finds the prompt in a file's bytes.
+/// A function that finds the prompt in the content of a file.
 type ReadPrompt = fn(Vec<u8>) -> Result<Option<FoundPrompt>>;
 
-/// Files beside NAME.png that hold its prompt, the first that does: endings in capitals where the system tells them apart.
+/// The extensions of the files beside an image that may have its prompt, and how to read them. The first file with a prompt
+/// is used. Extensions in capitals matter on file systems that distinguish case.
 const SIDECARS: [(&str, ReadPrompt); 4] = [
     ("txt", |bytes| sidecar_prompt(bytes).map(Some)),
     ("TXT", |bytes| sidecar_prompt(bytes).map(Some)),
@@ -31,53 +32,51 @@ const SIDECARS: [(&str, ReadPrompt); 4] = [
     ("JSON", json_prompt),
 ];
 
-/// Where the prompt stands in a JSON file beside an image; the first that is there.
+/// The keys of the prompt in a JSON file beside an image. The first key that exists is used.
 const PROMPT_KEYS: [&str; 3] = ["prompt", "caption", "text"];
 
-/// Windows editors put it before a text; it is no part of the prompt.
+/// Some editors on Windows write it at the start of a text file.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Images that were passed over since their format is not decoded, by their endings.
+/// Counts, by extension, the image files that were skipped because their format is not supported.
 #[derive(Clone, Default)]
-pub struct PassedOver(Arc<Mutex<BTreeMap<String, u64>>>);
+pub struct SkippedImages(Arc<Mutex<BTreeMap<String, u64>>>);
 
-impl PassedOver {
-    /// Counts a file if it is such an image.
-    pub fn see(&self, path: &Path) {
+impl SkippedImages {
+    /// Counts a file if it is an image in a format that is not supported.
+    pub fn count(&self, path: &Path) {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-        if NOT_DECODED.contains(&ending.as_str()) {
+        if UNSUPPORTED.contains(&ending.as_str()) {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(ending).or_default() += 1;
         }
     }
 
-    /// How many there were, for people; `None` if there was none.
+    /// Returns a note with the number of skipped images, or `None` if there were none.
     pub fn note(&self) -> Option<String> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kinds: Vec<String> = counts.iter().map(|(ending, files)| format!("{files} .{ending}")).collect();
         let files: u64 = counts.values().sum();
         (files > 0).then(|| {
             format!(
-                "{files} {} passed over, in formats that are not read: {}; save them as PNG to score them",
-                if files == 1 { "file was" } else { "files were" },
+                "{files} {} skipped, because the format is not supported: {}; save as PNG to score them",
+                if files == 1 { "image was" } else { "images were" },
                 kinds.join(", ")
             )
         })
     }
 }
 
-/// The images below a folder, in the order of their names, found as they are asked for.
+/// Returns the images in a folder and its subfolders, in the order of their names.
 ///
-/// What cannot be read comes as an error with its path, so that it gets its row.
-pub fn in_folder(
-    folder: &Path,
-    passed_over: &PassedOver,
-) -> impl Iterator<Item = (PathBuf, Result<()>)> + Send + use<> {
-    let (folder, passed_over) = (folder.to_owned(), passed_over.clone());
+/// The folder is read while the iterator advances. A file or folder that cannot be read gives an error with its path, so
+/// that it gets a row in the results.
+pub fn in_folder(folder: &Path, skipped: &SkippedImages) -> impl Iterator<Item = (PathBuf, Result<()>)> + Send + use<> {
+    let (folder, skipped) = (folder.to_owned(), skipped.clone());
     WalkDir::new(&folder).follow_links(true).sort_by_file_name().into_iter().filter_map(move |entry| match entry {
         Ok(entry) if entry.file_type().is_file() && is_image(entry.path()) => Some((entry.into_path(), Ok(()))),
         Ok(entry) => {
             if entry.file_type().is_file() {
-                passed_over.see(entry.path());
+                skipped.count(entry.path());
             }
             None
         }
@@ -85,43 +84,43 @@ pub fn in_folder(
     })
 }
 
-/// Whether a text that should be a path is the address of an image somewhere else.
+/// Checks that a text is a path and not a URL.
 ///
 /// # Errors
-/// Says what to do when it is.
+/// Returns an error that says what to do if the text is a URL.
 pub fn check_no_address(text: &str) -> Result<()> {
     let scheme = text.split_once("://").map(|(scheme, _)| scheme).unwrap_or_default();
-    // Windows has drives of one letter.
+    // A scheme of one letter is a drive of Windows.
     if scheme.len() > 1 && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
-        bail!("an address, and images are not fetched from addresses: download them, and give their paths");
+        bail!("this is a URL, and images are not downloaded; download the image and pass its path");
     }
     Ok(())
 }
 
-/// A pipe would be waited for, a device read without end.
+/// Checks that a path is a regular file. Reading a pipe would block, and reading a device might never end.
 ///
 /// # Errors
-/// When it is no file, or cannot be opened.
+/// Returns an error if the path is not a regular file, or does not exist.
 pub fn check_file(path: &Path) -> Result<()> {
     if !fs::metadata(path).context("opening the file")?.is_file() {
-        bail!("neither a file nor a folder");
+        bail!("this is neither a file nor a folder");
     }
     Ok(())
 }
 
-/// The prompt of an image: that of a file beside it, else its own metadata's.
+/// Returns the prompt of an image from a file beside it, or else from the metadata in the image.
 ///
 /// # Errors
-/// For a file beside it that cannot be read as what its ending says.
+/// Returns an error if a file beside the image cannot be read, or does not have the format that its extension says.
 pub fn prompt(path: Option<&Path>, bytes: &[u8]) -> Result<Option<FoundPrompt>> {
-    if let Some(found) = path.map(beside).transpose()?.flatten() {
+    if let Some(found) = path.map(sidecar).transpose()?.flatten() {
         return Ok(Some(found));
     }
     Ok(embedded_prompt(bytes).map(|found| FoundPrompt { text: found.text, source: found.source.as_str() }))
 }
 
-/// The prompt in a file beside an image: NAME.txt, or NAME.json if that has one.
-fn beside(image: &Path) -> Result<Option<FoundPrompt>> {
+/// Returns the prompt from a file beside an image: `NAME.txt`, or else `NAME.json`.
+fn sidecar(image: &Path) -> Result<Option<FoundPrompt>> {
     for (ending, read) in SIDECARS {
         let sidecar = image.with_extension(ending);
         if sidecar != image && sidecar.is_file() {
@@ -135,19 +134,19 @@ fn beside(image: &Path) -> Result<Option<FoundPrompt>> {
     Ok(None)
 }
 
-/// The prompt in a text file's bytes.
+/// Returns the prompt from the content of a text file.
 ///
 /// # Errors
-/// For bytes that are no text.
+/// Returns an error if the content is not UTF-8.
 pub fn sidecar_prompt(bytes: Vec<u8>) -> Result<FoundPrompt> {
     let text = sidecar_text(bytes)?.trim().to_owned();
     Ok(FoundPrompt { text, source: "sidecar" })
 }
 
-/// The prompt in a JSON file's bytes; `None` when it is about something else.
+/// Returns the prompt from the content of a JSON file, or `None` if it has none of the keys of a prompt.
 ///
 /// # Errors
-/// For bytes that are no JSON.
+/// Returns an error if the content is not JSON.
 pub fn json_prompt(bytes: Vec<u8>) -> Result<Option<FoundPrompt>> {
     let value: Value = parse_json(&sidecar_text(bytes)?).context("expected JSON")?;
     let text = PROMPT_KEYS.iter().find_map(|&key| value.get(key)?.as_str());
@@ -159,7 +158,7 @@ fn sidecar_text(bytes: Vec<u8>) -> Result<String> {
     Ok(text.trim_start_matches(BYTE_ORDER_MARK).to_owned())
 }
 
-/// Whether a file of this name would be decoded.
+/// Returns whether the extension of a path is one of [`EXTENSIONS`].
 pub fn is_image(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))

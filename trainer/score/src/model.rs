@@ -1,4 +1,4 @@
-//! From `--clip`, `--model` or nothing to a model that scores.
+//! Opens the model that the flags `--clip` and `--model` name, or the built-in one.
 
 use std::borrow::Cow;
 use std::fs;
@@ -18,62 +18,74 @@ use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 use crate::options::named;
 use crate::{clip_file, hub};
 
-/// The built-in demonstration, a bundle trained on synthetic images: the command in docs/train.md makes it.
+/// The built-in demonstration: a bundle that was trained on synthetic images. `docs/train.md` has the command.
 const DEMO: [(&str, &[u8]); 2] = [
     (MANIFEST, include_bytes!("../../assets/demo/model.json")),
     ("weights-01.safetensors", include_bytes!("../../assets/demo/weights-01.safetensors")),
 ];
 
-/// Which weights; without a flag, the built-in demonstration, trained on synthetic images.
+/// Flags that select the weights. Without a flag, the built-in demonstration is used, which is trained on synthetic images.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// CLIP weights: a file, a folder, or a model's name, such as openai/clip-vit-base-patch32
+    /// CLIP weights: a file, a folder, or the name of a model such as openai/clip-vit-base-patch32
     ///
-    /// Scores zero-shot, with CLIP as it is. Files are .safetensors, .bin or .pt with Hugging Face's or OpenAI's names, or the
-    /// index of several (.index.json). A name is ORG/NAME or ORG/NAME@REVISION on the Hugging Face Hub: a model that is not on
-    /// this machine yet is downloaded into HF_HUB_CACHE. What stands at a path goes before a name. HF_ENDPOINT, HF_TOKEN and
-    /// HF_HUB_OFFLINE are followed; `trainer models` lists names.
+    /// The model scores zero-shot: its weights are not changed. A file is .safetensors, .bin or .pt with the tensor names of
+    /// Hugging Face or OpenAI, or the index of several files (.index.json). A name is ORG/NAME or ORG/NAME@REVISION on the
+    /// Hugging Face Hub. A model that is not on this machine yet is downloaded into HF_HUB_CACHE. An existing path takes
+    /// precedence over a name. The variables HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are used. `trainer models` lists names.
     #[arg(long, value_name = "FILE|NAME", conflicts_with = "model")]
     pub clip: Option<PathBuf>,
 
-    /// A model bundle, as `trainer export` writes it: a folder, or its name on the Hugging Face Hub
+    /// A model bundle that `trainer export` wrote: a folder, or its name on the Hugging Face Hub
     #[arg(long, value_name = "DIR|NAME")]
     pub model: Option<PathBuf>,
 
-    /// Activation of --clip, if it is a file: quick_gelu (OpenAI; the default) or gelu (most of LAION's)
+    /// Activation of a weights file: quick_gelu (OpenAI; the default) or gelu (most models of LAION)
     ///
-    /// A name's, and a folder's with a config.json or open_clip_config.json, is taken from there; a flag that contradicts it is
-    /// an error.
+    /// For a model by name, and for a folder with config.json or open_clip_config.json, the activation is read from the
+    /// configuration. A flag that contradicts the configuration is an error.
     #[arg(long, value_name = "NAME", value_parser = named::<Activation>(&["quick_gelu", "gelu"]), requires = "clip")]
     pub activation: Option<Activation>,
 }
 
-/// Weights in host memory with all that is known of them.
+/// The weights of a model in host memory, and what is known about them.
 pub struct Model {
-    /// The weights.
+    /// All parameters of the model.
     pub checkpoint: Checkpoint<'static>,
-    /// The options of each task that it scores.
+    /// The options of each task that the model scores.
     pub tasks: Vec<Options>,
-    /// For people: the name of its file or bundle.
+    /// The name of the weights file or the bundle, to be shown.
     pub name: String,
-    /// SHA-256 of the weights' file, or of a bundle's `model.json`, which holds those of its shards.
+    /// The SHA-256 of the weights file in hexadecimal. For a bundle, that of `model.json`, which contains the hashes of the
+    /// shards.
     pub sha256: String,
-    /// What every result must say.
+    /// A warning to show with every result.
     pub warning: Option<String>,
-    /// Features of its prompts, where it has no text tower.
+    /// The features of the prompts, if the model has no text tower.
     pub prompt_features: Option<PromptFeatures>,
-    /// The folder of a bundle that is not built in.
+    /// The folder of the bundle, unless the bundle is built in.
     pub folder: Option<PathBuf>,
-    /// The commit of a model on the hub.
+    /// The commit of the model, if it comes from the Hugging Face Hub.
     pub commit: Option<String>,
 }
 
 impl Model {
-    /// Opens what the flags name; the built-in demonstration when they name nothing.
+    /// Opens the model that the flags name, or the built-in demonstration if they name none.
     ///
     /// # Errors
-    /// Names the file and what is wrong in it.
+    /// Returns an error that names the file and the problem in it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_score::model::{Model, ModelArgs};
+    ///
+    /// let model = Model::open(&ModelArgs::default())?;
+    /// assert_eq!(model.tasks.len(), 2);
+    /// assert!(model.warning.is_some(), "the demonstration is trained on synthetic images only");
+    /// # anyhow::Ok(())
+    /// ```
     pub fn open(args: &ModelArgs) -> Result<Self> {
         match (&args.clip, &args.model) {
             (Some(given), _) => Self::open_clip(given, args.activation)
@@ -85,7 +97,7 @@ impl Model {
         }
     }
 
-    /// Where its weights come from: the name, with its commit if it is of the hub.
+    /// Returns the source of the weights: the name, and the commit of a model from the Hugging Face Hub.
     pub fn source(&self) -> String {
         match &self.commit {
             Some(commit) => format!("{}@{commit}", self.name),
@@ -93,7 +105,8 @@ impl Model {
         }
     }
 
-    /// What features are kept under: the start of the hash, and the activation that no tensor tells, if it is not CLIP's own.
+    /// Returns the key of stored features: the start of the hash, and the activation if it is not QuickGELU. The hash does
+    /// not determine the activation.
     pub fn features_key(&self) -> String {
         let hash = &self.sha256[..16];
         match self.checkpoint.config().activation {
@@ -102,23 +115,23 @@ impl Model {
         }
     }
 
-    /// The name with the start of the hash, as results give it.
+    /// Returns the name and the start of the hash, as results contain them.
     pub fn label(&self) -> String {
         format!("{} sha256:{}", self.name, &self.sha256[..12])
     }
 
-    /// Moves the weights to a device, piece by piece, and makes a scorer with these options.
+    /// Creates a scorer, and moves the weights to the device tensor by tensor.
     ///
     /// # Errors
-    /// When the options contradict each other or the model.
+    /// Returns an error if the options contradict each other or the model.
     pub fn into_scorer(self, tasks: Vec<Options>, tower: ImageTower, device: &Device) -> Result<Scorer, Error> {
         Scorer::load(self.checkpoint, self.prompt_features.as_ref(), tasks, tower, device.clone())
     }
 
-    /// The same of a copy of the weights.
+    /// Creates a scorer with a copy of the weights.
     ///
     /// # Errors
-    /// As [`Self::into_scorer`].
+    /// Returns an error in the cases of [`Self::into_scorer`].
     pub fn scorer(&self, tasks: Vec<Options>, tower: ImageTower, device: &Device) -> Result<Scorer, Error> {
         Scorer::load(self.checkpoint.clone(), self.prompt_features.as_ref(), tasks, tower, device.clone())
     }
@@ -150,10 +163,10 @@ impl Model {
         Ok(Self { commit: found.commit, ..Self::open_bundle(&found.path)? })
     }
 
-    /// Opens a bundle's folder.
+    /// Opens the bundle in a folder.
     ///
     /// # Errors
-    /// Names the file and what is wrong in it.
+    /// Returns an error that names the file and the problem in it.
     pub fn open_bundle(folder: &Path) -> Result<Self> {
         let read = |name: &str| fs::read(folder.join(name)).map(Cow::Owned).with_context(|| format!("reading {name}"));
         Ok(Self { folder: Some(folder.to_owned()), ..Self::read_bundle(read)? })
@@ -180,7 +193,7 @@ impl Model {
     }
 }
 
-/// CLIP as it is scores both tasks.
+/// Returns the default options of both tasks, for CLIP weights without training.
 fn zero_shot() -> Vec<Options> {
     [Task::Perception, Task::Alignment].map(Options::default_for).into()
 }

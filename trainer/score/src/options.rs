@@ -1,4 +1,4 @@
-//! Flags for the options of a score, applied to the tasks that a model has.
+//! Flags for the options of a score, and their application to the tasks of a model.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -9,62 +9,64 @@ use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::prompts::{PromptSet, Task};
 use tsp_mgs_data::flags::UsageError;
 
-/// The options of SPEC §2 to §5; what is not given stays as the model has it.
+/// Flags for the options of a score. An option without a flag keeps the value of the model.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Scoring (as the model has it where not given)")]
+#[command(next_help_heading = "Scoring (default: the options of the model)")]
 pub struct OptionArgs {
-    /// What to score: perception, alignment or both; default: all that the model can
+    /// Tasks to score: perception, alignment or both; default: all tasks of the model
     #[arg(long, value_name = "TASK", value_enum)]
     pub task: Option<TaskChoice>,
 
     /// Task-specific prompts: adj or ant for perception, adv for alignment
+    ///
+    /// adj has an adjective for each of five levels, ant has a pair of antonyms, adv has an adverb for each level.
     #[arg(long, value_name = "SET", value_parser = named::<PromptSet>(&["adj", "ant", "adv"]))]
     pub prompts: Option<PromptSet>,
 
     /// Weight of the whole image against its crops, in [0, 1]
     ///
-    /// The paper's best: 0 for perception, 1 for alignment.
+    /// The paper reports the best results with 0 for perception and 1 for alignment.
     #[arg(long, value_name = "A", value_parser = parse_alpha)]
     pub alpha: Option<f64>,
 
-    /// Number of crops: fewer are faster and less exact
+    /// Number of crops; fewer crops are faster and less accurate
     #[arg(long, value_name = "N", value_parser = parse_crops)]
     pub crops: Option<usize>,
 
-    /// What to look at: the image, its crops, or both
+    /// Views to score: the whole image, its crops (patches), or both
     #[arg(long, value_name = "INPUTS", value_parser = named::<Inputs>(&["image", "patches", "both"]))]
     pub inputs: Option<Inputs>,
 
-    /// Leave out the similarity of the prompt's words: of both tasks, or of one
+    /// Omit the similarity with the words of the prompt: for both tasks, or for one
     #[arg(long, value_name = "TASK", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "both")]
     pub no_fine: Option<TaskChoice>,
 
-    /// Factor before the softmax: clip (its learned scale) or none (the paper's Eq. 3 as printed)
+    /// Factor of the softmax: clip (the learned scale) or none (1, as in the paper's Eq. 3)
     #[arg(long, value_name = "NAME", value_parser = named::<Temperature>(&["clip", "none"]))]
     pub temperature: Option<Temperature>,
 
-    /// What counts as a word: tokens (byte pairs) or merged (their mean over each word)
+    /// Words of a prompt: tokens (byte pairs) or merged (the mean of the tokens of a word)
     #[arg(long, value_name = "NAME", value_parser = named::<Words>(&["tokens", "merged"]))]
     pub words: Option<Words>,
 
-    /// How the crops' features are averaged: raw or normalised
+    /// Mean of the crops' features: raw, or normalised to unit length first
     #[arg(long, value_name = "NAME", value_parser = named::<PatchMean>(&["raw", "normalised"]))]
     pub patch_mean: Option<PatchMean>,
 }
 
-/// Tasks to score.
+/// The tasks to score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TaskChoice {
-    /// How good it looks
+    /// How good the image looks
     Perception,
-    /// How well it shows its prompt
+    /// How well the image shows its prompt
     Alignment,
-    /// Both
+    /// Both tasks
     Both,
 }
 
 impl TaskChoice {
-    /// Whether a task is among them.
+    /// Returns whether `task` is one of the tasks.
     pub fn includes(self, task: Task) -> bool {
         match self {
             Self::Perception => task == Task::Perception,
@@ -75,17 +77,31 @@ impl TaskChoice {
 }
 
 impl OptionArgs {
-    /// Applies the flags to the tasks that a model has.
+    /// Applies the flags to the tasks of a model.
     ///
     /// # Errors
-    /// When the model lacks a task that was asked for, or prompts were given for another task.
+    /// Returns an error if the model does not have a requested task, or if `--prompts` is for a task that is not scored.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_core::options::Options;
+    /// use tsp_mgs_core::prompts::Task;
+    /// use tsp_mgs_score::options::{OptionArgs, TaskChoice};
+    ///
+    /// let tasks = [Task::Perception, Task::Alignment].map(Options::default_for).to_vec();
+    /// let flags = OptionArgs { task: Some(TaskChoice::Alignment), crops: Some(5), ..OptionArgs::default() };
+    /// let tasks = flags.apply(tasks)?;
+    /// assert_eq!((tasks.len(), tasks[0].task(), tasks[0].crops), (1, Task::Alignment, 5));
+    /// # Ok::<(), tsp_mgs_data::flags::UsageError>(())
+    /// ```
     pub fn apply(&self, mut tasks: Vec<Options>) -> Result<Vec<Options>, UsageError> {
         if let Some(choice) = self.task {
             for task in [Task::Perception, Task::Alignment].into_iter().filter(|&task| choice.includes(task)) {
                 if !tasks.iter().any(|options| options.task() == task) {
                     let task = task.name();
                     return Err(UsageError::new(format!(
-                        "the model does not score {task}; leave --task out to score what it can"
+                        "the model does not score {task}; omit --task to score all tasks of the model"
                     )));
                 }
             }
@@ -119,10 +135,10 @@ fn parse_alpha(text: &str) -> Result<f64, String> {
 fn parse_crops(text: &str) -> Result<usize, String> {
     let max = ViewPlan::max_crops(ClipConfig::vit_b_32().vision.image_size as u32);
     let crops = text.parse().ok().filter(|crops| (1..=max).contains(crops));
-    crops.ok_or_else(|| format!("expected 1 to {max}, which every image has"))
+    crops.ok_or_else(|| format!("expected a number from 1 to {max}"))
 }
 
-/// A flag whose value core names: the names are shown in the help, and core reads them.
+/// Returns a parser for a flag whose values have names in `core`. The help shows `names`, and serde parses them.
 pub(crate) fn named<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     names: &'static [&'static str],
 ) -> impl TypedValueParser<Value = T> {

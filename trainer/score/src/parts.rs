@@ -1,9 +1,9 @@
-//! The folder of parts beside an output file: what is kept while a run goes on, so that it can be killed.
+//! The folder of parts beside an output file, from which a run can be resumed.
 //!
-//! A part is written under another name and gets its own once the disk has it. The name says what a run that goes
-//! on has to know: how many rows it holds, how many of them are errors or have no prompt, and a hash of their ids.
-//! Parts follow each other without gaps, so rows are scored and written exactly once, and the joined file does not
-//! depend on where they were cut.
+//! A part is written under a temporary name, and renamed when it is on the disk. Its final name contains what a resumed
+//! run has to know: the number of its rows, the number of rows with an error, the number of rows without a prompt, and a
+//! hash of the ids. The parts cover the input in order and without gaps, so that each image is scored once. The joined
+//! file does not depend on where one part ends and the next begins.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -20,7 +20,7 @@ use crate::row::ResultRow;
 use crate::run_settings::Settings;
 use crate::tally::{IdHash, Tally};
 
-const ENDING: &str = "part";
+const EXTENSION: &str = "part";
 const SETTINGS: &str = "run.json";
 
 /// The parts of one output file.
@@ -28,24 +28,24 @@ pub struct Parts {
     output: OutputFile,
     folder: PathBuf,
     settings: String,
-    /// Held by one process at a time; the system lets go of it when that one ends, however it ends.
+    /// Held by one process at a time. The operating system releases it when the process ends for any reason.
     lock: File,
     finished: Vec<Part>,
-    open: Option<Open>,
+    open: Option<OpenPart>,
 }
 
 /// A finished part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     index: usize,
-    /// What it holds.
+    /// The counts of its rows.
     pub tally: Tally,
-    /// Hash of its rows' ids.
+    /// The hash of the ids of its rows, in hexadecimal.
     pub ids: String,
 }
 
 /// The part that is being written.
-struct Open {
+struct OpenPart {
     file: UnfinishedFile,
     encoder: Encoder,
     tally: Tally,
@@ -53,14 +53,17 @@ struct Open {
 }
 
 impl Parts {
-    /// Opens the folder, new or with an earlier run's parts; `None` when the output is finished already.
+    /// Opens the folder of parts, or creates it.
+    ///
+    /// Returns `None` if the output is to be resumed and is complete.
     ///
     /// # Errors
-    /// When an earlier run's files stand in the way, it had other settings, or it still runs.
+    /// Returns an error if `existing` forbids the files of an earlier run, if that run had other settings, or if another
+    /// process writes to the folder.
     pub fn open(output: &OutputFile, existing: ExistingOutput, settings: &Settings) -> Result<Option<Self>> {
-        let folder = beside(&output.path, ".parts");
-        // Of a run that was killed after its output was put in place.
-        let joined = beside(&output.path, ".joined");
+        let folder = with_suffix(&output.path, ".parts");
+        // A run leaves this folder if it is killed between renaming and removing its parts.
+        let joined = with_suffix(&output.path, ".joined");
         if joined.exists() {
             fs::remove_dir_all(&joined).with_context(|| format!("removing {}", joined.display()))?;
         }
@@ -69,17 +72,17 @@ impl Parts {
         match existing {
             ExistingOutput::Refuse if has_parts => {
                 bail!(
-                    "{parts} holds the results of a run that did not end: --resume goes on with it, --overwrite starts anew"
+                    "{parts} has the results of an unfinished run; pass --resume to continue it, or --overwrite to start again"
                 )
             }
             ExistingOutput::Refuse if output.path.exists() => bail!("{out} exists; pass --overwrite to replace it"),
             ExistingOutput::Resume if !has_parts && output.path.exists() => return Ok(None),
             _ => {}
         }
-        fs::create_dir_all(&folder).with_context(|| format!("making the folder {parts}"))?;
+        fs::create_dir_all(&folder).with_context(|| format!("creating the folder {parts}"))?;
         let lock = lock(&folder)?;
         if existing == ExistingOutput::Overwrite {
-            // The settings last: without them, nothing is gone on with.
+            // The settings are removed last: without them, a folder cannot be resumed.
             for file in files(&folder)? {
                 remove(&file)?;
             }
@@ -91,7 +94,7 @@ impl Parts {
         let path = folder.join(SETTINGS);
         if path.exists() {
             settings.check(&fs::read(&path)?).with_context(|| {
-                format!("{parts} was begun with other settings; pass the same, or --overwrite to start anew")
+                format!("{parts} was started with other settings; pass the same ones, or --overwrite to start again")
             })?;
         } else {
             write_atomically(&path, settings.json().as_bytes())?;
@@ -101,17 +104,17 @@ impl Parts {
         Ok(Some(Self { output: output.clone(), folder, settings, lock, finished, open: None }))
     }
 
-    /// The parts that are there.
+    /// Returns the finished parts in order.
     pub fn finished(&self) -> &[Part] {
         &self.finished
     }
 
-    /// Adds rows to the part that is being written.
+    /// Adds rows to the open part.
     ///
     /// # Errors
-    /// When they cannot be written; what was finished stays.
+    /// Returns an error if the rows cannot be written. Finished parts are kept.
     pub fn add(&mut self, rows: &[ResultRow], tally: Tally, run: &Run) -> Result<()> {
-        let add = |open: &mut Open| {
+        let add = |open: &mut OpenPart| {
             open.tally += tally;
             rows.iter().for_each(|row| open.ids.add(&row.name.id));
             open.encoder.add(rows, run)
@@ -120,13 +123,13 @@ impl Parts {
             Some(open) => add(open),
             None => self.begin().and_then(|open| add(self.open.insert(open))),
         };
-        added.map_err(|error| self.broken(error))
+        added.map_err(|error| self.with_advice(error))
     }
 
-    /// Ends the part that is being written, and gives it its name.
+    /// Finishes the open part, if there is one.
     ///
     /// # Errors
-    /// As [`Self::add`].
+    /// Returns an error if the part cannot be written. Parts that were finished before are kept.
     pub fn finish_part(&mut self) -> Result<()> {
         let Some(open) = self.open.take() else { return Ok(()) };
         let part = Part { index: self.finished.len(), tally: open.tally, ids: open.ids.finish() };
@@ -135,15 +138,15 @@ impl Parts {
             open.file.finish(&self.folder.join(part.file_name()))?;
             Ok(flush_folder(&self.folder)?)
         };
-        finish().map_err(|error| self.broken(error))?;
+        finish().map_err(|error| self.with_advice(error))?;
         self.finished.push(part);
         Ok(())
     }
 
-    /// Joins all parts to the output file, puts it in place and removes them.
+    /// Joins all parts to the output file, and removes them.
     ///
     /// # Errors
-    /// When it cannot be written; then the parts stay.
+    /// Returns an error if the file cannot be written. The parts are kept in this case.
     pub fn join(mut self) -> Result<()> {
         self.finish_part()?;
         let joined = || -> Result<()> {
@@ -153,27 +156,27 @@ impl Parts {
             file.finish(&self.output.path)?;
             Ok(flush_folder(parent(&self.output.path))?)
         };
-        joined().map_err(|error| self.broken(error))?;
-        // Windows moves no folder with an open file.
+        joined().map_err(|error| self.with_advice(error))?;
+        // Windows does not rename a folder with an open file.
         drop(self.lock);
-        // In one step: half of the parts would look like a run to go on with.
-        let done = beside(&self.output.path, ".joined");
+        // Renaming is one step. A folder with only some of the parts would look like an unfinished run.
+        let done = with_suffix(&self.output.path, ".joined");
         fs::rename(&self.folder, &done).and_then(|()| fs::remove_dir_all(&done)).with_context(|| {
             format!("{} is written; removing its parts {}", self.output.path.display(), self.folder.display())
         })
     }
 
-    fn begin(&self) -> Result<Open> {
+    fn begin(&self) -> Result<OpenPart> {
         let file = UnfinishedFile::in_folder(&self.folder)?;
         let encoder = Encoder::new(self.output.format, file.reopen()?)?;
-        Ok(Open { file, encoder, tally: Tally::default(), ids: IdHash::default() })
+        Ok(OpenPart { file, encoder, tally: Tally::default(), ids: IdHash::default() })
     }
 
-    /// An error with what was saved and what to do.
-    fn broken(&self, error: anyhow::Error) -> anyhow::Error {
+    /// Adds to an error how many rows are kept, and how to continue.
+    fn with_advice(&self, error: anyhow::Error) -> anyhow::Error {
         let rows: u64 = self.finished.iter().map(|part| part.tally.rows).sum();
         error.context(format!(
-            "writing results to {}: the first {rows} rows are kept; make room or mend what is wrong, then pass --resume",
+            "writing results to {}: the first {rows} rows are kept; solve the problem or free disk space, then pass --resume",
             self.folder.display()
         ))
     }
@@ -182,7 +185,7 @@ impl Parts {
 impl Part {
     fn file_name(&self) -> String {
         let Self { index, tally: Tally { rows, failures, without_prompt }, ids } = self;
-        format!("{index:08}.rows-{rows}.errors-{failures}.unprompted-{without_prompt}.ids-{ids}.{ENDING}")
+        format!("{index:08}.rows-{rows}.errors-{failures}.unprompted-{without_prompt}.ids-{ids}.{EXTENSION}")
     }
 }
 
@@ -191,7 +194,7 @@ impl FromStr for Part {
 
     fn from_str(name: &str) -> Result<Self, ()> {
         let fields: Vec<&str> = name.split('.').collect();
-        let [index, rows, failures, without_prompt, ids, ENDING] = fields[..] else { return Err(()) };
+        let [index, rows, failures, without_prompt, ids, EXTENSION] = fields[..] else { return Err(()) };
         let number = |field: &str, prefix| field.strip_prefix(prefix).and_then(|number| number.parse().ok()).ok_or(());
         Ok(Self {
             index: index.parse().map_err(drop)?,
@@ -205,7 +208,7 @@ impl FromStr for Part {
     }
 }
 
-/// The finished parts in order; what was not finished is removed.
+/// Returns the finished parts in order, and removes unfinished ones.
 fn finished(folder: &Path) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
     for path in files(folder)? {
@@ -218,11 +221,11 @@ fn finished(folder: &Path) -> Result<Vec<Part>> {
     parts.sort_unstable_by_key(|part| part.index);
     match parts.iter().enumerate().find(|(index, part)| *index != part.index) {
         None => Ok(parts),
-        Some((index, _)) => Err(anyhow!("{} lacks its part {index}; pass --overwrite to start anew", folder.display())),
+        Some((index, _)) => Err(anyhow!("{} has no part {index}; pass --overwrite to start again", folder.display())),
     }
 }
 
-/// Parts, finished or not.
+/// Returns the paths of all parts, finished or not.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let list = || -> std::io::Result<Vec<PathBuf>> {
         let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
@@ -233,7 +236,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn is_part(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.starts_with(UNFINISHED) || path.extension().is_some_and(|ending| ending == ENDING)
+    name.starts_with(UNFINISHED) || path.extension().is_some_and(|extension| extension == EXTENSION)
 }
 
 fn remove(path: &Path) -> Result<()> {
@@ -245,16 +248,16 @@ fn lock(folder: &Path) -> Result<File> {
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!("another process writes to {}; wait for it to end", folder.display()),
-        // A file system without locks: then nobody can tell.
+        Err(TryLockError::WouldBlock) => bail!("another process writes to {}; wait until it ends", folder.display()),
+        // The file system has no locks, so that another process cannot be detected.
         Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => Ok(file),
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
     }
 }
 
-/// A path with more behind its name.
-fn beside(path: &Path, ending: &str) -> PathBuf {
+/// Returns `path` with `suffix` appended to the file name.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     name.into()
 }

@@ -1,27 +1,28 @@
-//! A word to whoever waits for a GPU's first result.
+//! A note on standard error when the first result of a GPU takes long.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-/// From here on a silent program seems to hang.
-const LONG: Duration = Duration::from_secs(2);
+/// The time after which the note is printed.
+const DELAY: Duration = Duration::from_secs(2);
 
-/// Says what takes so long, unless it is dropped soon.
+/// Prints a note that kernels are being prepared, unless it is dropped within two seconds.
 pub struct Patience {
     _done: Option<Sender<()>>,
 }
 
 impl Patience {
-    /// While the first result is computed on the device of this name; a processor needs no preparation.
+    /// Starts to wait for the first result of the device with this name. A CPU needs no preparation, so that there is no
+    /// note for it.
     pub fn with(device: &str) -> Self {
         if device.starts_with("cpu") {
             return Self { _done: None };
         }
         let (done, wait) = channel::<()>();
-        let text = format!("preparing kernels for {device}; a driver that keeps them does so once");
+        let text = format!("preparing kernels for {device}; drivers that cache kernels do this only once");
         thread::spawn(move || {
-            if wait.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+            if wait.recv_timeout(DELAY) == Err(RecvTimeoutError::Timeout) {
                 eprintln!("note: {text}");
             }
         });

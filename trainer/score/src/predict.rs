@@ -1,4 +1,4 @@
-//! Scores of a decoded data set's images, with the views that evaluation uses.
+//! Scores the images of a decoded data set with the views of an evaluation.
 
 use std::num::NonZeroUsize;
 
@@ -11,19 +11,22 @@ use tsp_mgs_data::loader::{BatchPlan, EvaluationBatches, Mirroring};
 
 use crate::batching::score_batch;
 
-/// One image's scores; `None` for a task that was not scored.
+/// The scores of one image. A task that was not scored is `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Predicted {
-    /// How good it looks, on the scale of the opinions.
+    /// Perceptual quality, on the scale of 0 to 5; higher is better.
     pub perception: Option<f64>,
-    /// How well it shows its prompt.
+    /// Agreement with the prompt, on the scale of 0 to 5; higher is better.
     pub alignment: Option<f64>,
 }
 
-/// Scores items with the windows that are laid down for evaluation; `done` hears of each batch.
+/// Scores items of a data set, with the fixed crops of an evaluation.
+///
+/// `items` are indices into the items of the data set; the result has their order. After each batch, `done` is called with
+/// the number of images that are scored.
 ///
 /// # Errors
-/// When an image is no longer readable, or the device fails.
+/// Returns an error if a cached image can no longer be read, or if the device fails.
 pub fn predict(
     data: &DecodedSet,
     scorer: &mut Scorer,
@@ -40,10 +43,10 @@ pub fn predict(
     })
 }
 
-/// As [`predict`], with another way from views and prompts to scores.
+/// Scores items like [`predict`], but with the function `score`, which gets the views and prompts of a batch.
 ///
 /// # Errors
-/// When an image is no longer readable, and as `score`.
+/// Returns an error if a cached image can no longer be read, and each error of `score`.
 pub fn predict_by(
     data: &DecodedSet,
     scorer: &mut Scorer,

@@ -1,4 +1,4 @@
-//! Images that are read, decoded and cut on several threads, ready to be scored.
+//! Reads, decodes and cuts images on several threads, so that they are ready to be scored.
 
 use std::num::NonZeroUsize;
 
@@ -13,39 +13,39 @@ use tsp_mgs_data::prefetch::Prefetch;
 
 use crate::features::{FeatureStore, ImageFeatures};
 use crate::images;
-use crate::record::{Image, Name, Record};
+use crate::record::{Image, Record, RecordName};
 use crate::row::Scored;
 
-/// Images that wait for the device beside those in the hands of the threads: two batches, and not fewer than
-/// this. 3 MB each with 16 views.
-const WAITING: usize = 4;
+/// The minimum number of prepared images that may wait for the device. The actual number is at least two batches. An image
+/// takes 3 MB with 16 views of 224 pixels.
+const MIN_WAITING: usize = 4;
 
-/// An image ready for the device, or why not.
+/// An image that is ready for the device, or the error that prevented it.
 pub struct Prepared {
-    pub(crate) name: Name,
+    pub(crate) name: RecordName,
     pub(crate) result: Result<Ready>,
 }
 
-/// An image ready for the device.
+/// An image that is ready for the device.
 pub struct Ready {
     pub(crate) content: Content,
     prompt: Option<FoundPrompt>,
-    /// Of the image file, when features are kept.
+    /// The SHA-256 of the image file, if features are stored.
     pub(crate) sha256: Option<String>,
-    /// Whether the image has but one colour.
+    /// Whether all pixels have the same colour.
     pub(crate) is_flat: bool,
 }
 
-/// What is scored.
+/// The input of the image tower, or its output.
 pub(crate) enum Content {
     Views(Views),
-    /// From an earlier run, or just encoded to be kept.
+    /// Features that an earlier run stored, or that are to be stored.
     Features(ImageFeatures),
 }
 
-/// Prepares images on `threads` threads, in bounded memory.
+/// Prepares images in order on `threads` threads. The number of prepared images in memory is bounded.
 ///
-/// `prompt` is every image's, if it is given; an image whose features are in `store` is not decoded.
+/// If `prompt` is given, it is the prompt of all images. An image whose features are in `store` is not decoded.
 pub fn prepare_all(
     records: impl Iterator<Item = Record> + Send + 'static,
     scorer: &Scorer,
@@ -54,19 +54,20 @@ pub fn prepare_all(
     store: Option<FeatureStore>,
 ) -> Prefetch<Prepared> {
     let plan = scorer.view_plan();
-    let room = threads.saturating_add(WAITING.max(2 * scorer.images_at_once()));
-    Prefetch::map(records, threads, room, move |Record { name, image, prompt: own }| {
-        let given = prompt.as_ref().map(|text| FoundPrompt { text: text.clone(), source: "argument" }).or(own);
-        // A decoder that panics costs its image and nothing else.
-        let prepare = |image: Image| caught(|| prepare(&image, given, plan, store.as_ref()));
+    let room = threads.saturating_add(MIN_WAITING.max(2 * scorer.images_at_once()));
+    Prefetch::map(records, threads, room, move |Record { name, image, prompt: in_record }| {
+        let argument = prompt.as_ref().map(|text| FoundPrompt { text: text.clone(), source: "argument" });
+        let prompt = argument.or(in_record);
+        // A panic of a decoder becomes the error of its image.
+        let prepare = |image: Image| caught(|| prepare(&image, prompt, plan, store.as_ref()));
         Prepared { name, result: image.and_then(prepare) }
     })
 }
 
-/// Reads, decodes and cuts one image, and finds its prompt if none is given.
+/// Reads, decodes and cuts one image. If `prompt` is `None`, it also looks for the prompt beside and in the image file.
 ///
 /// # Errors
-/// When it cannot be read or decoded.
+/// Returns an error if the image or its prompt cannot be read.
 pub fn prepare(
     image: &Image,
     prompt: Option<FoundPrompt>,
@@ -93,10 +94,10 @@ pub fn prepare(
     Ok(Ready { content, prompt, sha256, is_flat })
 }
 
-/// A black image with a prompt. Its score has a device prepare what all scores need.
+/// Returns a black image with a prompt. A server scores it at start, so that the device compiles its kernels.
 ///
 /// # Errors
-/// As [`views`].
+/// Returns an error in the cases of [`views`].
 pub fn blank(plan: ViewPlan) -> Result<Ready> {
     let prompt = Some(FoundPrompt { text: "a photo".into(), source: "argument" });
     let content = Content::Views(views(&RgbImage::new(512, 512), plan)?);
@@ -104,13 +105,13 @@ pub fn blank(plan: ViewPlan) -> Result<Ready> {
 }
 
 impl Ready {
-    /// With its scores; what the device saw is let go.
+    /// Combines the image with its scores, and frees its views or features.
     pub fn scored(self, score: ImageScore) -> Scored {
         let (width, height) = self.content.size();
         Scored { width, height, is_flat: self.is_flat, prompt: self.prompt, score }
     }
 
-    /// Its prompt, if it has one.
+    /// Returns the prompt of the image, if it has one.
     pub fn prompt(&self) -> Option<&str> {
         self.prompt.as_ref().map(|prompt| prompt.text.as_str())
     }

@@ -1,4 +1,4 @@
-//! One image to score, before it is read.
+//! A record of the input: an image to score, before it is read.
 
 use std::borrow::Cow;
 use std::fs;
@@ -7,55 +7,55 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tsp_mgs_core::result::FoundPrompt;
 
-/// Records as they are found.
+/// The records of an input, in order. They are produced one by one.
 pub type Records = Box<dyn Iterator<Item = Record> + Send>;
 
-/// What the input says of one image.
+/// An image of the input.
 pub struct Record {
-    /// What it is called in the results.
-    pub name: Name,
-    /// The image, or what is wrong with this place of the input.
+    /// The id and the path in the results.
+    pub name: RecordName,
+    /// The image, or an error of the input.
     pub image: Result<Image>,
-    /// The prompt, where the input has one.
+    /// The prompt, if the input has one.
     pub prompt: Option<FoundPrompt>,
 }
 
-/// What a row of the results is about.
+/// The id and the path of an image in the results.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-    /// The row's id in a table; else its path, else its place in the table.
+pub struct RecordName {
+    /// The id of the row in a table. Without one, the path of the image; without a path, the number of the row.
     pub id: String,
-    /// The image's file; none for an image that came as bytes.
+    /// The path of the image file. An image in a table's cell has none.
     pub path: Option<String>,
 }
 
-/// An image in its file format.
+/// An encoded image, such as a PNG or JPEG file.
 pub enum Image {
-    /// In a file, which has not been opened.
+    /// The path of a file, which is not yet open.
     File(PathBuf),
-    /// In memory.
+    /// The content of a file.
     Bytes(Vec<u8>),
 }
 
 impl Record {
-    /// An image file without more.
+    /// Creates a record of an image file.
     pub fn file(path: PathBuf) -> Self {
-        Self { name: Name::of_path(&path), image: Ok(Image::File(path)), prompt: None }
+        Self { name: RecordName::of_path(&path), image: Ok(Image::File(path)), prompt: None }
     }
 
-    /// A place of the input where no image can be had.
+    /// Creates a record for an item of the input that has no readable image.
     pub fn failed(id: impl Into<String>, error: anyhow::Error) -> Self {
-        Self { name: Name { id: id.into(), path: None }, image: Err(error), prompt: None }
+        Self { name: RecordName { id: id.into(), path: None }, image: Err(error), prompt: None }
     }
 
-    /// A file or folder that cannot be read.
+    /// Creates a record for a file or folder that cannot be read.
     pub fn failed_path(path: &Path, error: anyhow::Error) -> Self {
-        Self { name: Name::of_path(path), image: Err(error), prompt: None }
+        Self { name: RecordName::of_path(path), image: Err(error), prompt: None }
     }
 }
 
-impl Name {
-    /// Of a file that is called by its path.
+impl RecordName {
+    /// Creates the name of a file, whose id is its path.
     pub fn of_path(path: &Path) -> Self {
         let path = path.to_string_lossy().into_owned();
         Self { id: path.clone(), path: Some(path) }
@@ -63,14 +63,14 @@ impl Name {
 }
 
 impl Image {
-    /// The file's bytes.
+    /// Returns the content of the image file.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn bytes(&self) -> Result<Cow<'_, [u8]>> {
         match self {
             Self::File(path) => {
-                // A pipe that a table names would be waited for, a device read without end.
+                // Reading a pipe would block, and reading a device might never end.
                 ensure!(fs::metadata(path).context("opening the file")?.is_file(), "not a file");
                 fs::read(path).map(Cow::Owned).context("reading the file")
             }
@@ -78,7 +78,7 @@ impl Image {
         }
     }
 
-    /// Its file, if it has one.
+    /// Returns the path of the file, if the image is in a file.
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),

@@ -1,4 +1,4 @@
-//! Passing over what an earlier run scored.
+//! Skips the records that an earlier run scored.
 
 use anyhow::{Result, bail};
 
@@ -6,11 +6,11 @@ use crate::parts::Part;
 use crate::record::Record;
 use crate::tally::{IdHash, Tally};
 
-/// Takes the records whose rows are there, and counts the rows.
+/// Takes from `records` those whose rows are in `parts`, and returns the counts of the rows.
 ///
 /// # Errors
-/// When they are not the ones that were scored: then going on would leave images out, or score some twice.
-pub fn pass_over(records: &mut impl Iterator<Item = Record>, parts: &[Part]) -> Result<Tally> {
+/// Returns an error if the records are not the ones that were scored. A resumed run would omit images or score some twice.
+pub fn skip_scored(records: &mut impl Iterator<Item = Record>, parts: &[Part]) -> Result<Tally> {
     let mut total = Tally::default();
     for part in parts {
         let mut ids = IdHash::default();
@@ -22,14 +22,14 @@ pub fn pass_over(records: &mut impl Iterator<Item = Record>, parts: &[Part]) -> 
         let (first, last) = (total.rows + 1, total.rows + part.tally.rows);
         if found < part.tally.rows {
             bail!(
-                "the input has {} rows now, and {last} were scored already: it was changed; pass --overwrite to start anew",
+                "the input was changed: it has {} rows, and {last} were scored before; pass --overwrite to start again",
                 total.rows + found
             );
         }
         if ids.finish() != part.ids {
             bail!(
-                "rows {first} to {last} of the input are not those that were scored: it was changed; pass --overwrite to \
-                 start anew"
+                "the input was changed: its rows {first} to {last} are not the rows that were scored before; pass --overwrite to \
+                 start again"
             );
         }
         total += part.tally;

@@ -4,12 +4,12 @@ use anyhow::Result;
 use tsp_mgs_core::preprocess::image_notes;
 use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run};
 
-use crate::record::Name;
+use crate::record::RecordName;
 
 /// The result of one image.
 pub struct ResultRow {
     /// The image's id and path.
-    pub name: Name,
+    pub name: RecordName,
     /// The scores, or the error that prevented them.
     pub result: Result<Scored>,
 }

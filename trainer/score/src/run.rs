@@ -17,7 +17,7 @@ use tsp_mgs_data::terminal::printable;
 use crate::args::{ScoreArgs, TOO_MANY_ERRORS};
 use crate::batching::score_all;
 use crate::features::FeatureStore;
-use crate::images::PassedOver;
+use crate::images::SkippedImages;
 use crate::model::Model;
 use crate::output::Output;
 use crate::parts::Parts;
@@ -55,8 +55,8 @@ use crate::{input, resume, stream};
 /// # }
 /// ```
 pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
-    let passed_over = PassedOver::default();
-    let records = if args.stream.is_some() { None } else { Some(input_records(args, &passed_over)?) };
+    let skipped = SkippedImages::default();
+    let records = if args.stream.is_some() { None } else { Some(input_records(args, &skipped)?) };
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
@@ -77,7 +77,7 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
         None => stream::run(args, &mut scorer, &run, store),
         Some(records) => {
             let code = score_records(args, records, &settings, &mut scorer, &run, store, counter)?;
-            if let Some(note) = passed_over.note() {
+            if let Some(note) = skipped.note() {
                 eprintln!("note: {note}");
             }
             Ok(code)
@@ -128,10 +128,10 @@ fn score_records(
 }
 
 /// The records of the input, or of the part of it that `--shard` selects.
-fn input_records(args: &ScoreArgs, passed_over: &PassedOver) -> Result<Records> {
-    let records = input::records(&args.input, passed_over)?;
+fn input_records(args: &ScoreArgs, skipped: &SkippedImages) -> Result<Records> {
+    let records = input::records(&args.input, skipped)?;
     let Some(shard) = args.shard else { return Ok(records) };
-    Ok(Box::new(records.zip(0..).filter(move |(_, place)| shard.has(*place)).map(|(record, _)| record)))
+    Ok(Box::new(records.zip(0..).filter(move |(_, row_idx)| shard.has(*row_idx)).map(|(record, _)| record)))
 }
 
 /// Opens the output, and takes the records that it already has from `records`.
@@ -143,7 +143,7 @@ fn open_output(args: &ScoreArgs, settings: &Settings, records: &mut Records) -> 
         eprintln!("note: {} is complete; there is nothing left to do", printable(&file.path.to_string_lossy()));
         return Ok(None);
     };
-    let done = resume::pass_over(records, parts.finished())?;
+    let done = resume::skip_scored(records, parts.finished())?;
     if done.rows > 0 {
         eprintln!("note: resuming after {} rows", done.rows);
     }

@@ -1,4 +1,4 @@
-//! What decides the scores of a run: a run that goes on must have the same.
+//! The settings that decide the scores of a run. A resumed run must have the same settings.
 
 use std::num::NonZeroUsize;
 
@@ -15,13 +15,15 @@ use crate::model::Model;
 use crate::scorer_args::TowerPrecision;
 use crate::shard::Shard;
 
-/// Saved beside the parts and in a Parquet file's metadata. Threads and device are no part of it: the same run may go
-/// on elsewhere, and the device stands in each row.
+/// The settings of a run, which are saved beside the parts and in the metadata of a Parquet file.
+///
+/// The number of threads and the device are not part of the settings, because a run may be resumed on another machine. The
+/// device is a column of each row.
 #[derive(Serialize)]
 pub struct Settings {
     model: String,
     model_sha256: String,
-    // Not in the hash: no tensor tells it.
+    // The hash of the weights does not determine the activation.
     #[serde(skip_serializing_if = "Activation::is_quick_gelu")]
     activation: Activation,
     tasks: Vec<Options>,
@@ -33,7 +35,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// As the flags and the model say.
+    /// Collects the settings from the flags and the model.
     pub fn new(args: &ScoreArgs, model: &Model, tasks: &[Options]) -> Self {
         Self {
             model: model.name.clone(),
@@ -48,15 +50,15 @@ impl Settings {
         }
     }
 
-    /// As JSON.
+    /// Returns the settings as JSON.
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).expect("settings are plain data")
     }
 
-    /// Compares with those of an earlier run.
+    /// Compares the settings with those of an earlier run, which are JSON.
     ///
     /// # Errors
-    /// Names the settings that differ.
+    /// Returns an error that names the settings that differ.
     pub fn check(&self, earlier: &[u8]) -> Result<()> {
         let now = serde_json::to_value(self).expect("settings are plain data");
         let earlier: Value = serde_json::from_slice(earlier).context("its settings cannot be read")?;

@@ -1,4 +1,6 @@
-//! A safetensors file to named tensors, one after the other: no byte of it is in memory twice.
+//! Reads named tensors from a safetensors file.
+//!
+//! The tensors are read one after the other, so that no byte of the file is in memory twice.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -12,17 +14,17 @@ use sha2::{Digest, Sha256};
 use tsp_mgs_core::error::Error;
 use tsp_mgs_core::weights::{RawTensor, Tensors};
 
-/// Bytes that say how long the header is.
+/// The size of the field with the length of the header.
 const LENGTH_BYTES: u64 = 8;
 
-/// The tensors, and the SHA-256 of the file.
+/// Reads all tensors, and returns them with the SHA-256 of the file in hexadecimal.
 ///
 /// # Errors
-/// When the file cannot be read, or its header does not describe the bytes that follow it exactly.
+/// Returns an error if the file cannot be read, or if its header does not describe all bytes after it.
 pub fn read(path: &Path) -> Result<(Tensors<'static>, String)> {
     let file = File::open(path).context("opening the file")?;
-    let file_bytes = file.metadata().context("asking for the file's size")?.len();
-    let mut reader = Hashing { inner: file, sha256: Sha256::new() };
+    let file_bytes = file.metadata().context("reading the size of the file")?.len();
+    let mut reader = HashingReader { inner: file, sha256: Sha256::new() };
 
     ensure!(file_bytes >= LENGTH_BYTES, Error::Safetensors(SafeTensorError::HeaderTooSmall));
     let mut length = [0; LENGTH_BYTES as usize];
@@ -36,10 +38,10 @@ pub fn read(path: &Path) -> Result<(Tensors<'static>, String)> {
     let is_whole = metadata.data_len() as u64 == file_bytes - LENGTH_BYTES - header_bytes;
     ensure!(is_whole, Error::Safetensors(SafeTensorError::MetadataIncompleteBuffer));
 
-    // They follow each other without gaps, which reading the header has checked.
+    // Parsing the header has checked that tensors follow each other without gaps.
     let mut tensors = Tensors::new();
     for name in metadata.offset_keys() {
-        let info = metadata.info(&name).expect("its own name");
+        let info = metadata.info(&name).expect("the name comes from the metadata");
         let (start, end) = info.data_offsets;
         let bytes = reader.take_bytes((end - start) as u64).with_context(|| format!("reading tensor `{name}`"))?;
         tensors.insert(name, RawTensor { dtype: info.dtype, shape: info.shape.clone(), bytes: Cow::Owned(bytes) });
@@ -47,13 +49,13 @@ pub fn read(path: &Path) -> Result<(Tensors<'static>, String)> {
     Ok((tensors, format!("{:x}", reader.sha256.finalize())))
 }
 
-/// Hashes what is read.
-struct Hashing {
+/// A reader that computes the SHA-256 of the bytes that it reads.
+struct HashingReader {
     inner: File,
     sha256: Sha256,
 }
 
-impl Hashing {
+impl HashingReader {
     fn take_bytes(&mut self, count: u64) -> IoResult<Vec<u8>> {
         let mut bytes = vec![0; count as usize];
         self.read_exact(&mut bytes)?;
@@ -61,7 +63,7 @@ impl Hashing {
     }
 }
 
-impl Read for Hashing {
+impl Read for HashingReader {
     fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
         let count = self.inner.read(buffer)?;
         self.sha256.update(&buffer[..count]);

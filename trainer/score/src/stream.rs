@@ -1,8 +1,9 @@
-//! `--stream arrow`: a filter between two pipes, for engines that spread work over machines.
+//! `--stream arrow`: a filter between two pipes, for engines that distribute work over machines.
 //!
-//! Record batches in Arrow's stream format come on standard input; each leaves on standard output with the columns of
-//! its scores behind its own, in the same order, as soon as it is scored. What fails is said in the column `error`.
-//! Nothing waits for a later batch, so that whoever sends the next one only after an answer is answered.
+//! Record batches in Arrow's IPC streaming format are read from standard input. Each batch is written to standard output
+//! with additional columns for the scores, in the same order, as soon as it is scored. The column `error` has the error of
+//! an image that could not be scored. A batch is answered without waiting for the next one, so that a sender may wait for
+//! each answer.
 
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;
@@ -30,16 +31,17 @@ use crate::record::Record;
 use crate::row::ResultRow;
 use crate::tally::Tally;
 
-/// Record batches that are read before the one that is scored is done.
-const AHEAD: usize = 2;
+/// The number of record batches that are read ahead of the one that is scored.
+const PREFETCHED_BATCHES: usize = 2;
 
-/// Columns of the results that are no news to whoever sent the batch.
-const OWN: [&str; 3] = ["id", "path", "prompt"];
+/// Result columns that are not appended, because the sender has them.
+const SENDER_COLUMNS: [&str; 3] = ["id", "path", "prompt"];
 
-/// Scores what comes until it ends.
+/// Scores the batches from standard input until the stream ends.
 ///
 /// # Errors
-/// For a stream that is damaged or has not the columns that it must have, and a pipe that is closed.
+/// Returns an error if the stream is damaged or lacks a column, if a pipe is closed, or if more images fail than
+/// `--max-errors` allows.
 pub fn run(args: &ScoreArgs, scorer: &mut Scorer, run: &Run, store: Option<FeatureStore>) -> Result<ExitCode> {
     let reader = StreamReader::try_new(BufReader::new(io::stdin()), None)
         .context("reading an Arrow stream from standard input")?;
@@ -49,11 +51,11 @@ pub fn run(args: &ScoreArgs, scorer: &mut Scorer, run: &Run, store: Option<Featu
     let scored = with_scores(&schema)?;
 
     let mut out = StreamWriter::try_new(BufWriter::new(io::stdout()), &scored).context(WRITING)?;
-    // Whoever waits for the schema before the first batch gets it.
+    // A sender may wait for the schema before it sends the first batch.
     out.get_mut().flush().context(WRITING)?;
-    let (sender, batches) = sync_channel(AHEAD);
+    let (sender, batches) = sync_channel(PREFETCHED_BATCHES);
     let table = Table::new("stdin".as_ref(), args.input.images.as_deref());
-    let source = Source { reader, sender: Some(sender), table, columns, read: 0 };
+    let source = RecordsOfBatches { reader, sender: Some(sender), table, columns, read: 0 };
     let mut prepared = prepare_all(source.flatten(), scorer, args.worker_threads(), args.prompt.clone(), store.clone());
     let mut total = Tally::default();
     for batch in batches {
@@ -68,20 +70,20 @@ pub fn run(args: &ScoreArgs, scorer: &mut Scorer, run: &Run, store: Option<Featu
         }
     }
     out.finish().and_then(|()| Ok(out.get_mut().flush()?)).context(WRITING)?;
-    eprintln!("note: {} rows, {} of them with an error", total.rows, total.failures);
+    eprintln!("note: scored {} rows, {} of them with an error", total.rows, total.failures);
     Ok(ExitCode::SUCCESS)
 }
 
 const WRITING: &str = "writing the Arrow stream to standard output";
 
-/// The sender's columns, and those of the results.
+/// Returns the schema of the output: the columns of the sender and those of the results.
 fn with_scores(schema: &SchemaRef) -> Result<SchemaRef> {
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-    for field in arrow_rows::SCHEMA.fields().iter().filter(|field| !OWN.contains(&field.name().as_str())) {
+    for field in arrow_rows::SCHEMA.fields().iter().filter(|field| !SENDER_COLUMNS.contains(&field.name().as_str())) {
         if schema.field_with_name(field.name()).is_ok() {
             let name = field.name();
             return Err(UsageError::new(format!(
-                "the stream has a column `{name}` already; leave it out or rename it"
+                "the stream has a column `{name}`, which the results need; omit it or rename it"
             ))
             .into());
         }
@@ -92,12 +94,13 @@ fn with_scores(schema: &SchemaRef) -> Result<SchemaRef> {
 
 fn add_scores(batch: &RecordBatch, scored: &SchemaRef, rows: &[ResultRow], run: &Run) -> Result<RecordBatch> {
     let results = arrow_rows::SCHEMA.fields().iter().zip(arrow_rows::columns(rows, run));
-    let results = results.filter(|(field, _)| !OWN.contains(&field.name().as_str())).map(|(_, column)| column);
+    let results =
+        results.filter(|(field, _)| !SENDER_COLUMNS.contains(&field.name().as_str())).map(|(_, column)| column);
     Ok(RecordBatch::try_new(scored.clone(), batch.columns().iter().cloned().chain(results).collect())?)
 }
 
-/// Hands a batch over to be answered before its rows are given out.
-struct Source {
+/// An iterator over the records of each batch. It sends a batch to `sender` before it returns the batch's records.
+struct RecordsOfBatches {
     reader: StreamReader<BufReader<io::Stdin>>,
     sender: Option<SyncSender<Result<RecordBatch>>>,
     table: Table,
@@ -105,7 +108,7 @@ struct Source {
     read: u64,
 }
 
-impl Iterator for Source {
+impl Iterator for RecordsOfBatches {
     type Item = Box<dyn Iterator<Item = Record> + Send>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -113,7 +116,7 @@ impl Iterator for Source {
         let batch = caught(|| self.reader.next().transpose().map_err(|error| anyhow!(error))).transpose()?;
         let batch = batch.with_context(|| format!("reading the Arrow stream after {} rows", self.read));
         let rows = batch.as_ref().ok().cloned();
-        // Nothing follows what cannot be read; nobody takes it when the output is closed.
+        // Without a sender, the iterator ends: after an error, or when the receiver has stopped.
         sender.send(batch).ok()?;
         let batch = rows?;
         self.sender = Some(sender);
@@ -121,6 +124,6 @@ impl Iterator for Source {
         self.read += batch.num_rows() as u64;
         let (table, columns) = (self.table.clone(), self.columns.clone());
         let rows = (0..batch.num_rows()).zip(first..);
-        Some(Box::new(rows.map(move |(row, place)| cells::record(&batch, &table, &columns, row, place))))
+        Some(Box::new(rows.map(move |(row_idx, number)| cells::record(&batch, &table, &columns, row_idx, number))))
     }
 }

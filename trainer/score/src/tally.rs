@@ -1,4 +1,4 @@
-//! What is counted while rows are made, and by what their order is known again.
+//! Counts of rows, and a hash that identifies their order.
 
 use std::ops::AddAssign;
 
@@ -6,23 +6,23 @@ use sha2::{Digest, Sha256};
 
 use crate::row::ResultRow;
 
-/// Counts of rows.
+/// The counts of the rows of a batch, a part or a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// All rows.
+    /// The number of all rows.
     pub rows: u64,
-    /// Rows with an error.
+    /// The number of rows with an error.
     pub failures: u64,
-    /// Scored rows without the alignment that was asked for.
+    /// The number of scored rows that lack the requested alignment, because the image has no prompt.
     pub without_prompt: u64,
 }
 
-/// Hash of ids in their order.
+/// A hash of ids in order.
 #[derive(Clone, Default)]
 pub struct IdHash(Sha256);
 
 impl Tally {
-    /// Counts rows; `wants_alignment` tells whether images are to have a prompt.
+    /// Counts rows. `wants_alignment` says whether alignment was requested.
     pub fn of(rows: &[ResultRow], wants_alignment: bool) -> Self {
         let mut tally = Self { rows: rows.len() as u64, ..Self::default() };
         for row in rows {
@@ -46,12 +46,12 @@ impl AddAssign for Tally {
 impl IdHash {
     /// Adds the next id.
     pub fn add(&mut self, id: &str) {
-        // The length keeps `a` and `b` apart from `ab`.
+        // With the length, the ids `a`, `b` have another hash than the id `ab`.
         self.0.update((id.len() as u64).to_le_bytes());
         self.0.update(id);
     }
 
-    /// Half of the hash in hexadecimal: it guards against a mistake, not against malice.
+    /// Returns the first half of the SHA-256 in hexadecimal. It detects mistakes, not malice.
     pub fn finish(self) -> String {
         self.0.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }

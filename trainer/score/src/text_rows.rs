@@ -1,4 +1,4 @@
-//! Rows as text: a table, JSON lines or CSV.
+//! Rows as text: an aligned table, JSON lines or CSV.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -9,18 +9,18 @@ use tsp_mgs_data::terminal::printable_line;
 use crate::columns::{COLUMNS, Cells};
 use crate::row::{ResultRow, Scored};
 
-/// How results are printed.
+/// The text formats of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// One aligned line an image, for people
+    /// One aligned line for each image, to be read by people
     Table,
-    /// One JSON object a line, with all parts
+    /// One JSON object for each image, with all parts of its scores
     Jsonl,
     /// Comma-separated values with a header
     Csv,
 }
 
-/// One line of JSON.
+/// The JSON object of a scored image.
 #[derive(Serialize)]
 struct JsonRow<'a> {
     id: Option<&'a str>,
@@ -29,7 +29,7 @@ struct JsonRow<'a> {
     result: ImageResult<'a>,
 }
 
-/// One line of JSON for an image that could not be scored.
+/// The JSON object of an image that could not be scored.
 #[derive(Serialize)]
 struct JsonError<'a> {
     id: &'a str,
@@ -37,7 +37,7 @@ struct JsonError<'a> {
     error: String,
 }
 
-/// What stands before the first row.
+/// Returns the lines before the first row.
 pub fn header(format: Format) -> String {
     match format {
         Format::Table => "perception  alignment  image\n".into(),
@@ -46,10 +46,10 @@ pub fn header(format: Format) -> String {
     }
 }
 
-/// One row with its line break.
+/// Returns one row with its line break.
 ///
 /// # Errors
-/// Never in practice: rows are plain data.
+/// Returns no error in practice: rows are plain data.
 pub fn line(format: Format, row: &ResultRow, run: &Run) -> Result<Vec<u8>> {
     match format {
         Format::Table => Ok(table_row(row).into_bytes()),
@@ -81,10 +81,10 @@ fn json_row(row: &ResultRow, run: &Run) -> Result<Vec<u8>> {
     }
 }
 
-/// A scored image as a line of JSON; one that came without a name has no id.
+/// Returns a scored image as a line of JSON. An image without a name has no `id`.
 ///
 /// # Errors
-/// Never in practice: results are plain data.
+/// Returns no error in practice: results are plain data.
 pub fn json_scored(id: Option<&str>, path: Option<&str>, scored: &Scored, run: &Run) -> Result<Vec<u8>> {
     json_line(&JsonRow { id, path, result: scored.result(run) })
 }

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::known;
 use super::name::{Name, is_commit, is_plain_file};
 use super::settings::Settings;
-use crate::clip_file::{IN_FOLDER, Index};
+use crate::clip_file::{Index, WEIGHT_FILES};
 use tsp_mgs_data::flags::UsageError;
 
 /// The hub and the cache of this machine.
@@ -171,7 +171,7 @@ impl Hub {
         get: &dyn Fn(&str) -> Result<PathBuf>,
     ) -> Result<Fetched> {
         let has = |file: &str| files.iter().any(|known| known == file);
-        let weights = IN_FOLDER.into_iter().find(|file| has(file));
+        let weights = WEIGHT_FILES.into_iter().find(|file| has(file));
         let commit = commit.to_owned();
         match wanted {
             Wanted::Bundle if has(MANIFEST) => {
@@ -190,7 +190,7 @@ impl Hub {
             Wanted::Clip(_) if has(MANIFEST) => Err(usage(format!("{name} is a model bundle: pass it with --model"))),
             Wanted::Clip(flag) => {
                 let weights = weights
-                    .with_context(|| format!("{name} has no weights, expected one of {}", IN_FOLDER.join(", ")))?;
+                    .with_context(|| format!("{name} has no weights, expected one of {}", WEIGHT_FILES.join(", ")))?;
                 for file in FILES.into_iter().filter(|file| has(file)) {
                     get(file)?;
                 }
@@ -250,7 +250,7 @@ impl Hub {
             (Wanted::Clip(_), None) => format!(
                 "or save the weights ({} or alike) and config.json from {page} in a folder elsewhere, and pass the folder with \
                  --clip",
-                IN_FOLDER[0]
+                WEIGHT_FILES[0]
             ),
         }
     }

@@ -8,7 +8,7 @@ use tsp_mgs_core::metadata::parse_json;
 
 use super::paths::of_path;
 use super::table::{FoundColumns, ImageCell, InputColumns, InputRow, Table};
-use crate::images::PassedOver;
+use crate::images::SkippedImages;
 use crate::record::Records;
 
 /// A line that is longer is no path and no row that was meant: memory stays bounded.
@@ -60,10 +60,10 @@ impl<R: BufRead> Iterator for Lines<R> {
 }
 
 /// A list with one path a line: images, folders, patterns and tar files, as on the command line.
-pub fn list(text: impl BufRead + Send + 'static, table: Table, passed_over: &PassedOver) -> Records {
-    let passed_over = passed_over.clone();
+pub fn list(text: impl BufRead + Send + 'static, table: Table, skipped: &SkippedImages) -> Records {
+    let skipped = skipped.clone();
     Box::new(Lines { text, line: 0, is_broken: false }.flat_map(move |(line, text)| match text {
-        Ok(path) => of_path(path.as_ref(), &passed_over),
+        Ok(path) => of_path(path.as_ref(), &skipped),
         Err(error) => Box::new(std::iter::once(table.failed(line, error))),
     }))
 }
@@ -76,12 +76,12 @@ pub fn either(
     mut text: impl BufRead + Send + 'static,
     table: Table,
     columns: &InputColumns,
-    passed_over: &PassedOver,
+    skipped: &SkippedImages,
 ) -> Result<Records> {
     let start = text.fill_buf()?;
     let start = start.strip_prefix(MARK).unwrap_or(start);
     let is_json = start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-    Ok(if is_json { json(text, table, columns) } else { list(text, table, passed_over) })
+    Ok(if is_json { json(text, table, columns) } else { list(text, table, skipped) })
 }
 
 /// The sum of what lines count; `None` where one cannot be counted.
@@ -159,13 +159,13 @@ mod tests {
     fn json_lines_are_told_from_paths() {
         let text = "\n{\"image\": \"a.png\"}\r\n\n[1]\n{\"image\": \"b.png\", \"id\": 7}\n{}";
         let records =
-            either(text.as_bytes(), table(), &InputColumns::default(), &PassedOver::default()).expect("it reads");
+            either(text.as_bytes(), table(), &InputColumns::default(), &SkippedImages::default()).expect("it reads");
         let found = ids(records);
         assert_eq!(found[..3], ["a.png", "t#4: expected a JSON object, found a list", "7"]);
         assert!(found[3].starts_with("t#6: expected a column `image`"), "{}", found[3]);
 
         let text = &b"absent/a.png\n\nabsent/{b}.png\n"[..];
-        let records = either(text, table(), &InputColumns::default(), &PassedOver::default());
+        let records = either(text, table(), &InputColumns::default(), &SkippedImages::default());
         let found = ids(records.expect("it reads"));
         assert_eq!(found.len(), 2);
         assert!(found[0].starts_with("absent/a.png: ") && found[1].starts_with("absent/{b}.png: "), "{found:?}");
@@ -177,7 +177,7 @@ mod tests {
             ("\u{feff}{\"image\": \"a.png\"}\n{\"image\": \"b.png\"}", ["a.png", "b.png"]),
             ("\u{feff}https://a.b/c.png\nhttps://d.e/f.png", ["https://a.b/c.png", "https://d.e/f.png"]),
         ] {
-            let records = either(text.as_bytes(), table(), &InputColumns::default(), &PassedOver::default());
+            let records = either(text.as_bytes(), table(), &InputColumns::default(), &SkippedImages::default());
             let names: Vec<String> = records.expect("it reads").map(|record| record.name.id).collect();
             assert_eq!(names, expected);
         }

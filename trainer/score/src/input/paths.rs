@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::anyhow;
 
 use super::tar_file;
-use crate::images::{PassedOver, check_file, check_no_address, in_folder};
+use crate::images::{SkippedImages, check_file, check_no_address, in_folder};
 use crate::record::{Record, Records};
 
 /// Endings of tables; in a folder of tables, other files are passed over.
@@ -15,7 +15,7 @@ pub const TABLES: [&str; 6] = ["csv", "tsv", "tab", "jsonl", "ndjson", "parquet"
 /// How many images a path stands for; `None` where that cannot be known without reading them.
 pub fn count_path(path: &Path) -> Option<u64> {
     if path.is_dir() {
-        return Some(in_folder(path, &PassedOver::default()).count() as u64);
+        return Some(in_folder(path, &SkippedImages::default()).count() as u64);
     }
     if path.is_file() {
         return if is_tar_file(path) { tar_file::count(path).ok()? } else { Some(1) };
@@ -32,37 +32,37 @@ pub fn pattern(path: &Path) -> Option<&str> {
 }
 
 /// An image, a folder, a tar file, or a pattern for such.
-pub fn of_path(path: &Path, passed_over: &PassedOver) -> Records {
+pub fn of_path(path: &Path, skipped: &SkippedImages) -> Records {
     if let Err(error) = check_no_address(&path.to_string_lossy()) {
         return failed(path, error);
     }
     match pattern(path).map(glob::glob) {
-        None => of_plain_path(path, passed_over),
+        None => of_plain_path(path, skipped),
         Some(Err(error)) => failed(path, anyhow!(error).context("reading the pattern")),
         Some(Ok(found)) => {
             let mut found = found.peekable();
             if found.peek().is_none() {
                 return failed(path, anyhow!("no file fits this pattern"));
             }
-            let passed_over = passed_over.clone();
+            let skipped = skipped.clone();
             Box::new(found.flat_map(move |found| match found {
-                Ok(path) => of_plain_path(&path, &passed_over),
+                Ok(path) => of_plain_path(&path, &skipped),
                 Err(error) => failed(error.path(), anyhow!("{}", error.error())),
             }))
         }
     }
 }
 
-fn of_plain_path(path: &Path, passed_over: &PassedOver) -> Records {
+fn of_plain_path(path: &Path, skipped: &SkippedImages) -> Records {
     if path.is_dir() {
-        return Box::new(in_folder(path, passed_over).map(|(path, found)| match found {
+        return Box::new(in_folder(path, skipped).map(|(path, found)| match found {
             Ok(()) => Record::file(path),
             Err(error) => Record::failed_path(&path, error),
         }));
     }
     // A file that was named is scored, whatever its ending.
     match check_file(path) {
-        Ok(()) if is_tar_file(path) => tar_file::records(path, passed_over),
+        Ok(()) if is_tar_file(path) => tar_file::records(path, skipped),
         Ok(()) if TABLES.contains(&ending(path).as_str()) => {
             failed(path, anyhow!("a table, and no image: pass it as --from {}", path.display()))
         }

@@ -5,18 +5,18 @@ use anyhow::{Context, Result, bail};
 use super::args::InputArgs;
 use super::paths::{count_path, of_path};
 use super::tables::{count_table, display, of_tables, tables};
-use crate::images::{EXTENSIONS, PassedOver};
+use crate::images::{EXTENSIONS, SkippedImages};
 use crate::record::Records;
 
 /// Everything that the flags name: paths first, then lists and tables, each in its own order.
 ///
 /// # Errors
 /// When a list or table cannot be opened, or there is neither an image nor an error to report.
-pub fn records(args: &InputArgs, passed_over: &PassedOver) -> Result<Records> {
-    let seen = passed_over.clone();
+pub fn records(args: &InputArgs, skipped: &SkippedImages) -> Result<Records> {
+    let seen = skipped.clone();
     let mut records: Records = Box::new(args.paths.clone().into_iter().flat_map(move |path| of_path(&path, &seen)));
     for from in &args.from {
-        let opened = of_tables(from, args, passed_over).with_context(|| format!("reading {}", display(from)))?;
+        let opened = of_tables(from, args, skipped).with_context(|| format!("reading {}", display(from)))?;
         records = Box::new(records.chain(opened));
     }
     let mut records = records.peekable();
@@ -26,8 +26,8 @@ pub fn records(args: &InputArgs, passed_over: &PassedOver) -> Result<Records> {
             bail!("no row in {}: expected a line or a row for each image", tables.join(", "));
         }
         let inputs: Vec<String> = args.paths.iter().chain(&args.from).map(|path| display(path)).collect();
-        let passed_over = passed_over.note().map(|note| format!(" ({note})")).unwrap_or_default();
-        bail!("no image in {}; expected files ending in {}{passed_over}", inputs.join(", "), EXTENSIONS.join(", "));
+        let skipped = skipped.note().map(|note| format!(" ({note})")).unwrap_or_default();
+        bail!("no image in {}; expected files ending in {}{skipped}", inputs.join(", "), EXTENSIONS.join(", "));
     }
     Ok(Box::new(records))
 }

@@ -10,7 +10,7 @@ use tsp_mgs_core::result::FoundPrompt;
 use tsp_mgs_data::flags::column_roles;
 
 use crate::images::check_no_address;
-use crate::record::{Image, Name, Record};
+use crate::record::{Image, Record, RecordName};
 
 /// The value of `--columns`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl Table {
             }
         };
         let id = id.filter(|id| !id.is_empty()).or_else(|| path.clone()).unwrap_or_else(|| self.id(place));
-        Record { name: Name { id, path }, image, prompt }
+        Record { name: RecordName { id, path }, image, prompt }
     }
 
     /// A row that cannot be read.

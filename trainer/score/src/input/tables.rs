@@ -13,7 +13,7 @@ use super::args::InputArgs;
 use super::paths::{TABLES, count_path, ending, failed, pattern};
 use super::table::Table;
 use super::{csv_table, lines, parquet_table};
-use crate::images::PassedOver;
+use crate::images::SkippedImages;
 use crate::record::Records;
 
 /// The tables that a value of `--from` names: a file, those below a folder, or those that fit a pattern.
@@ -35,29 +35,29 @@ pub fn tables(from: &Path) -> Result<VecDeque<PathBuf>> {
 }
 
 /// The rows of all tables that are meant; what is wrong with the first is told at once, with a later one in its row.
-pub fn of_tables(from: &Path, args: &InputArgs, passed_over: &PassedOver) -> Result<Records> {
+pub fn of_tables(from: &Path, args: &InputArgs, skipped: &SkippedImages) -> Result<Records> {
     let mut tables = tables(from)?;
     let Some(path) = tables.pop_front() else { return Ok(Box::new(iter::empty())) };
-    let first = of_table(&path, args, passed_over);
+    let first = of_table(&path, args, skipped);
     let first = if path == from { first? } else { first.with_context(|| display(&path))? };
-    let (args, passed_over) = (args.clone(), passed_over.clone());
+    let (args, skipped) = (args.clone(), skipped.clone());
     Ok(Box::new(first.chain(tables.into_iter().flat_map(move |table| {
-        of_table(&table, &args, &passed_over).unwrap_or_else(|error| failed(&table, error.context("reading the table")))
+        of_table(&table, &args, &skipped).unwrap_or_else(|error| failed(&table, error.context("reading the table")))
     }))))
 }
 
-fn of_table(path: &Path, args: &InputArgs, passed_over: &PassedOver) -> Result<Records> {
+fn of_table(path: &Path, args: &InputArgs, skipped: &SkippedImages) -> Result<Records> {
     let (images, columns) = (args.images.as_deref(), args.columns.clone().unwrap_or_default());
     if is_stdin(path) {
         let table = Table { name: "stdin".into(), folder: images.unwrap_or(Path::new("")).to_owned() };
-        return lines::either(BufReader::new(io::stdin()), table, &columns, passed_over);
+        return lines::either(BufReader::new(io::stdin()), table, &columns, skipped);
     }
     let table = Table::new(path, images);
     match ending(path).as_str() {
         "csv" | "tsv" | "tab" => csv_table::open(path, table, &columns),
         "jsonl" | "ndjson" => Ok(lines::json(BufReader::new(File::open(path)?), table, &columns)),
         "parquet" => parquet_table::open(path, table, &columns),
-        _ => Ok(lines::list(BufReader::new(File::open(path)?), table, passed_over)),
+        _ => Ok(lines::list(BufReader::new(File::open(path)?), table, skipped)),
     }
 }
 

@@ -14,8 +14,8 @@ use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry};
 use tsp_mgs_core::result::FoundPrompt;
 
-use crate::images::{PassedOver, is_image, json_prompt, sidecar_prompt};
-use crate::record::{Image, Name, Record, Records};
+use crate::images::{SkippedImages, is_image, json_prompt, sidecar_prompt};
+use crate::record::{Image, Record, RecordName, Records};
 
 /// Samples that are read ahead.
 const AHEAD: usize = 1;
@@ -31,13 +31,13 @@ const COMPRESSED: [&[u8]; 3] = [b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"];
 /// The images of a tar file, in its order.
 ///
 /// A file that ends too early, or cannot be read on, gives its whole samples, and then an error.
-pub fn records(path: &Path, passed_over: &PassedOver) -> Records {
+pub fn records(path: &Path, skipped: &SkippedImages) -> Records {
     let (sender, receiver) = sync_channel(AHEAD);
-    let (path, passed_over) = (path.to_owned(), passed_over.clone());
+    let (path, skipped) = (path.to_owned(), skipped.clone());
     // The archive lends its entries, so that they cannot be kept together; a thread reads ahead at the same time.
     thread::spawn(move || {
         if let Err(Stopped::Broken(error)) =
-            (TarFile { path: &path, sender: &sender, passed_over, keys: Keys::default() }).read()
+            (TarFile { path: &path, sender: &sender, skipped, keys: Keys::default() }).read()
         {
             // Nobody may want it any more.
             let _ = sender.send(Record::failed_path(&path, error));
@@ -104,7 +104,7 @@ struct Keys {
 struct TarFile<'a> {
     path: &'a Path,
     sender: &'a SyncSender<Record>,
-    passed_over: PassedOver,
+    skipped: SkippedImages,
     keys: Keys,
 }
 
@@ -165,7 +165,7 @@ impl TarFile<'_> {
             }
             let is_prompt = matches!(ending.as_str(), "txt" | "json");
             if !is_prompt && !is_image(&name) {
-                self.passed_over.see(&name);
+                self.skipped.count(&name);
                 continue;
             }
             if sample.names.contains(&name) {
@@ -201,7 +201,7 @@ impl TarFile<'_> {
                 (Err(error), Ok(_)) => (None, Err(anyhow!("reading the prompt: {error:#}"))),
                 (_, Err(error)) => (None, Err(error)),
             };
-            let name = Name::of_path(&self.path.join(name));
+            let name = RecordName::of_path(&self.path.join(name));
             self.sender.send(Record { name, image, prompt }).map_err(|_| Stopped::Unwanted)?;
         }
         Ok(())
