@@ -66,7 +66,7 @@ class Reproduce(unittest.TestCase):
         flags = ["--trainer", material.TRAINER, "--", "table4", "--data", "nowhere", "--clip", "x", "--out", "y"]
         run = subprocess.run([*material.module("reproduce_ray"), *flags], env=os.environ | material.FINDS_PACKAGE, capture_output=True, text=True)
         self.assertEqual(run.returncode, 1)
-        self.assertIn("nowhere is no folder", run.stderr)
+        self.assertIn("nowhere is not a folder", run.stderr)
 
 
 if __name__ == "__main__":

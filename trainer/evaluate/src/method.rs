@@ -146,8 +146,8 @@ impl Method {
         );
         if self.score_kind() != ScoreKind::Quality {
             notes.push(
-                "the predictions are similarities, not on the opinion scale: rank correlations are meaningful, errors (RMSE, \
-                 closest and furthest predictions) are not"
+                "the predictions are similarities, not on the opinion scale: rank correlations are meaningful, errors \
+                 (RMSE, closest and furthest predictions) are not"
                     .into(),
             );
             notes.push(
@@ -156,8 +156,8 @@ impl Method {
         }
         match self {
             Self::ClipIqa => notes.push(
-                "the image is resized whole to a square; the published code of CLIP-IQA keeps its size, without positional \
-                 embedding"
+                "the image is resized whole to a square; the published code of CLIP-IQA keeps its size, without \
+                 positional embedding"
                     .into(),
             ),
             Self::Ipce => notes.push("IPCE is zero-shot unless the weights were trained for it".into()),

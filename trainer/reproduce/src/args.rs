@@ -14,101 +14,103 @@ use tsp_mgs_train::paper_settings::{BATCH, EPOCHS, LEARNING_RATE, LEARNING_RATE_
 /// Flags of `trainer reproduce`.
 #[derive(Clone, Debug, Args)]
 pub struct ReproduceArgs {
-    /// Which of the paper's tables and figures
+    /// Table or figure of the paper
     #[arg(value_name = "EXPERIMENT", value_enum)]
-    pub experiment: Choice,
+    pub experiment: ExperimentChoice,
 
-    /// Folder of the data sets: AGIQA-3K for all but table2, AGIQA-1K for table2
+    /// Folder of the data sets: AGIQA-1K for table2, AGIQA-3K for all others
     ///
-    /// Each is found by its table, in the folder itself or in one right below it.
+    /// A data set is recognised by its table, in this folder or in a folder directly below it.
     #[arg(long, value_name = "ROOT")]
     pub data: PathBuf,
 
-    /// CLIP weights to start from: the paper's are openai/clip-vit-base-patch32
+    /// Initial CLIP weights; the paper's are openai/clip-vit-base-patch32
     ///
-    /// A file, a folder, or a model's name, as `trainer train` takes it.
+    /// A file, a folder, or the name of a model, as for `trainer train`.
     #[arg(long, value_name = "FILE|NAME")]
     pub clip: PathBuf,
 
-    /// Activation of --clip, if it is a file: quick_gelu (OpenAI; the default) or gelu (most of LAION's)
+    /// Activation of a --clip file: quick_gelu (OpenAI, default) or gelu (most of LAION's)
     #[arg(long, value_name = "NAME", value_parser = parse_activation)]
     pub activation: Option<Activation>,
 
-    /// Folder of split lists, as IPCE has them; default: the folder splits of each data set
+    /// Folder of split lists in IPCE's layout; default: the folder splits of each data set
     ///
-    /// It holds a folder AGIQA-3K or AGIQA-1K with 1/train.csv, 1/val.csv and so on, or those right away.
-    /// Without lists, splits are drawn from the seed.
+    /// It holds the folders 1, 2 and so on with train.csv and val.csv, or a folder AGIQA-3K or AGIQA-1K with these
+    /// folders. Without lists, the splits are drawn from the seed.
     #[arg(long, value_name = "DIR")]
     pub splits: Option<PathBuf>,
 
-    /// Folder of the results, and of each job's run; the same command goes on with it
+    /// Folder of the results and of the runs; the same command resumes them
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Runs side by side; default: one for each device
+    /// Number of jobs that run at the same time; default: one per device
     #[arg(long, value_name = "N", value_parser = positive::<std::num::NonZeroUsize>)]
     pub jobs: Option<std::num::NonZeroUsize>,
 
-    /// NVIDIA GPUs, by number: 0,1 takes turns between two
+    /// NVIDIA GPUs by number; 0,1 alternates between two
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
     pub devices: Vec<usize>,
 
-    /// Where to compute, if not on --devices: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
+    /// Device, if --devices is not given: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = parse_device, conflicts_with = "devices")]
     pub device: String,
 
-    /// Splits to train and test on
+    /// Number of splits to train and test on
     #[arg(long, value_name = "N", default_value_t = REPEATS, value_parser = count)]
     pub repeats: usize,
 
-    /// Decides all that is drawn: splits without lists, order, windows, mirroring
+    /// Seed of all random choices: splits without lists, order, crops, mirroring
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,
 
-    /// Also train IPCE's configuration: adv prompts, no words, mean of image and crops
+    /// Also train IPCE: adverb prompts, no words, mean of image and crops
     #[arg(long)]
     pub baselines: bool,
 
-    /// Keep the weights of every run, both protocols
+    /// Keep the weights of every run, for both protocols
     ///
-    /// For ViT-B/32 1.2 GB a run; without it, only reports and logs stay. Checkpoints go when a run is done.
+    /// They are 1.2 GB a run for ViT-B/32. The default keeps reports and logs only. Checkpoints are removed when a run
+    /// is finished.
     #[arg(long)]
     pub keep_models: bool,
 
-    /// Leave out wrong rows and images of AGIQA-3K, too
+    /// Skip wrong rows and images of AGIQA-3K
     ///
-    /// AGIQA-1K's are always left out: its table has one name with two scores.
+    /// Those of AGIQA-1K are always skipped, because its table has one name with two scores.
     #[arg(long)]
     pub skip_bad: bool,
 
-    /// Folder of decoded images, shared by all jobs; default: image-cache in --out
+    /// Cache of decoded images, shared by all jobs; default: image-cache in --out
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
 
-    /// Print the names of the jobs, one a line, and run none
+    /// Print the names of the jobs, one per line, and run none
     #[arg(long, conflicts_with = "only")]
     pub list: bool,
 
-    /// Run one job and write no table: for a scheduler that spreads the jobs of --list over machines
+    /// Run one job and write no table
     ///
-    /// They share --out. The command without this flag then finds them finished, and writes the tables.
+    /// This is for a scheduler that distributes the jobs of --list over machines that share --out. Afterwards the
+    /// command without this flag finds the jobs finished, and writes the tables.
     #[arg(long, value_name = "JOB")]
     pub only: Option<String>,
 
-    /// What to train otherwise
+    /// Changes of the training
     #[command(flatten)]
     pub training: TrainingArgs,
 }
 
-/// What to train otherwise than the paper; every result says so.
+/// Settings in which the training may differ from the paper's. Each result lists the differences.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Training (the paper's, where not given; every result says what differs)")]
+#[command(next_help_heading = "Training (defaults: the paper's settings; results list differences)")]
 pub struct TrainingArgs {
-    /// Times that every training image is seen
+    /// Passes over the training images
     #[arg(long, value_name = "EPOCHS", default_value_t = EPOCHS, value_parser = count)]
     pub epochs: usize,
 
-    /// Images in a step
+    /// Images of a step
     #[arg(long, value_name = "IMAGES", default_value_t = BATCH, value_parser = count)]
     pub batch: usize,
 
@@ -116,36 +118,36 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "IMAGES", value_parser = count)]
     pub micro_batch: Option<usize>,
 
-    /// Windows of an image in a step
+    /// Crops of an image in a step
     #[arg(long, value_name = "N", default_value_t = TRAIN_CROPS, value_parser = count)]
     pub train_crops: usize,
 
-    /// Windows of an image that are scored
+    /// Crops of an image for scoring
     #[arg(long, value_name = "N", default_value_t = DEFAULT_CROPS, value_parser = count)]
     pub crops: usize,
 
-    /// Highest learning rate
+    /// Peak learning rate
     #[arg(long, value_name = "RATE", default_value = LEARNING_RATE_TEXT, value_parser = rate)]
     pub lr: f64,
 
-    /// Element types
+    /// Number types of the computation
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = TrainingPrecision::F32)]
     pub precision: TrainingPrecision,
 
-    /// Compute activations again in the backward pass: less memory, more time
+    /// Recompute activations in the backward pass: less memory, more time
     #[arg(long)]
     pub checkpointing: bool,
 
-    /// Share of the training prompts that is held out to choose the honest protocol's epoch
+    /// Share of the training prompts held out to choose the honest protocol's epoch
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share)]
     pub validation: f64,
 }
 
-/// What to reproduce.
+/// A table or figure of the paper, or all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lower")]
-pub enum Choice {
-    /// AGIQA-1K
+pub enum ExperimentChoice {
+    /// Perception on AGIQA-1K
     Table2,
     /// Perception on AGIQA-3K
     Table3,
@@ -153,32 +155,32 @@ pub enum Choice {
     Table4,
     /// Prompts and inputs
     Table5,
-    /// With and without the initial prompt
+    /// With and without the prompt of the image
     Fig5,
     /// The resized image, its crops, or both
     Fig6,
     /// The weight α
     Fig7,
-    /// All of them
+    /// All tables and figures
     All,
 }
 
-impl Choice {
-    /// Whether it includes an experiment of `paper.json`.
+impl ExperimentChoice {
+    /// Whether the choice includes the experiment `id` of `paper.json`.
     pub fn includes(self, id: &str) -> bool {
         self == Self::All || self.to_possible_value().is_some_and(|value| value.get_name() == id)
     }
 }
 
 impl ReproduceArgs {
-    /// The devices of the jobs that run side by side, as `trainer train` names them.
+    /// The device of each job that runs at the same time, as `trainer train --device` takes it.
     ///
     /// # Errors
-    /// When NVIDIA GPUs are named and this program has no CUDA.
+    /// Fails if NVIDIA GPUs are given and the program was built without CUDA.
     pub fn slots(&self) -> Result<Vec<String>, UsageError> {
         if !self.devices.is_empty() && !cfg!(feature = "cuda") {
-            let text = "--devices names NVIDIA GPUs, and this program was built without CUDA; build it with `cargo build \
-                        --release --features cuda`, or pass --device";
+            let text = "--devices needs CUDA, but this program was built without it; build it with `cargo build --release \
+                        --features cuda`, or pass --device";
             return Err(UsageError::new(text));
         }
         let devices: Vec<String> = match self.devices.as_slice() {
@@ -189,7 +191,7 @@ impl ReproduceArgs {
         Ok(devices.into_iter().cycle().take(jobs).collect())
     }
 
-    /// Everything in which the training that is asked for differs from the paper's; empty for none.
+    /// Descriptions of all settings that differ from the paper's.
     pub fn differences(&self) -> Vec<String> {
         let training = &self.training;
         let mut found = Vec::new();
@@ -201,8 +203,8 @@ impl ReproduceArgs {
         number("splits", self.repeats, REPEATS);
         number("epochs", training.epochs, EPOCHS);
         number("batch", training.batch, BATCH);
-        number("windows in training", training.train_crops, TRAIN_CROPS);
-        number("windows in scoring", training.crops, DEFAULT_CROPS);
+        number("crops in training", training.train_crops, TRAIN_CROPS);
+        number("crops in scoring", training.crops, DEFAULT_CROPS);
         if training.lr != LEARNING_RATE {
             found.push(format!("learning rate {:e} instead of {LEARNING_RATE:e}", training.lr));
         }
@@ -211,7 +213,10 @@ impl ReproduceArgs {
             found.push(format!("precision {name} instead of f32"));
         }
         if training.validation != 0.0 {
-            found.push(format!("{} of the training prompts held out to choose an epoch", training.validation));
+            found.push(format!(
+                "a share of {} of the training prompts held out to choose an epoch",
+                training.validation
+            ));
         }
         if let Some(images) = training.micro_batch.filter(|&images| images < training.batch) {
             found.push(format!("gradients of {images} images at once, which changes rounding only"));
@@ -220,7 +225,7 @@ impl ReproduceArgs {
     }
 }
 
-/// The value of `--precision`.
+/// The value of `--precision` on the command line.
 pub fn precision_name(precision: TrainingPrecision) -> String {
     precision.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_share_a_device_and_what_differs_is_told() {
+    fn jobs_share_a_device_and_differences_are_listed() {
         let args = parse(&["--device", "cpu", "--jobs", "3", "--lr", "1e-5", "--micro-batch", "4"]);
         assert_eq!(args.slots().expect("no GPU is named"), ["cpu"; 3]);
         let expected =
@@ -278,6 +283,10 @@ mod tests {
 
     #[test]
     fn a_name_includes_itself_and_all_includes_everything() {
-        assert!(Choice::Fig7.includes("fig7") && Choice::All.includes("table2") && !Choice::Fig7.includes("fig5"));
+        assert!(
+            ExperimentChoice::Fig7.includes("fig7")
+                && ExperimentChoice::All.includes("table2")
+                && !ExperimentChoice::Fig7.includes("fig5")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! A figure's numbers as bars, one panel a task: what the paper's Figures 5 to 7 show.
+//! Bar charts of the paper's Figures 5 to 7, with a panel for each task.
 
 use anyhow::Result;
 use plotters::coord::Shift;
@@ -7,27 +7,28 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_evaluate::report::plots::{BACKGROUND, COLOURS, FONT, GRID_LINE, SECONDARY_TEXT, TEXT};
 
-use crate::result::{Line, Spread, Table};
+use crate::table::{Statistics, Table, TableRow};
 
-/// In pixels.
+/// Sizes and margins of the chart, in pixels.
 const WIDTH: u32 = 1640;
 const HEIGHT: u32 = 980;
 const TOP: u32 = 190;
 const LEFT: u32 = 110;
 const BOTTOM: u32 = 80;
-/// Space between two groups of bars, in bars.
+/// Space between two groups of bars, in widths of a bar's slot.
 const GAP: f64 = 1.0;
-/// A bar's share of its place.
-const FULL: f64 = 0.8;
-/// Letters of the title that there is room for, and of the line below.
+/// Width of a bar, as a share of its slot.
+const BAR_WIDTH: f64 = 0.8;
+/// Longest title that fits, in characters.
 const TITLE_LETTERS: usize = 70;
 
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Bars of the paper's protocol with their deviations; a dot is the honest protocol's mean.
+/// Draws a table as SVG: a bar for the mean and deviation of the paper protocol, and a dot for the mean of the honest
+/// protocol.
 ///
 /// # Errors
-/// When the drawing library fails.
+/// Fails if the drawing library fails.
 pub fn bars(table: &Table) -> Result<String> {
     let mut svg = String::new();
     {
@@ -38,23 +39,23 @@ pub fn bars(table: &Table) -> Result<String> {
         let explanation = "bar: paper protocol, mean of the splits ± deviation; dot: honest protocol";
         canvas.draw_text(explanation, &(FONT, 27).into_font().color(&SECONDARY_TEXT), (LEFT as i32, 82))?;
         legend(&canvas, table)?;
-        let floor = floor(&table.lines);
+        let start = axis_start(&table.rows);
         let panels = canvas.split_evenly((1, 2));
         for (panel, task) in panels.iter().zip([Task::Perception, Task::Alignment]) {
-            let lines: Vec<&Line> = table.lines.iter().filter(|line| line.task == task).collect();
-            draw_panel(panel, &lines, task, floor)?;
+            let rows: Vec<&TableRow> = table.rows.iter().filter(|row| row.task == task).collect();
+            draw_panel(panel, &rows, task, start)?;
         }
         canvas.present()?;
     }
     Ok(svg)
 }
 
-/// The settings, each with its colour.
+/// Draws the legend of the settings.
 fn legend(canvas: &Canvas, table: &Table) -> Result<()> {
     let mut names: Vec<&str> = Vec::new();
-    for line in &table.lines {
-        if !names.contains(&line.method.as_str()) {
-            names.push(&line.method);
+    for row in &table.rows {
+        if !names.contains(&row.method.as_str()) {
+            names.push(&row.method);
         }
     }
     let mut x = LEFT as i32;
@@ -66,19 +67,19 @@ fn legend(canvas: &Canvas, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Result<()> {
-    let spreads: Vec<[[&Spread; 2]; 2]> = lines
+fn draw_panel(canvas: &Canvas, rows: &[&TableRow], task: Task, axis_start: f64) -> Result<()> {
+    let statistics: Vec<[[&Statistics; 2]; 2]> = rows
         .iter()
-        .filter_map(|line| line.ours.as_ref())
+        .filter_map(|row| row.ours.as_ref())
         .map(|ours| [[&ours.paper.srcc, &ours.honest.srcc], [&ours.paper.plcc, &ours.honest.plcc]])
         .collect();
-    let n = spreads.len() as f64;
+    let n = statistics.len() as f64;
     let mut chart = ChartBuilder::on(canvas)
         .margin_top(TOP)
         .margin_right(30)
         .x_label_area_size(BOTTOM)
         .y_label_area_size(LEFT)
-        .build_cartesian_2d(-GAP / 2.0..2.0 * n + 1.5 * GAP, floor..1.1)?;
+        .build_cartesian_2d(-GAP / 2.0..2.0 * n + 1.5 * GAP, axis_start..1.1)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -90,14 +91,14 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Resul
         .label_style((FONT, 27).into_font().color(&SECONDARY_TEXT))
         .draw()?;
     // Narrow bars have no room for a longer number.
-    let size = if spreads.len() > 2 { 21 } else { 26 };
+    let size = if statistics.len() > 2 { 21 } else { 26 };
     for (group, metric) in ["SRCC", "PLCC"].into_iter().enumerate() {
         let start = group as f64 * (n + GAP);
-        for (place, (spread, colour)) in spreads.iter().zip(COLOURS).enumerate() {
+        for (place, (spread, colour)) in statistics.iter().zip(COLOURS).enumerate() {
             let [paper, honest] = spread[group];
             let Some(mean) = paper.mean else { continue };
-            let (left, middle) = (start + place as f64 + (1.0 - FULL) / 2.0, start + place as f64 + 0.5);
-            chart.draw_series([Rectangle::new([(left, 0.0), (left + FULL, mean)], colour.mix(0.75).filled())])?;
+            let (left, middle) = (start + place as f64 + (1.0 - BAR_WIDTH) / 2.0, start + place as f64 + 0.5);
+            chart.draw_series([Rectangle::new([(left, 0.0), (left + BAR_WIDTH, mean)], colour.mix(0.75).filled())])?;
             let deviation = paper.deviation.unwrap_or(0.0);
             let ends = [mean - deviation, mean + deviation];
             chart.draw_series([PathElement::new(ends.map(|y| (middle, y)).to_vec(), TEXT.stroke_width(3))])?;
@@ -108,7 +109,7 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Resul
             let (x, y) = in_panel(canvas, x, y);
             canvas.draw_text(&format!("{mean:.4}"), &centred(size, &TEXT), (x, y - 20))?;
         }
-        let (x, _) = chart.backend_coord(&(start + n / 2.0, floor));
+        let (x, _) = chart.backend_coord(&(start + n / 2.0, axis_start));
         let (x, _) = in_panel(canvas, x, 0);
         canvas.draw_text(metric, &centred(30, &TEXT), (x, HEIGHT as i32 - BOTTOM as i32 + 26))?;
     }
@@ -120,20 +121,20 @@ fn draw_panel(canvas: &Canvas, lines: &[&Line], task: Task, floor: f64) -> Resul
     Ok(())
 }
 
-/// Where the scale starts: correlations below 0 are shown, though only a model that fails has any.
-fn floor(lines: &[Line]) -> f64 {
-    let ours = lines.iter().filter_map(|line| line.ours.as_ref());
-    let spreads = ours.flat_map(|ours| [&ours.paper.srcc, &ours.paper.plcc, &ours.honest.srcc, &ours.honest.plcc]);
-    let lows = spreads.filter_map(|spread| Some(spread.mean? - spread.deviation.unwrap_or(0.0)));
+/// Lower end of the vertical axis: 0, or lower if a correlation is negative.
+fn axis_start(rows: &[TableRow]) -> f64 {
+    let ours = rows.iter().filter_map(|row| row.ours.as_ref());
+    let statistics = ours.flat_map(|ours| [&ours.paper.srcc, &ours.paper.plcc, &ours.honest.srcc, &ours.honest.plcc]);
+    let lows = statistics.filter_map(|spread| Some(spread.mean? - spread.deviation.unwrap_or(0.0)));
     (lows.fold(0.0, f64::min) * 10.0).floor() / 10.0
 }
 
-/// A text around its place.
+/// Style of a text that is centred at its position.
 fn centred(size: u32, colour: &RGBColor) -> TextStyle<'_> {
     TextStyle::from((FONT, size).into_font()).color(colour).pos(Pos::new(HPos::Center, VPos::Center))
 }
 
-/// From places in the whole picture to places in a panel.
+/// Converts a position in the whole chart to a position in a panel.
 fn in_panel(canvas: &Canvas, x: i32, y: i32) -> (i32, i32) {
     let (left, top) = canvas.get_base_pixel();
     (x - left, y - top)

@@ -1,4 +1,4 @@
-//! One training or evaluation: what is asked of `trainer`, and where it leaves its result.
+//! A training or evaluation job: the arguments of its `trainer` process, and the files of its result.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,69 +10,70 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_data::dataset::{DataArgs, Layout, OpinionColumns, agiqa_1k, agiqa_3k};
 
 use crate::args::{ReproduceArgs, precision_name};
-use crate::paper::{Setting, Weight};
-use crate::sets::{Set, flags};
+use crate::data_sets::{DataSet, data_flags};
+use crate::paper::{AlphaSetting, Setting};
 
-/// One data set, split, task and method.
+/// A job: a method for a task, on a split of a data set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
-    /// Name of its folder: the same for the same job.
+    /// Name of its folder. Equal jobs have equal names.
     pub name: String,
-    /// The images.
+    /// The data set.
     pub layout: Layout,
-    /// Whose opinion scores are predicted.
+    /// The task whose opinion scores are predicted.
     pub task: Task,
-    /// What is done.
-    pub work: Work,
-    /// Which split.
+    /// Whether it trains or evaluates, and how.
+    pub kind: JobKind,
+    /// Number of the split.
     pub split: usize,
 }
 
 /// What a job does.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Work {
-    /// Trains and tests.
+pub enum JobKind {
+    /// Trains a model and tests it.
     Train(Setting),
-    /// Tests the CLIP file as it is, by a method of `trainer evaluate`.
+    /// Tests the CLIP weights as they are, by this method of `trainer evaluate`.
     ZeroShot(String),
 }
 
-/// What every job shares.
-pub struct Shared<'a> {
+/// The settings that all jobs share.
+pub struct SharedSettings<'a> {
     /// The flags.
     pub args: &'a ReproduceArgs,
-    /// The CLIP file, or the name with its commit.
+    /// The CLIP file, or the model's name with its commit.
     pub clip: String,
     /// SHA-256 of the CLIP file.
     pub clip_sha256: String,
-    /// Threads of each job that prepare images.
+    /// Number of threads of a job that prepare images.
     pub workers: usize,
 }
 
 impl Job {
-    /// With a name that follows from the rest.
-    pub fn new(layout: Layout, task: Task, work: Work, split: usize) -> Self {
-        let what = match &work {
-            Work::ZeroShot(method) => method.clone(),
-            Work::Train(setting) => {
+    /// A job, with a name that follows from the other fields.
+    pub fn new(layout: Layout, task: Task, kind: JobKind, split: usize) -> Self {
+        let what = match &kind {
+            JobKind::ZeroShot(method) => method.clone(),
+            JobKind::Train(setting) => {
                 let alpha = match (setting.inputs, setting.alpha) {
-                    (Inputs::Both, Weight::Fixed(alpha)) => format!("_alpha-{alpha}"),
-                    (Inputs::Both, Weight::Learned(_)) => "_alpha-learned".into(),
+                    (Inputs::Both, AlphaSetting::Fixed(alpha)) => format!("_alpha-{alpha}"),
+                    (Inputs::Both, AlphaSetting::Learned(_)) => "_alpha-learned".into(),
                     _ => String::new(),
                 };
                 let fine = if setting.fine { "" } else { "_no-fine" };
-                format!("{}_{}{alpha}{fine}", word(&setting.prompts), word(&setting.inputs))
+                format!("{}_{}{alpha}{fine}", json_name(&setting.prompts), json_name(&setting.inputs))
             }
         };
         let name = format!("{}_{}_{what}_split-{split}", layout.name(), task.name()).to_lowercase();
-        Self { name, layout, task, work, split }
+        Self { name, layout, task, kind, split }
     }
 
-    /// The task that the scores are made for: that of the prompts, which may be trained on the other one's opinions.
+    /// The task of the prompts, which the scores are computed for. The prompts of one task may be trained on the
+    /// opinion scores of the other.
     pub fn scored_task(&self) -> Task {
-        match &self.work {
-            Work::Train(setting) => setting.prompts.task(),
-            Work::ZeroShot(_) => self.task,
+        match &self.kind {
+            JobKind::Train(setting) => setting.prompts.task(),
+            JobKind::ZeroShot(_) => self.task,
         }
     }
 
@@ -81,22 +82,22 @@ impl Job {
         out.join("jobs").join(&self.name)
     }
 
-    /// What it writes last.
+    /// The file that it writes last.
     pub fn result(&self, out: &Path) -> PathBuf {
-        let name = match self.work {
-            Work::Train(_) => "report.json",
-            Work::ZeroShot(_) => "evaluation.json",
+        let name = match self.kind {
+            JobKind::Train(_) => "report.json",
+            JobKind::ZeroShot(_) => "evaluation.json",
         };
         self.folder(out).join(name)
     }
 
-    /// What it prints to; locked while it runs.
+    /// The file of its output, which is locked while the job runs.
     pub fn log(&self, out: &Path) -> PathBuf {
         out.join("logs").join(format!("{}.txt", self.name))
     }
 
-    /// The arguments of `trainer`, but for the device.
-    pub fn arguments(&self, shared: &Shared, set: &Set, data: &DataArgs) -> Vec<String> {
+    /// The arguments of its `trainer` process, without the device.
+    pub fn arguments(&self, shared: &SharedSettings, set: &DataSet, data: &DataArgs) -> Vec<String> {
         let args = shared.args;
         let mut all: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
@@ -104,31 +105,32 @@ impl Job {
         flag("task", self.scored_task().name().into());
         flag("clip", shared.clip.clone());
         if let Some(activation) = &args.activation {
-            flag("activation", word(activation));
+            flag("activation", json_name(activation));
         }
         flag("workers", shared.workers.to_string());
         flag("cache", args.cache.clone().unwrap_or_else(|| args.out.join("image-cache")).display().to_string());
         flag("split", self.split.to_string());
-        match (&set.lists, &self.work) {
+        match (&set.lists, &self.kind) {
             (Some(lists), _) => flag("splits", lists.display().to_string()),
-            (None, Work::ZeroShot(_)) => flag("seed", args.seed.to_string()),
-            (None, Work::Train(_)) => {}
+            (None, JobKind::ZeroShot(_)) => flag("seed", args.seed.to_string()),
+            (None, JobKind::Train(_)) => {}
         }
-        all.extend(flags(data));
-        let (subcommand, own) = match &self.work {
-            Work::Train(setting) => ("train", train_flags(setting, args)),
-            Work::ZeroShot(method) => ("evaluate", vec!["--method".into(), method.clone()]),
+        all.extend(data_flags(data));
+        let (subcommand, own) = match &self.kind {
+            JobKind::Train(setting) => ("train", train_flags(setting, args)),
+            JobKind::ZeroShot(method) => ("evaluate", vec!["--method".into(), method.clone()]),
         };
         all.insert(0, subcommand.into());
         all.extend(own);
         all
     }
 
-    /// How it reads its data set: prompts of the other task are trained on the scores of the job's task, by naming columns.
+    /// How it reads its data set. If the prompts are those of the other task, columns assign the scores of the job's
+    /// task to the task of the prompts.
     ///
     /// # Errors
-    /// When the table's columns have no names for that.
-    pub fn data_args(&self, set: &Set) -> Result<DataArgs> {
+    /// Fails if the columns of the table have no names.
+    pub fn data_args(&self, set: &DataSet) -> Result<DataArgs> {
         let data =
             DataArgs { data: set.table.clone(), layout: None, images: None, columns: None, skip_bad: set.skip_bad };
         let prompts = self.scored_task();
@@ -142,7 +144,7 @@ impl Job {
             (Layout::Agiqa3k, Task::Alignment) => (name, prompt, mos_align),
             (Layout::Agiqa1k, Task::Perception) if !is_raw => agiqa_1k::HEADER.into(),
             _ => bail!(
-                "{} has no prompts beside its scores, which {} needs; put AIGC_MOS_Zscore.xlsx beside it",
+                "{} has no column of prompts, which {} needs; put AIGC_MOS_Zscore.xlsx beside it",
                 set.table.display(),
                 self.name
             ),
@@ -162,24 +164,24 @@ impl Job {
         Ok(DataArgs { columns: Some(columns), ..data })
     }
 
-    /// Removes the checkpoints of a finished training: several times the size of its weights.
+    /// Removes the checkpoints of a finished training, which are several times as large as its weights.
     ///
     /// # Errors
-    /// When they cannot be removed.
-    pub fn clear_checkpoints(&self, out: &Path) -> Result<()> {
-        self.clear(out, "checkpoints")
+    /// Fails if they cannot be removed.
+    pub fn remove_checkpoints(&self, out: &Path) -> Result<()> {
+        self.remove(out, "checkpoints")
     }
 
     /// Removes the weights of a finished training.
     ///
     /// # Errors
-    /// When they cannot be removed.
-    pub fn clear_models(&self, out: &Path) -> Result<()> {
-        self.clear(out, "paper")?;
-        self.clear(out, "honest")
+    /// Fails if they cannot be removed.
+    pub fn remove_models(&self, out: &Path) -> Result<()> {
+        self.remove(out, "paper")?;
+        self.remove(out, "honest")
     }
 
-    fn clear(&self, out: &Path, name: &str) -> Result<()> {
+    fn remove(&self, out: &Path, name: &str) -> Result<()> {
         let folder = self.folder(out).join(name);
         if !folder.is_dir() {
             return Ok(());
@@ -188,14 +190,14 @@ impl Job {
     }
 }
 
-/// The flags of `trainer train` alone.
+/// The flags that only `trainer train` has.
 fn train_flags(setting: &Setting, args: &ReproduceArgs) -> Vec<String> {
     let training = &args.training;
     let mut all: Vec<String> = Vec::new();
     let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
-    flag("prompts", word(&setting.prompts));
-    flag("inputs", word(&setting.inputs));
-    if let (Inputs::Both, Weight::Fixed(alpha)) = (setting.inputs, setting.alpha) {
+    flag("prompts", json_name(&setting.prompts));
+    flag("inputs", json_name(&setting.inputs));
+    if let (Inputs::Both, AlphaSetting::Fixed(alpha)) = (setting.inputs, setting.alpha) {
         flag("alpha", alpha.to_string());
     }
     flag("seed", args.seed.to_string());
@@ -212,7 +214,7 @@ fn train_flags(setting: &Setting, args: &ReproduceArgs) -> Vec<String> {
     if training.checkpointing {
         all.push("--checkpointing".into());
     }
-    if let (Inputs::Both, Weight::Learned(_)) = (setting.inputs, setting.alpha) {
+    if let (Inputs::Both, AlphaSetting::Learned(_)) = (setting.inputs, setting.alpha) {
         all.push("--learn-alpha".into());
     }
     if !setting.fine {
@@ -221,8 +223,8 @@ fn train_flags(setting: &Setting, args: &ReproduceArgs) -> Vec<String> {
     all
 }
 
-/// The one word that a value is in JSON and on the command line.
-fn word<T: Serialize>(value: &T) -> String {
+/// The name of a value in JSON, which is also its name on the command line.
+fn json_name<T: Serialize>(value: &T) -> String {
     let value = serde_json::to_value(value).expect("a name is plain data");
     value.as_str().unwrap_or_default().to_owned()
 }
@@ -244,11 +246,11 @@ mod tests {
             sha256: String::new(),
         };
         let table = PathBuf::from("data.csv");
-        let set = Set { layout: Layout::Agiqa3k, table, data, lists: None, numbers: Vec::new(), skip_bad: false };
+        let set = DataSet { layout: Layout::Agiqa3k, table, data, lists: None, numbers: Vec::new(), skip_bad: false };
         let flags_of = |task, prompts| {
-            let setting = Setting { prompts, inputs: Inputs::Image, alpha: Weight::Fixed(1.0), fine: true };
-            let job = Job::new(Layout::Agiqa3k, task, Work::Train(setting), 1);
-            flags(&job.data_args(&set).expect("the columns are known")).join(" ")
+            let setting = Setting { prompts, inputs: Inputs::Image, alpha: AlphaSetting::Fixed(1.0), fine: true };
+            let job = Job::new(Layout::Agiqa3k, task, JobKind::Train(setting), 1);
+            data_flags(&job.data_args(&set).expect("the columns are known")).join(" ")
         };
         assert_eq!(flags_of(Task::Perception, PromptSet::Ant), "--data data.csv");
         assert_eq!(

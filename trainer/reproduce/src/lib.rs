@@ -1,17 +1,17 @@
-//! The paper's tables and figures, ours beside the published numbers.
+//! Reproduction of the paper's tables and figures, with our numbers beside the published ones.
 //!
-//! An experiment is a list of trainings, each a process of its own with a folder of its own. What is finished is never
-//! run again, and what was interrupted goes on, as `trainer train` does; trainings that experiments share run once.
+//! An experiment is a list of jobs. Each job is a process and has a folder. Finished jobs are not run again, and
+//! interrupted trainings are resumed. Jobs that several experiments share run once.
 
 pub mod args;
 pub mod paper;
-pub mod result;
 pub mod run;
+pub mod table;
 
+mod data_sets;
 mod job;
 mod plan;
 mod queue;
-mod sets;
 
 mod chart;
 mod notes;

@@ -1,4 +1,4 @@
-//! The paper's numbers, and which of them are ours to compute: `assets/paper.json`.
+//! The paper's numbers, and how each is reproduced: the built-in file `assets/paper.json`.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -8,13 +8,13 @@ use tsp_mgs_data::dataset::Layout;
 
 const PAPER: &str = include_str!("../../assets/paper.json");
 
-/// What the paper published (Xia et al.).
+/// The tables and figures of the paper (Xia et al.).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Paper {
     /// Authors and title.
     pub source: String,
-    /// Its tables and figures, in their order.
+    /// Tables and figures, in the paper's order.
     pub experiments: Vec<Experiment>,
 }
 
@@ -22,117 +22,117 @@ pub struct Paper {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Name on the command line and of files: "table3".
+    /// Name on the command line and of files, such as "table3".
     pub id: String,
-    /// For people.
+    /// Title for people.
     pub title: String,
-    /// The images that it is about.
+    /// The data set.
     pub data_set: Layout,
-    /// What the paper says of a figure whose numbers it does not print.
+    /// What the paper says about a figure whose numbers it does not print.
     #[serde(default)]
     pub claim: Option<String>,
-    /// What a reader must know.
+    /// Notes for a reader.
     #[serde(default)]
     pub notes: Vec<String>,
-    /// Methods, or settings of one.
+    /// Rows of methods or settings.
     pub rows: Vec<PaperRow>,
 }
 
-/// One method, or one setting.
+/// A method or a setting.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperRow {
-    /// Its name in the paper.
+    /// Name in the paper.
     pub label: String,
-    /// Where it was published, if elsewhere.
+    /// Where the method was published, if elsewhere.
     #[serde(default)]
     pub venue: Option<String>,
-    /// One for each task.
-    pub results: Vec<Published>,
+    /// Results, one for each task.
+    pub results: Vec<PublishedResult>,
 }
 
-/// What the paper says of one task.
+/// The published result for one task.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Published {
-    /// Whose opinion scores are predicted.
+pub struct PublishedResult {
+    /// The task whose opinion scores are predicted.
     pub task: Task,
-    /// In [−1, 1]; `None` where no number is printed.
+    /// Spearman rank correlation, in [−1, 1]; `None` if the paper prints none.
     pub srcc: Option<f64>,
-    /// In [−1, 1]; `None` where no number is printed.
+    /// Pearson correlation, in [−1, 1]; `None` if the paper prints none.
     pub plcc: Option<f64>,
-    /// Why there is none.
+    /// Why the paper has no number.
     #[serde(default)]
     pub note: Option<String>,
-    /// How we compute it; `None` for what stays as published.
+    /// How we compute it; `None` if we do not.
     #[serde(default)]
-    pub ours: Option<Ours>,
+    pub ours: Option<Computation>,
 }
 
-/// How we compute a number.
+/// How we compute a result.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ours {
+pub enum Computation {
     /// By training.
     Train(Setting),
-    /// By training, where baselines are asked for.
+    /// By training, if `--baselines` is given.
     Baseline(Setting),
-    /// By a method of `trainer evaluate`, with the CLIP file as it is.
+    /// By a method of `trainer evaluate` with the initial CLIP weights.
     ZeroShot(String),
-    /// By a method of `trainer evaluate` with published weights of its own: not here.
+    /// By a method of `trainer evaluate` that needs its own published weights. It is not run here.
     OwnWeights(String),
 }
 
-/// What an experiment varies.
+/// The settings that experiments vary.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
-    /// Task-specific prompts.
+    /// Task-specific prompts (§3.2).
     pub prompts: PromptSet,
-    /// What the image encoder sees.
+    /// Views that the image tower gets.
     pub inputs: Inputs,
-    /// Weight of the whole image; unused with one input.
-    pub alpha: Weight,
-    /// Whether the words of the initial prompt count.
+    /// The weight of the resized image in Eq. 7; unused with one kind of view.
+    pub alpha: AlphaSetting,
+    /// Whether the words of the prompt count (Eq. 6).
     pub fine: bool,
 }
 
-/// The α of Eq. 7.
+/// The α of Eq. 7: a number, or the word "learned".
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Weight {
-    /// In [0, 1].
+pub enum AlphaSetting {
+    /// A fixed value in [0, 1].
     Fixed(f64),
-    /// Trained.
-    Learned(Learned),
+    /// TrainingReport with the model.
+    Learned(LearnedKeyword),
 }
 
-/// The word for a trained α.
+/// The word "learned", for a trained α.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Learned {
-    /// Trained.
+pub enum LearnedKeyword {
+    /// α is trained.
     Learned,
 }
 
 impl Paper {
-    /// Reads what is built in.
+    /// Reads the built-in file.
     ///
     /// # Errors
-    /// When the file that was built in has a mistake.
+    /// Fails if the built-in file is invalid.
     pub fn open() -> Result<Self> {
         serde_json::from_str(PAPER).context("reading the built-in paper.json")
     }
 }
 
 impl Setting {
-    /// The options of `trainer train`, with α as it starts; `crops` windows are scored.
+    /// The options of `trainer train` with the initial α. `crops` is the number of crops for scoring.
     pub fn options(&self, crops: usize) -> Options {
         use tsp_mgs_core::options::Alpha;
         let default = Options::default_for(self.prompts.task());
         let alpha = match (self.inputs, self.alpha) {
-            (Inputs::Both, Weight::Fixed(alpha)) => Alpha::Fixed(alpha),
-            (Inputs::Both, Weight::Learned(_)) => Alpha::Learned { learned: 0.0 },
+            (Inputs::Both, AlphaSetting::Fixed(alpha)) => Alpha::Fixed(alpha),
+            (Inputs::Both, AlphaSetting::Learned(_)) => Alpha::Learned { learned: 0.0 },
             _ => default.alpha,
         };
         Options { prompts: self.prompts, inputs: self.inputs, fine: self.fine, alpha, crops, ..default }
@@ -150,7 +150,7 @@ mod tests {
             let experiment = paper.experiments.iter().find(|experiment| experiment.id == id).expect("it is there");
             let best = experiment.rows.last().expect("rows");
             assert_eq!(best.label, "TSP-MGS");
-            let Some(Ours::Train(setting)) = &best.results[0].ours else { panic!("{id}: {best:?}") };
+            let Some(Computation::Train(setting)) = &best.results[0].ours else { panic!("{id}: {best:?}") };
             assert_eq!(setting.options(15), Options::default_for(task), "{id}");
         }
     }

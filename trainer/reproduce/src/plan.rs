@@ -1,4 +1,5 @@
-//! What is to run: experiments, their data sets, and their jobs, all looked at before the first one starts.
+//! The plan of a reproduction: its experiments, data sets and jobs. It is complete and checked before the first job
+//! starts.
 
 use std::num::NonZeroUsize;
 
@@ -9,48 +10,48 @@ use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_score::model::{Model, ModelArgs};
 
 use crate::args::ReproduceArgs;
-use crate::job::{Job, Shared, Work};
-use crate::paper::{Experiment, Ours, Paper};
+use crate::data_sets::DataSet;
+use crate::job::{Job, JobKind, SharedSettings};
+use crate::paper::{Computation, Experiment, Paper};
 use crate::report::Report;
-use crate::sets::Set;
 
-/// All that was found before anything runs.
+/// Experiments, data sets and jobs.
 pub struct Plan<'a> {
-    /// What every job shares.
-    pub shared: Shared<'a>,
-    /// The paper.
+    /// The settings that all jobs share.
+    pub shared: SharedSettings<'a>,
+    /// Authors and title of the paper.
     pub source: String,
-    /// What was asked for.
+    /// The experiments to reproduce.
     pub experiments: Vec<Experiment>,
-    /// Their data sets.
-    pub sets: Vec<Set>,
-    /// Split by split, each once.
+    /// The data sets of the experiments.
+    pub sets: Vec<DataSet>,
+    /// The jobs, ordered by split, without duplicates.
     pub jobs: Vec<Job>,
-    /// In the order of the jobs: the hash of the table as each reads it.
+    /// SHA-256 of the table as each job reads it, in the order of the jobs.
     pub data_sha256: Vec<String>,
-    /// How the CLIP file differs from the paper's model, if it does.
+    /// Description of the model, if its sizes differ from the paper's.
     pub other_clip: Option<String>,
 }
 
 impl<'a> Plan<'a> {
-    /// Looks at all that the jobs will need.
+    /// Finds and checks all inputs of the jobs.
     ///
     /// # Errors
-    /// When a flag, a data set, a list or the CLIP file is wrong.
+    /// Fails if a flag, a data set, a split list or the CLIP file is wrong.
     pub fn new(args: &'a ReproduceArgs, n_slots: usize) -> Result<Self> {
         check(args)?;
         let Paper { source, experiments } = Paper::open()?;
         let experiments: Vec<Experiment> =
             experiments.into_iter().filter(|experiment| args.experiment.includes(&experiment.id)).collect();
-        let mut sets: Vec<Set> = Vec::new();
+        let mut sets: Vec<DataSet> = Vec::new();
         for experiment in &experiments {
             if !sets.iter().any(|set| set.layout == experiment.data_set) {
-                sets.push(Set::find(args, experiment.data_set, &experiment.id)?);
+                sets.push(DataSet::find(args, experiment.data_set, &experiment.id)?);
             }
         }
         let clip = ModelArgs { clip: Some(args.clip.clone()), model: None, activation: args.activation };
         let clip = Model::open(&clip)?;
-        // Every job reads the same commit, whatever happens on the hub meanwhile.
+        // All jobs read the same commit, even if the hub changes meanwhile.
         let pinned = clip.commit.as_ref().map_or_else(|| args.clip.display().to_string(), |_| clip.source());
         let (is, paper) = (clip.checkpoint.config(), ClipConfig::vit_b_32());
         let is_other = (&is.vision, &is.text, is.embed_dim) != (&paper.vision, &paper.text, paper.embed_dim);
@@ -61,9 +62,9 @@ impl<'a> Plan<'a> {
             )
         });
         let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        // One thread of a job feeds its device.
+        // One thread of each job runs its device.
         let workers = (all / n_slots).saturating_sub(1).max(1);
-        let shared = Shared { args, clip: pinned, clip_sha256: clip.sha256, workers };
+        let shared = SharedSettings { args, clip: pinned, clip_sha256: clip.sha256, workers };
         let mut plan =
             Self { shared, source, experiments, sets, jobs: Vec::new(), data_sha256: Vec::new(), other_clip };
         plan.jobs = plan.all_jobs();
@@ -81,19 +82,19 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// A data set that was found.
+    /// The data set of a layout.
     ///
     /// # Errors
-    /// When no experiment needs it.
-    pub fn set(&self, layout: Layout) -> Result<&Set> {
-        self.sets.iter().find(|set| set.layout == layout).context("every experiment's data set was found")
+    /// Fails if no experiment needs it.
+    pub fn set(&self, layout: Layout) -> Result<&DataSet> {
+        self.sets.iter().find(|set| set.layout == layout).context("the data set of each experiment is in the plan")
     }
 
-    /// The places of the jobs that are asked for: all, or the one of `--only`.
+    /// Indices of the jobs to run: all, or the one of `--only`.
     ///
     /// # Errors
-    /// When no job is called so.
-    pub fn wanted(&self) -> Result<Vec<usize>> {
+    /// Fails if there is no job of that name.
+    pub fn selected_jobs(&self) -> Result<Vec<usize>> {
         let Some(name) = &self.shared.args.only else { return Ok((0..self.jobs.len()).collect()) };
         match self.jobs.iter().position(|job| job.name == *name) {
             Some(index) => Ok(vec![index]),
@@ -101,12 +102,14 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// The experiments whose tables are written: none by a run of one job, which others run beside.
-    pub fn told(&self) -> &[Experiment] {
+    /// The experiments whose tables are written. With `--only` there are none, because other machines run the other
+    /// jobs.
+    pub fn written_experiments(&self) -> &[Experiment] {
         if self.shared.args.only.is_some() { &[] } else { &self.experiments }
     }
 
-    /// Split by split, so that all settings have equally many at any time; each job once.
+    /// All jobs without duplicates, ordered by split, so that at any time all settings have finished about equally many
+    /// splits.
     fn all_jobs(&self) -> Vec<Job> {
         let mut jobs: Vec<Job> = Vec::new();
         for repeat in 0..self.shared.args.repeats {
@@ -114,8 +117,8 @@ impl<'a> Plan<'a> {
                 let numbers = self.set(experiment.data_set).map_or(&[][..], |set| &set.numbers);
                 let Some(&split) = numbers.get(repeat) else { continue };
                 for result in experiment.rows.iter().flat_map(|row| &row.results) {
-                    let Some(work) = self.work(result.ours.as_ref()) else { continue };
-                    let job = Job::new(experiment.data_set, result.task, work, split);
+                    let Some(kind) = self.job_kind(result.ours.as_ref()) else { continue };
+                    let job = Job::new(experiment.data_set, result.task, kind, split);
                     if !jobs.iter().any(|known| known.name == job.name) {
                         jobs.push(job);
                     }
@@ -125,30 +128,30 @@ impl<'a> Plan<'a> {
         jobs
     }
 
-    /// What is done for a row; `None` for one that stays as published.
-    pub fn work(&self, ours: Option<&Ours>) -> Option<Work> {
+    /// The kind of job that computes a result; `None` if it is not computed.
+    pub fn job_kind(&self, ours: Option<&Computation>) -> Option<JobKind> {
         match ours? {
-            Ours::Train(setting) => Some(Work::Train(*setting)),
-            Ours::Baseline(setting) => self.shared.args.baselines.then_some(Work::Train(*setting)),
-            Ours::ZeroShot(method) => Some(Work::ZeroShot(method.clone())),
-            Ours::OwnWeights(_) => None,
+            Computation::Train(setting) => Some(JobKind::Train(*setting)),
+            Computation::Baseline(setting) => self.shared.args.baselines.then_some(JobKind::Train(*setting)),
+            Computation::ZeroShot(method) => Some(JobKind::ZeroShot(method.clone())),
+            Computation::OwnWeights(_) => None,
         }
     }
 
-    /// A job's report; `None` while it is not finished.
+    /// The report of a job; `None` if the job is not finished.
     ///
     /// # Errors
-    /// When it is of a run with other settings.
+    /// Fails if the report is of a run with other settings.
     pub fn report(&self, index: usize) -> Result<Option<Report>> {
         let job = &self.jobs[index];
         Report::read(job, &self.shared, self.set(job.layout)?, &self.data_sha256[index])
     }
 }
 
-/// What can be told to be wrong from the flags alone.
+/// Checks the flags alone.
 fn check(args: &ReproduceArgs) -> Result<()> {
     if !args.data.is_dir() {
-        bail!("{} is no folder; pass the folder of the data sets as --data", args.data.display());
+        bail!("{} is not a folder; pass the folder of the data sets as --data", args.data.display());
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! Jobs as processes of their own, several at a time.
+//! Runs jobs as processes, several at a time.
 //!
-//! Each writes to its log, which is locked as long as any process has it open. A job that outlived the program
-//! that started it is so waited for, never started a second time beside itself.
+//! A process writes to its log file, which is locked as long as any process has it open. If a job outlives the program
+//! that started it, the next start waits for that job instead of starting it twice.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -16,19 +16,19 @@ use anyhow::{Context, Result, anyhow, bail};
 
 /// A process to run.
 pub struct Process {
-    /// For people.
+    /// Name for people.
     pub name: String,
-    /// Its arguments, but for `--device`.
+    /// Arguments without `--device`.
     pub arguments: Vec<String>,
-    /// What it writes to.
+    /// File of its output.
     pub log: PathBuf,
-    /// What it leaves once it is done.
+    /// File that exists when it is finished.
     pub result: PathBuf,
 }
 
-/// Runs all processes on the slots' devices; `ended` hears of each, with the time it took.
+/// Runs all processes on the devices of `slots`. `ended` is called for each with its index, its time and its result.
 pub fn run(processes: &[Process], slots: &[String], mut ended: impl FnMut(usize, Duration, Result<()>)) -> Result<()> {
-    let program = std::env::current_exe().context("looking for this program's own file")?;
+    let program = std::env::current_exe().context("finding the path of this program")?;
     let queue: Mutex<VecDeque<usize>> = Mutex::new((0..processes.len()).collect());
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
@@ -60,7 +60,7 @@ fn run_one(program: &Path, process: &Process, device: &str) -> Result<()> {
     match log.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            eprintln!("{} still runs from an earlier start; waiting for it", process.name);
+            eprintln!("{} is still running from an earlier start; waiting for it", process.name);
             log.lock().with_context(context)?;
         }
         Err(TryLockError::Error(error)) => return Err(error).with_context(context),
@@ -85,7 +85,7 @@ fn run_one(program: &Path, process: &Process, device: &str) -> Result<()> {
     Err(anyhow!("{line}"))
 }
 
-/// The last line that names an error since a place in the log, else its last line.
+/// The last line of the log after byte `from` that starts with "error:", or the last line if there is none.
 fn last_error(log: &mut File, from: u64) -> Option<String> {
     let mut bytes = Vec::new();
     log.seek(SeekFrom::Start(from)).and_then(|_| log.read_to_end(&mut bytes)).ok()?;
@@ -95,8 +95,8 @@ fn last_error(log: &mut File, from: u64) -> Option<String> {
     error.map(|line| line.trim_start_matches("error:").trim().to_owned())
 }
 
-/// Makes sure that a folder can be written before hours are spent.
-pub fn make_folder(folder: &Path) -> Result<()> {
+/// Creates a folder, so that an unwritable one is found before hours are spent.
+pub fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     if !folder.is_dir() {
         bail!("{} is not a folder", folder.display());
@@ -104,8 +104,8 @@ pub fn make_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A time for people, in its largest two units.
-pub fn for_people(time: Duration) -> String {
+/// Formats a time in its two largest units.
+pub fn format_duration(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -119,8 +119,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_two_units() {
-        let told = [0.4, 61.0, 7325.0].map(|seconds| for_people(Duration::from_secs_f64(seconds)));
-        assert_eq!(told, ["0 s", "1 min 1 s", "2 h 2 min"]);
+    fn durations_have_two_units() {
+        let formatted = [0.4, 61.0, 7325.0].map(|seconds| format_duration(Duration::from_secs_f64(seconds)));
+        assert_eq!(formatted, ["0 s", "1 min 1 s", "2 h 2 min"]);
     }
 }

@@ -1,10 +1,10 @@
-//! A table for a terminal, and in Markdown.
+//! Formats a table for a terminal and in Markdown.
 
 use std::fmt::Write;
 
-use crate::result::{self, Line, Table};
+use crate::table::{Statistics, Table, TableRow};
 
-/// Columns: what it is, the paper's numbers, ours in both protocols.
+/// Columns: method and task, the published numbers, and ours in both protocols.
 const HEADER: [&str; 9] = [
     "method",
     "task",
@@ -17,7 +17,7 @@ const HEADER: [&str; 9] = [
     "splits",
 ];
 
-/// For a terminal.
+/// Formats a table for a terminal.
 pub fn text(table: &Table) -> String {
     let rows = rows(table);
     let widths: Vec<usize> =
@@ -34,7 +34,7 @@ pub fn text(table: &Table) -> String {
     text
 }
 
-/// For a document.
+/// Formats a table in Markdown.
 pub fn markdown(table: &Table) -> String {
     let mut text = format!("## {}\n\n", table.title);
     for (i, row) in rows(table).iter().enumerate() {
@@ -58,30 +58,30 @@ fn rows(table: &Table) -> Vec<[String; 9]> {
         header[6] = "(synthetic) honest protocol SRCC".into();
     }
     let mut rows = vec![header];
-    rows.extend(table.lines.iter().map(row));
+    rows.extend(table.rows.iter().map(cells));
     rows
 }
 
-fn row(line: &Line) -> [String; 9] {
-    let published = |value: Option<f64>| match (value, &line.published_note) {
+fn cells(row: &TableRow) -> [String; 9] {
+    let published = |value: Option<f64>| match (value, &row.published_note) {
         (Some(value), _) => format!("{value:.4}"),
         (None, Some(note)) => note.clone(),
         (None, None) => "–".into(),
     };
-    let method = line.venue.as_ref().map_or_else(|| line.method.clone(), |venue| format!("{} ({venue})", line.method));
-    let [first, second, third, fourth, splits] = match &line.ours {
+    let method = row.venue.as_ref().map_or_else(|| row.method.clone(), |venue| format!("{} ({venue})", row.method));
+    let [first, second, third, fourth, splits] = match &row.ours {
         None => ["published".into(), String::new(), String::new(), String::new(), String::new()],
         Some(ours) => {
-            let spreads = [&ours.paper.srcc, &ours.paper.plcc, &ours.honest.srcc, &ours.honest.plcc];
-            let [a, b, c, d] = spreads.map(result::Spread::text);
+            let statistics = [&ours.paper.srcc, &ours.paper.plcc, &ours.honest.srcc, &ours.honest.plcc];
+            let [a, b, c, d] = statistics.map(Statistics::text);
             [a, b, c, d, splits(ours.jobs.len(), ours.splits_asked)]
         }
     };
     [
         method,
-        line.task.name().into(),
-        published(line.published_srcc),
-        published(line.published_plcc),
+        row.task.name().into(),
+        published(row.published_srcc),
+        published(row.published_plcc),
         first,
         second,
         third,

@@ -1,4 +1,4 @@
-//! What a finished job wrote, and whether it answers what was asked.
+//! Reads the result of a finished job, and checks that it has the requested settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,73 +12,73 @@ use tsp_mgs_train::config::RunConfig;
 use tsp_mgs_train::history::EpochRecord;
 
 use crate::args::precision_name;
-use crate::job::{Job, Shared, Work};
+use crate::data_sets::DataSet;
+use crate::job::{Job, JobKind, SharedSettings};
 use crate::paper::Setting;
-use crate::sets::Set;
 
-/// What came of a job.
+/// The result of a job.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// A program made the images and their opinion scores.
+    /// Whether the images and opinion scores are synthetic.
     pub is_synthetic: bool,
-    /// Images that could not be decoded.
+    /// Number of images that could not be decoded.
     pub undecodable: usize,
-    /// Of the epoch that the paper's protocol chooses.
-    pub paper: Pair,
-    /// Of the epoch that the honest one chooses.
-    pub honest: Pair,
+    /// Correlations of the epoch that the paper protocol chooses.
+    pub paper: Agreement,
+    /// Correlations of the epoch that the honest protocol chooses.
+    pub honest: Agreement,
 }
 
-/// How well scores agree with opinions; `None` when all scores are equal.
+/// Correlations of scores and opinion scores; `None` if all scores are equal.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
-pub struct Pair {
-    /// Spearman's, in [−1, 1].
+pub struct Agreement {
+    /// Spearman rank correlation, in [−1, 1]; higher is better.
     pub srcc: Option<f64>,
-    /// Pearson's, in [−1, 1].
+    /// Pearson correlation, in [−1, 1]; higher is better.
     pub plcc: Option<f64>,
 }
 
-/// What is needed of a training's `report.json`.
+/// The fields of a training's `report.json` that are read.
 #[derive(Deserialize)]
-struct Trained {
+struct TrainingReport {
     config: RunConfig,
     paper: Option<EpochRecord>,
     honest: Option<EpochRecord>,
     undecodable: Vec<Value>,
 }
 
-/// What is needed of a task in `evaluation.json`.
+/// The fields of a task in `evaluation.json` that are read.
 #[derive(Deserialize)]
-struct Evaluated {
+struct EvaluationRecord {
     model: String,
     dataset: String,
     is_synthetic: bool,
-    /// All rows come first.
+    /// The first group has all rows.
     groups: Vec<Group>,
 }
 
 #[derive(Deserialize)]
 struct Group {
-    metrics: Pair,
+    metrics: Agreement,
 }
 
 impl Report {
-    /// A job's report; `None` while there is none.
+    /// Reads the report of a job; `None` if there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or is of a run with other settings.
-    pub fn read(job: &Job, shared: &Shared, set: &Set, data_sha256: &str) -> Result<Option<Self>> {
+    /// Fails if the report cannot be read or is of a run with other settings.
+    pub fn read(job: &Job, shared: &SharedSettings, set: &DataSet, data_sha256: &str) -> Result<Option<Self>> {
         let path = job.result(&shared.args.out);
         if !path.is_file() {
             return Ok(None);
         }
-        let (report, differences) = match &job.work {
-            Work::Train(setting) => {
-                let found: Trained = read(&path)?;
+        let (report, differences) = match &job.kind {
+            JobKind::Train(setting) => {
+                let found: TrainingReport = read(&path)?;
                 let differences = differences(&found.config, job.split, setting, shared, set, data_sha256);
                 let pair = |record: Option<EpochRecord>| {
                     let found = record.and_then(|record| record.test.first().copied());
-                    found.map_or_else(Pair::default, |found| Pair { srcc: found.srcc, plcc: found.plcc })
+                    found.map_or_else(Agreement::default, |found| Agreement { srcc: found.srcc, plcc: found.plcc })
                 };
                 let report = Self {
                     is_synthetic: found.config.is_synthetic,
@@ -88,10 +88,10 @@ impl Report {
                 };
                 (report, differences)
             }
-            Work::ZeroShot(_) => {
-                let found: Vec<Evaluated> = read(&path)?;
+            JobKind::ZeroShot(_) => {
+                let found: Vec<EvaluationRecord> = read(&path)?;
                 let found = found.first().with_context(|| format!("{} has no task", path.display()))?;
-                let pair = found.groups.first().map_or_else(Pair::default, |group| group.metrics);
+                let pair = found.groups.first().map_or_else(Agreement::default, |group| group.metrics);
                 let part = match &set.lists {
                     Some(lists) => lists.join(job.split.to_string()).display().to_string(),
                     None => format!("split {}, seed {}", job.split, shared.args.seed),
@@ -109,7 +109,7 @@ impl Report {
         };
         if !differences.is_empty() {
             bail!(
-                "{} was made with other settings: {}; pass the same ones, or another --out",
+                "{} was made with other settings: {}; pass the same settings, or another --out",
                 job.folder(&shared.args.out).display(),
                 differences.join(", ")
             );
@@ -127,8 +127,8 @@ fn differences(
     was: &RunConfig,
     split: usize,
     setting: &Setting,
-    shared: &Shared,
-    set: &Set,
+    shared: &SharedSettings,
+    set: &DataSet,
     data_sha256: &str,
 ) -> Vec<String> {
     let (args, training) = (shared.args, &shared.args.training);

@@ -13,36 +13,54 @@ use tsp_mgs_evaluate::report::plots;
 use crate::args::ReproduceArgs;
 use crate::paper::Experiment;
 use crate::plan::Plan;
-use crate::queue::{self, Process, for_people, make_folder};
-use crate::report::{Pair, Report};
-use crate::result::Table;
+use crate::queue::{self, Process, create_folder, format_duration};
+use crate::report::{Agreement, Report};
+use crate::table::Table;
 use crate::{chart, render};
 
-/// Runs `trainer reproduce`; the exit code is 1 when a job failed.
+/// Reproduces the tables and figures that the flags name. The exit code is 1 if a job failed.
 ///
 /// # Errors
-/// When a data set, a list, the CLIP file or the folder is wrong, before anything runs.
+/// Fails before any job runs if a data set, a split list, the CLIP file or the folder is wrong.
+///
+/// # Examples
+///
+/// ```no_run
+/// use clap::Parser;
+/// use tsp_mgs_reproduce::args::ReproduceArgs;
+/// use tsp_mgs_reproduce::run::run;
+///
+/// #[derive(Parser)]
+/// struct Cli {
+///     #[command(flatten)]
+///     reproduce: ReproduceArgs,
+/// }
+///
+/// let flags = "reproduce table3 --data data --clip openai/clip-vit-base-patch32 --out runs";
+/// run(&Cli::parse_from(flags.split(' ')).reproduce)?;
+/// # anyhow::Ok(())
+/// ```
 pub fn run(args: &ReproduceArgs) -> Result<ExitCode> {
     let slots = args.slots()?;
     let plan = Plan::new(args, slots.len())?;
-    let wanted = plan.wanted()?;
+    let selected = plan.selected_jobs()?;
     if args.list {
         plan.jobs.iter().for_each(|job| println!("{}", job.name));
         return Ok(ExitCode::SUCCESS);
     }
     for folder in ["jobs", "logs"] {
-        make_folder(&args.out.join(folder))?;
+        create_folder(&args.out.join(folder))?;
     }
     let mut reports = BTreeMap::new();
-    for &index in &wanted {
+    for &index in &selected {
         if let Some(report) = plan.report(index)? {
-            plan.jobs[index].clear_checkpoints(&args.out)?;
+            plan.jobs[index].remove_checkpoints(&args.out)?;
             reports.insert(index, report);
         }
     }
-    let failed = run_jobs(&plan, &wanted, &slots, &mut reports)?;
+    let failed = run_jobs(&plan, &selected, &slots, &mut reports)?;
     let mut written = Vec::new();
-    for experiment in plan.told() {
+    for experiment in plan.written_experiments() {
         let table = plan.table(experiment, &reports);
         written.extend(write_table(&args.out, &table)?);
         written.extend(write_chart(&args.out, experiment, &table)?);
@@ -58,20 +76,20 @@ pub fn run(args: &ReproduceArgs) -> Result<ExitCode> {
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let (count, all, out) = (failed.len(), wanted.len(), args.out.display());
+    let (count, all, out) = (failed.len(), selected.len(), args.out.display());
     eprintln!("{count} of {all} jobs failed; {out}/logs has their output, and the same command tries them again");
     Ok(ExitCode::FAILURE)
 }
 
-/// Runs what is wanted and not finished; returns what failed, with the reasons.
+/// Runs the selected jobs that are not finished. Returns the names of the failed jobs, with the reasons.
 fn run_jobs(
     plan: &Plan,
-    wanted: &[usize],
+    selected: &[usize],
     slots: &[String],
     reports: &mut BTreeMap<usize, Report>,
 ) -> Result<Vec<(String, String)>> {
     let out = &plan.shared.args.out;
-    let todo: Vec<usize> = wanted.iter().copied().filter(|index| !reports.contains_key(index)).collect();
+    let todo: Vec<usize> = selected.iter().copied().filter(|index| !reports.contains_key(index)).collect();
     let processes = todo.iter().map(|&index| {
         let job = &plan.jobs[index];
         let set = plan.set(job.layout)?;
@@ -83,34 +101,34 @@ fn run_jobs(
         })
     });
     let processes: Vec<Process> = processes.collect::<Result<_>>()?;
-    let (all, before) = (wanted.len(), reports.len());
-    eprintln!("{all} jobs, {before} of them finished before; {} at a time", slots.len());
+    let (all, before) = (selected.len(), reports.len());
+    eprintln!("{all} jobs, {before} of them finished before, {} at a time", slots.len());
     let (start, mut ended, mut failed) = (Instant::now(), 0, Vec::new());
     queue::run(&processes, slots, |place, time, result| {
         ended += 1;
         let job = &plan.jobs[todo[place]];
-        let result = result.and_then(|()| plan.report(todo[place])?.context("it wrote no report"));
+        let result = result.and_then(|()| plan.report(todo[place])?.context("the job wrote no report"));
         let outcome = match &result {
             Ok(report) => summary(report),
             Err(error) => format!("failed: {error:#}"),
         };
         let share_left = (todo.len() - ended) as f64 / ended as f64;
         let left = Duration::from_secs_f64(start.elapsed().as_secs_f64() * share_left);
-        let (done, time, left) = (before + ended, for_people(time), for_people(left));
+        let (done, time, left) = (before + ended, format_duration(time), format_duration(left));
         eprintln!("{done}/{all} {}: {outcome}; {time}, about {left} left", job.name);
         match result {
             Ok(report) => {
                 reports.insert(todo[place], report);
-                let cleared = match plan.shared.args.keep_models {
-                    true => job.clear_checkpoints(out),
-                    false => job.clear_checkpoints(out).and_then(|()| job.clear_models(out)),
+                let removed = match plan.shared.args.keep_models {
+                    true => job.remove_checkpoints(out),
+                    false => job.remove_checkpoints(out).and_then(|()| job.remove_models(out)),
                 };
-                cleared.unwrap_or_else(|error| eprintln!("warning: {error:#}"));
+                removed.unwrap_or_else(|error| eprintln!("warning: {error:#}"));
             }
             Err(error) => failed.push((job.name.clone(), format!("{error:#}"))),
         }
-        // What is known so far survives whatever comes.
-        for experiment in plan.told() {
+        // The tables are written after each job, so that an interruption loses nothing.
+        for experiment in plan.written_experiments() {
             if let Err(error) = write_table(out, &plan.table(experiment, reports)) {
                 eprintln!("warning: {error:#}");
             }
@@ -119,9 +137,9 @@ fn run_jobs(
     Ok(failed)
 }
 
-/// A finished job in a line.
+/// The result of a finished job in one line.
 fn summary(report: &Report) -> String {
-    let Pair { srcc, plcc } = report.paper;
+    let Agreement { srcc, plcc } = report.paper;
     let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.4}"));
     let synthetic = if report.is_synthetic { " (synthetic)" } else { "" };
     format!("SRCC {} PLCC {}{synthetic}", number(srcc), number(plcc))
@@ -140,10 +158,10 @@ fn write_table(out: &Path, table: &Table) -> Result<Vec<PathBuf>> {
     files.into_iter().map(write).collect()
 }
 
-/// Draws a figure; a table has none.
+/// Draws the chart of a figure. A table has no chart.
 fn write_chart(out: &Path, experiment: &Experiment, table: &Table) -> Result<Vec<PathBuf>> {
     let tasks = [Task::Perception, Task::Alignment];
-    let has_all = |task: &Task| table.lines.iter().any(|line| line.task == *task);
+    let has_all = |task: &Task| table.rows.iter().any(|row| row.task == *task);
     if !experiment.id.starts_with("fig") || !tasks.iter().all(has_all) {
         return Ok(Vec::new());
     }

@@ -161,7 +161,7 @@ pub struct OptimiserArgs {
 
     /// Train α, the weight of the resized image against the crops
     ///
-    /// α starts at 0.5 (Xia et al., Eq. 5).
+    /// α starts at 0.5 (Xia et al., Eq. 7).
     #[arg(long, conflicts_with = "alpha")]
     pub learn_alpha: bool,
 

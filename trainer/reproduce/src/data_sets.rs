@@ -1,4 +1,4 @@
-//! Where the data sets and their splits lie.
+//! Finds the data sets and their split lists.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,27 +9,27 @@ use tsp_mgs_data::splits;
 
 use crate::args::ReproduceArgs;
 
-/// A data set that experiments need.
-pub struct Set {
-    /// Which one.
+/// A data set of the experiments.
+pub struct DataSet {
+    /// Which data set it is.
     pub layout: Layout,
-    /// Its table.
+    /// Path of its table.
     pub table: PathBuf,
-    /// What the table holds.
+    /// The content of the table.
     pub data: Dataset,
-    /// Folder of its lists; `None` when splits are drawn.
+    /// Folder of its split lists; `None` if splits are drawn.
     pub lists: Option<PathBuf>,
-    /// The splits to use; fewer than asked for when the lists have no more.
+    /// OurNumbers of the splits to use. There are fewer than requested if the lists have no more.
     pub numbers: Vec<usize>,
-    /// Whether wrong rows are left out.
+    /// Whether wrong rows are skipped.
     pub skip_bad: bool,
 }
 
-impl Set {
+impl DataSet {
     /// Finds a data set below the root, and its splits.
     ///
     /// # Errors
-    /// When it is not there or there twice, when its table, an image or a list is wrong.
+    /// Fails if the data set is missing or found twice, or if its table, an image or a list is wrong.
     pub fn find(args: &ReproduceArgs, layout: Layout, needed_by: &str) -> Result<Self> {
         let table = table(&args.data, layout, needed_by)?;
         let skip_bad = args.skip_bad || layout == Layout::Agiqa1k;
@@ -48,8 +48,8 @@ impl Set {
     }
 }
 
-/// The flags of `trainer train` that say the same.
-pub fn flags(args: &DataArgs) -> Vec<String> {
+/// The flags of `trainer train` that correspond to `args`.
+pub fn data_flags(args: &DataArgs) -> Vec<String> {
     let mut flags = vec!["--data".into(), args.data.display().to_string()];
     if let Some(columns) = &args.columns {
         let roles = [
@@ -68,7 +68,7 @@ pub fn flags(args: &DataArgs) -> Vec<String> {
     flags
 }
 
-/// The table of a data set, in the root or in a folder of it.
+/// The path of a data set's table, in the root or in a folder directly below it.
 fn table(root: &Path, layout: Layout, needed_by: &str) -> Result<PathBuf> {
     let mut folders = vec![root.to_owned()];
     folders.extend(children(root)?);
@@ -76,13 +76,13 @@ fn table(root: &Path, layout: Layout, needed_by: &str) -> Result<PathBuf> {
     match found.as_slice() {
         [table] => Ok(table.clone()),
         [] => bail!(
-            "{needed_by} needs {}, which is neither in {} nor in a folder of it: expected its {} there",
+            "{needed_by} needs {}, which is neither in {} nor in a folder below it: expected its table {} there",
             layout.name(),
             root.display(),
             layout.files().join(" or ")
         ),
         [one, two, ..] => bail!(
-            "{} is below {} twice: {} and {}; pass as --data the folder of the one that is meant",
+            "found {} twice below {}: {} and {}; pass the folder of one of them as --data",
             layout.name(),
             root.display(),
             one.display(),
@@ -91,17 +91,17 @@ fn table(root: &Path, layout: Layout, needed_by: &str) -> Result<PathBuf> {
     }
 }
 
-/// The folder of a data set's lists.
+/// The folder of a data set's split lists.
 fn lists(args: &ReproduceArgs, layout: Layout, table: &Path) -> Result<Option<PathBuf>> {
     let Some(root) = &args.splits else {
         let beside = table.with_file_name("splits");
         return Ok(beside.is_dir().then_some(beside));
     };
-    let is_its = |folder: &PathBuf| {
+    let is_of_data_set = |folder: &PathBuf| {
         folder.file_name().is_some_and(|name| name.to_string_lossy().eq_ignore_ascii_case(layout.name()))
     };
-    // What is named after the data set goes before what is not.
-    let mut candidates: Vec<PathBuf> = children(root)?.into_iter().filter(is_its).collect();
+    // Folders with the name of the data set come first.
+    let mut candidates: Vec<PathBuf> = children(root)?.into_iter().filter(is_of_data_set).collect();
     candidates.push(root.clone());
     let candidates = candidates.into_iter().flat_map(|folder| [folder.join("splits"), folder]);
     for folder in candidates.filter(|folder| folder.is_dir()) {
@@ -112,13 +112,13 @@ fn lists(args: &ReproduceArgs, layout: Layout, table: &Path) -> Result<Option<Pa
         }
     }
     bail!(
-        "no splits of {0} in {1}: expected {1}/{0}/1/train.csv, or {1}/1/train.csv; leave --splits out to draw them",
+        "no splits of {0} in {1}: expected {1}/{0}/1/train.csv or {1}/1/train.csv; leave out --splits to draw splits",
         layout.name(),
         root.display()
     )
 }
 
-/// The folders in a folder, in the order of their names.
+/// The folders in a folder, sorted by name.
 fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("looking for data sets in {}", folder.display()))?;
     let mut folders: Vec<PathBuf> =
