@@ -115,7 +115,7 @@ class Scores(unittest.TestCase):
         self.assertIsNone(caught.exception.scores[0].perception)
         with self.assertRaisesRegex(ImageError, r"images\[0\]: .*not an image"):
             self.scorer.score([b"a text"])
-        with self.assertRaisesRegex(ImageError, "images are not fetched from addresses"):
+        with self.assertRaisesRegex(ImageError, "images are not downloaded"):
             self.scorer.score(["https://example.org/cat.png"])
 
     def test_wrong_input_is_told_before_anything_is_scored(self):

@@ -192,21 +192,21 @@ fn an_export_never_touches_what_it_did_not_write() {
     fs::write(&note, "mine").expect("writing");
     let output = export(folder.path(), &["--overwrite"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("exists and is no model bundle"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists and is not a model bundle"));
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
 
     let (_folder, bundle) = exported(&["--dtype", "q8"]);
     let thesis = bundle.join("thesis.txt");
     fs::write(&thesis, "mine").expect("writing");
     let output = export(&bundle, &["--overwrite"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("holds thesis.txt, which is no part of its bundle"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has the file thesis.txt, which is not part of the bundle"));
     assert_eq!(fs::read(&thesis).expect("still there"), b"mine");
     fs::remove_file(&thesis).expect("removing");
     let foreign = bundle.with_file_name("foreign");
     fs::create_dir(&foreign).expect("a folder");
     fs::write(foreign.join(MANIFEST), "{\"my\": \"model\"}").expect("writing");
     let output = export(&foreign, &["--overwrite"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("exists and is no model bundle"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("exists and is not a model bundle"));
     fs::remove_dir_all(&foreign).expect("removing");
 
     let before = fs::read(bundle.join(MANIFEST)).expect("a manifest");

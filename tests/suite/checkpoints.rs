@@ -176,7 +176,7 @@ fn weights_of_other_models_are_called_by_their_names() {
     for (names, expected) in [
         (
             vec!["visual.conv1.weight", "visual.attnpool.q_proj.weight", "token_embedding.weight"],
-            "a ResNet for an image tower",
+            "a ResNet as the image tower",
         ),
         (
             vec!["vision_model.embeddings.patch_embedding.weight", "vision_model.head.probe", "text_model.head.weight"],

@@ -288,7 +288,7 @@ fn fewer_bits_are_refused_on_a_gpu() {
         let arguments = ["score", "--device", "wgpu:software", "--precision", precision, &sample("cat.jpg")];
         let output = trainer().args(arguments).output().expect("the trainer runs");
         assert_eq!(output.status.code(), Some(2));
-        let expected = format!("{precision}: the device is not the processor; leave --precision out");
+        let expected = format!("{precision}: the device is not the processor; omit --precision");
         assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
     }
 }

@@ -225,7 +225,7 @@ fn a_bundle_is_exported_with_its_model_card() {
 
     // The card is a file that only a further card replaces.
     let output = export(&["--overwrite"]);
-    assert!(stderr(&output).contains("holds README.md, which is no part of its bundle"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("has the file README.md, which is not part of the bundle"), "{}", stderr(&output));
     let output = export(&["--overwrite", "--push-ready", "--license", "cc-by-nc-4.0"]);
     assert!(output.status.success() && card().contains("license: cc-by-nc-4.0\n"), "{}", stderr(&output));
     // What is uploaded is found by its name.

@@ -170,13 +170,13 @@ fn what_cannot_be_scored_is_told_in_a_sentence() {
     folder.write("raw/3.heic", "?");
     folder.write("raw/notes.md", "?");
     for (arguments, expected) in [
-        (vec!["--from", "t.csv", "--columns", "image=URL,prompt=TEXT"], "images are not fetched from addresses"),
-        (vec!["https://example.org/0.jpg"], "images are not fetched from addresses"),
-        (vec!["t.csv"], "a table, and no image: pass it as --from t.csv"),
+        (vec!["--from", "t.csv", "--columns", "image=URL,prompt=TEXT"], "images are not downloaded"),
+        (vec!["https://example.org/0.jpg"], "images are not downloaded"),
+        (vec!["t.csv"], "this is a table; pass it as --from t.csv"),
         (vec!["--from", "empty.csv"], "the table is empty"),
         (vec!["--from", "empty.parquet"], "the file is empty, expected a Parquet file"),
-        (vec!["--from", "header.csv"], "no row in header.csv"),
-        (vec!["--from", "empty.txt"], "no row in empty.txt"),
+        (vec!["--from", "header.csv"], "header.csv has no rows"),
+        (vec!["--from", "empty.txt"], "empty.txt has no rows"),
         (vec!["empty.png"], "the file is empty"),
         (vec!["none"], "no image in none; expected files ending in png"),
         (vec!["raw"], "3 images were skipped, because the format is not supported: 1 .avif, 2 .heic"),

@@ -96,7 +96,7 @@ fn a_folder_or_a_pattern_of_tables_is_all_of_its_tables() {
     let rows = prompts(&folder.json(&["--from", "tables"], 1));
     assert!(rows[1].1.contains("reading the table: expected a column `image`"), "{rows:?}");
     assert_eq!((rows.len(), &rows[2]), (3, &all[2]));
-    for (from, expected) in [("images", "expected tables ending in csv"), ("no/*.csv", "expected tables ending in csv")]
+    for (from, expected) in [("images", "expected files ending in csv"), ("no/*.csv", "expected files ending in csv")]
     {
         let output = run(&mut folder.score(&["--from", from]), 1);
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));

@@ -14,7 +14,7 @@ fn a_name_twice_in_a_tar_file_and_files_that_stand_apart_are_errors() {
     let (cat, fish) = (folder.image("cat.jpg"), folder.image("fish.jpg"));
     let [cat, fish] = [&cat, &fish].map(|bytes| File(bytes.as_slice()));
     let (a_cat, a_fish) = (File(&b"a cat"[..]), File(&b"a fish"[..]));
-    let twice = "error: the tar file has the name 0.jpg twice, and which file is meant cannot be known";
+    let twice = "error: the tar file has the name 0.jpg twice, so that it is unknown which file is meant";
 
     folder.write("t.tar", tar(&[("0.jpg", cat), ("0.txt", a_cat), ("0.jpg", fish), ("0.txt", a_fish), ("1.jpg", cat)]));
     assert_eq!(prompts(&folder.json(&["t.tar"], 1)), pairs(&[("0.jpg", twice), ("1.jpg", "none")]));
@@ -24,7 +24,7 @@ fn a_name_twice_in_a_tar_file_and_files_that_stand_apart_are_errors() {
     folder.write("t.tar", tar(&[("0.jpg", cat), ("1.jpg", fish), ("0.txt", a_cat), ("1.txt", a_fish)]));
     let found = prompts(&folder.json(&["t.tar"], 1));
     assert_eq!(found[..2], pairs(&[("0.jpg", "none"), ("1.jpg", "none")]));
-    assert!(found[2].1.contains("2 files with prompts do not follow their images, the first is 0.txt"), "{found:?}");
+    assert!(found[2].1.contains("2 prompt files do not follow their images, the first is 0.txt"), "{found:?}");
 
     folder.write("t.tar", tar(&[("0.txt", a_cat), ("1.txt", a_fish), ("0.jpg", cat), ("1.jpg", fish)]));
     let found = prompts(&folder.json(&["t.tar"], 1));

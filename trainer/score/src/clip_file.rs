@@ -67,7 +67,7 @@ fn read_folder(folder: &Path) -> Result<(Tensors<'static>, String)> {
 fn read_file(path: &Path) -> Result<(Tensors<'static>, String)> {
     if !path.is_file() {
         bail!(
-            "no such file; pass a weights file, its folder, or the name of a model such as \
+            "no such file; pass a weights file, its folder, or a model's name such as \
              openai/clip-vit-base-patch32; pass the folder of a bundle with --model"
         );
     }

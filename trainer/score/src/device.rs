@@ -1,4 +1,4 @@
-//! Where to compute: what `--device` means on this machine.
+//! Selects the device that `--device` names.
 
 use std::str::FromStr;
 
@@ -8,15 +8,15 @@ use burn::tensor::Device;
 /// The value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// CUDA, then a GPU through wgpu, then the CPU.
+    /// The first that is available: CUDA, a GPU through wgpu, the CPU.
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
     /// A GPU through wgpu: Vulkan, Metal or DirectX 12.
     Wgpu,
-    /// A driver that emulates a GPU on the processor.
+    /// A driver that emulates a GPU on the CPU, through wgpu.
     WgpuSoftware,
-    /// The NVIDIA GPU of this number.
+    /// The NVIDIA GPU with this index, through CUDA.
     Cuda(usize),
 }
 
@@ -38,35 +38,49 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// A device that is ready, and what to call it.
+/// A device that is ready, and its name.
 pub struct SelectedDevice {
-    /// burn's handle.
+    /// The handle of burn.
     pub device: Device,
-    /// For results: kind and adapter.
+    /// The kind and the adapter, as results contain them: `cpu`, `wgpu:NAME (API)` or `cuda:N`.
     pub name: String,
 }
 
-/// Opens the chosen device; a process opens a GPU once.
+/// Opens a device.
+///
+/// A process should open a GPU only once.
 ///
 /// # Errors
-/// When it is not there; [`DeviceChoice::Auto`] always finds one.
+/// Returns an error if the device does not exist. [`DeviceChoice::Auto`] always finds a device.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_score::device::select;
+///
+/// let device = select("cpu".parse().expect("a device"))?;
+/// assert_eq!(device.name, "cpu");
+/// # anyhow::Ok(())
+/// ```
 pub fn select(choice: DeviceChoice) -> Result<SelectedDevice> {
     match choice {
         DeviceChoice::Auto => Ok(cuda(0).ok().or_else(gpu::best).unwrap_or_else(cpu)),
         DeviceChoice::Cpu => Ok(cpu()),
         DeviceChoice::Wgpu | DeviceChoice::WgpuSoftware if !cfg!(feature = "gpu") => {
-            bail!("this program was built for the CPU alone; build it with `cargo build --release --features gpu`")
+            bail!("this program was built without GPU support; build it with `cargo build --release --features gpu`")
         }
         DeviceChoice::Wgpu => match gpu::best() {
             Some(gpu) => Ok(gpu),
             None => bail!(
-                "wgpu finds no GPU: install its Vulkan, Metal or DirectX 12 driver, or use --device cpu \
-                 (--device wgpu:software takes an emulated one)"
+                "wgpu finds no GPU: install a Vulkan, Metal or DirectX 12 driver, or pass --device cpu \
+                 (--device wgpu:software selects an emulated GPU)"
             ),
         },
         DeviceChoice::WgpuSoftware => match gpu::software() {
             Some(adapter) => Ok(adapter),
-            None => bail!("wgpu finds no software driver: install one, such as Debian's mesa-vulkan-drivers"),
+            None => bail!(
+                "wgpu finds no driver that emulates a GPU: install one, such as the package mesa-vulkan-drivers of Debian"
+            ),
         },
         DeviceChoice::Cuda(index) => cuda(index),
     }
@@ -83,8 +97,8 @@ mod gpu {
 
     use super::SelectedDevice;
 
-    /// What runs GPU programs natively on this system. OpenGL is left out: drivers have no compute for
-    /// it or emulate it, and looking for it prints complaints on machines without a screen.
+    /// The native API for GPU programs on this system. OpenGL is not used: drivers lack or emulate its compute shaders, and
+    /// the search for it prints warnings on machines without a screen.
     const GRAPHICS_API: WgpuBackend = if cfg!(target_vendor = "apple") {
         WgpuBackend::Metal
     } else if cfg!(windows) {
@@ -93,13 +107,13 @@ mod gpu {
         WgpuBackend::Vulkan
     };
 
-    /// The first adapter that is no emulation, the fastest kind first.
+    /// Returns the first adapter that is not an emulation, in the order of the kinds' speed.
     pub(super) fn best() -> Option<SelectedDevice> {
         let kinds = [DeviceKind::DiscreteGpu(0), DeviceKind::IntegratedGpu(0), DeviceKind::VirtualGpu(0)];
         kinds.into_iter().find_map(adapter)
     }
 
-    /// One that a processor emulates.
+    /// Returns an adapter that a CPU emulates.
     pub(super) fn software() -> Option<SelectedDevice> {
         adapter(DeviceKind::Cpu)
     }
@@ -112,7 +126,7 @@ mod gpu {
     }
 }
 
-/// A build without GPUs finds none.
+/// Stands for the module of the feature `gpu` in a build without it.
 #[cfg(not(feature = "gpu"))]
 mod gpu {
     use super::SelectedDevice;
@@ -130,7 +144,7 @@ mod gpu {
 fn cuda(index: usize) -> Result<SelectedDevice> {
     let found = Device::enumerate(burn::tensor::DeviceType::Cuda).into_vec();
     if index >= found.len() {
-        bail!("CUDA finds {} GPUs, expected number {index}; check the driver with nvidia-smi", found.len());
+        bail!("CUDA finds {} GPUs, expected a GPU with index {index}; check the driver with nvidia-smi", found.len());
     }
     Ok(SelectedDevice { device: Device::cuda(index), name: format!("cuda:{index}") })
 }

@@ -1,4 +1,4 @@
-//! `trainer device`: what a device is, whether it computes right, and how fast.
+//! `trainer device`: prints a device's name, checks its results, and measures its speed.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -17,38 +17,38 @@ use crate::device::{self, DeviceChoice};
 use crate::model::{Model, ModelArgs};
 use crate::patience::Patience;
 
-/// Runs of the self-check: a wrong kernel can come with a later call.
+/// The number of runs of the self-check. A device may replace a kernel after the first call, so that one run is not enough.
 const SELF_CHECK_RUNS: usize = 3;
-/// What one measurement takes at least.
-const SECONDS: f64 = 1.0;
+/// The minimum duration of a measurement in seconds.
+const MIN_SECONDS: f64 = 1.0;
 const SEED: u64 = 1;
 
 /// Flags of `trainer device`.
 #[derive(Debug, Args)]
 pub struct DeviceArgs {
-    /// Which: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
+    /// Device: auto, cpu, wgpu, wgpu:software, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
 
-    /// Views that go through the image tower at once, to be timed one after the other
+    /// Batch sizes of the image tower to measure, in views
     #[arg(long, value_name = "VIEWS,…", value_delimiter = ',', default_value = "16,64")]
     pub views: Vec<usize>,
 
-    /// Print JSON
+    /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
 
-    /// Which weights
+    /// The weights
     #[command(flatten)]
     pub model: ModelArgs,
 }
 
-/// What was found.
+/// The report of `trainer device`.
 #[derive(Debug, Serialize)]
 struct Report {
     device: String,
     model: String,
-    /// Largest difference of the known model's numbers from the right ones, in all runs.
+    /// The largest difference between the computed and the known results of the self-check, over all runs.
     self_check: f32,
     speeds: Vec<Speed>,
 }
@@ -56,9 +56,9 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Speed {
     views: usize,
-    /// The first time, kernels included.
+    /// The duration of the first batch, including the compilation of kernels.
     first_seconds: f64,
-    /// Later ones, of the whole batch.
+    /// The mean duration of a later batch.
     seconds: f64,
     views_per_second: f64,
     dispatches: usize,
@@ -69,7 +69,7 @@ struct Speed {
 /// Runs `trainer device`.
 ///
 /// # Errors
-/// When the device is not there, fails, or computes wrong numbers.
+/// Returns an error if the device does not exist or fails, or if its results are wrong.
 pub fn run(args: &DeviceArgs) -> Result<()> {
     let model = Model::open(&args.model)?;
     let label = model.label();
@@ -93,7 +93,7 @@ pub fn run(args: &DeviceArgs) -> Result<()> {
     }
     ensure!(
         report.self_check <= selfcheck::TOLERANCE,
-        "{} computes wrong numbers: a known model is off by {:.3}",
+        "{} computes wrong results: they differ from those of a known model by {:.3}",
         report.device,
         report.self_check
     );
@@ -101,12 +101,12 @@ pub fn run(args: &DeviceArgs) -> Result<()> {
 }
 
 fn write_report(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    writeln!(out, "{}: off by {:.1e} on a known model", report.device, report.self_check)?;
+    writeln!(out, "{}: difference of {:.1e} from the results of a known model", report.device, report.self_check)?;
     for speed in &report.speeds {
         let Speed { views, first_seconds, seconds, views_per_second, dispatches, kernels, .. } = speed;
         writeln!(
             out,
-            "{views} views of {}: {:.1} ms, {views_per_second:.0} views/s; {first_seconds:.2} s the first time; \
+            "{views} views with {}: {:.1} ms, {views_per_second:.0} views/s; first batch: {first_seconds:.2} s; \
              {dispatches} dispatches of {kernels} kernels",
             report.model,
             1e3 * seconds,
@@ -124,7 +124,7 @@ fn self_check(device: &Device) -> Result<f32> {
     Ok(worst)
 }
 
-/// Times the image tower on pixels that lie ready on the device.
+/// Measures the image tower on pixels that are on the device.
 fn speed(
     encoder: &ClipEncoder,
     config: &ClipConfig,
@@ -145,7 +145,7 @@ fn speed(
     read(encode())?;
     let work = counter.take();
 
-    // As many times that the wait for the last result does not count.
+    // The number of batches is doubled until the wait for the last result is negligible.
     let mut times = 1;
     let seconds = loop {
         let start = Instant::now();
@@ -155,7 +155,7 @@ fn speed(
         }
         read(last)?;
         let seconds = start.elapsed().as_secs_f64();
-        if seconds >= SECONDS {
+        if seconds >= MIN_SECONDS {
             break seconds / times as f64;
         }
         times *= 2;

@@ -1,4 +1,4 @@
-//! `trainer export`: a model as a bundle.
+//! `trainer export`: writes a model as a bundle.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ macro_rules! sample {
     };
 }
 
-/// Images that the score difference is measured on, with their prompts; see `www/samples/README.md`.
+/// The images and prompts on which the score difference is measured. `www/samples/README.md` has their sources.
 const SAMPLES: [(&[u8], &str); 4] = [
     sample!("astronaut.jpg", "astronaut.txt"),
     sample!("cat.jpg", "cat.txt"),
@@ -46,43 +46,44 @@ const SAMPLES: [(&[u8], &str); 4] = [
 pub struct ExportArgs {
     /// Element type of the weights
     ///
-    /// f16 halves the download, q8 quarters it; the score difference is measured and printed.
+    /// Compared with f32, f16 halves the size and q8 quarters it. The effect on scores is measured and printed.
     #[arg(long, value_name = "TYPE", value_parser = named::<WeightType>(&["f32", "f16", "q8"]), default_value = "f16")]
     pub dtype: WeightType,
 
-    /// Leave the text tower out: perception only, without the words of the prompt
+    /// Omit the text tower: the bundle scores perception only, without the words of the prompt
     #[arg(long)]
     pub vision_only: bool,
 
-    /// The model's name; default: the name of its file or bundle
+    /// Name of the model; default: the name of its file or bundle
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Folder to write; it must not exist yet
+    /// Folder to write, which must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Replace the bundle that stands in the folder, and its model card
+    /// Replace the bundle in the folder, and its model card
     #[arg(long)]
     pub overwrite: bool,
 
-    /// Also write a model card, so that the folder can be uploaded to the Hugging Face Hub as it is
+    /// Also write a model card, so that the folder can be uploaded to the Hugging Face Hub
     ///
-    /// The card is README.md: what the model scores, how, where its weights come from, and how to use it.
+    /// The card is the file README.md. It describes what the model scores, its options, the source of its weights and its
+    /// use.
     #[arg(long)]
     pub push_ready: bool,
 
-    /// Licence of the weights in the model card, as the hub spells it: mit, apache-2.0, cc-by-nc-4.0
+    /// Licence of the weights in the model card, as an identifier of the hub: mit, apache-2.0, cc-by-nc-4.0
     ///
-    /// Default: that of the weights, where `trainer models` knows it.
+    /// Default: the licence that `trainer models` lists for the weights.
     #[arg(long, value_name = "ID", requires = "push_ready", value_parser = parse_license)]
     pub license: Option<String>,
 
-    /// Which weights
+    /// The weights
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// How to score
+    /// The options of a score
     #[command(flatten)]
     pub options: OptionArgs,
 }
@@ -96,7 +97,8 @@ fn parse_license(text: &str) -> Result<String, &'static str> {
 /// Runs `trainer export`.
 ///
 /// # Errors
-/// For wrong flags, an unreadable model, or a folder that cannot be written; then nothing is left behind.
+/// Returns an error for wrong flags, a model that cannot be read, or a folder that cannot be written. No partial bundle is
+/// left behind.
 pub fn run(args: &ExportArgs) -> Result<()> {
     check_target(args)?;
     let model = Model::open(&args.model)?;
@@ -104,7 +106,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let source_tasks = tasks.clone();
     let prompt_features = match &model.prompt_features {
         Some(features) => Some(features.clone()),
-        None if args.vision_only => Some(leave_text_out(&model, &mut tasks)?),
+        None if args.vision_only => Some(encode_prompts(&model, &mut tasks)?),
         None => None,
     };
     let mut clip = model.checkpoint.config().clone();
@@ -120,7 +122,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     manifest.provenance.sha256 = model.sha256.clone();
     let staging = stage(&args.out, &manifest, &shards)?;
 
-    // Measured on the files as written: what a user of the bundle gets.
+    // The difference is measured on the written files, which are what a user of the bundle reads.
     eprintln!("measuring the score difference on {} images", SAMPLES.len());
     let exported = Model::open_bundle(staging.path()).context("reading the bundle back")?;
     manifest.score_difference =
@@ -129,7 +131,9 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     if args.push_ready {
         let license = args.license.as_deref().or_else(|| card::license(&manifest));
         if license.is_none() {
-            eprintln!("note: the model card names no licence; pass --license, which the hub's pages and filters show");
+            eprintln!(
+                "note: the model card has no licence, which the hub shows and filters by; pass --license to add it"
+            );
         }
         write_into(staging.path(), card::FILE, card::write(&manifest, license).as_bytes())?;
     }
@@ -151,10 +155,10 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     report().context("writing to standard output")
 }
 
-/// Writes a model in training as a bundle of 32-bit floats; an earlier one is replaced.
+/// Writes a model in training as a bundle of 32-bit floats. An existing bundle is replaced.
 ///
 /// # Errors
-/// When the folder cannot be written; then an earlier bundle stays.
+/// Returns an error if the folder cannot be written. An existing bundle is kept in this case.
 pub fn write_trained(out: &Path, model: &Trained) -> Result<()> {
     let clip = model.checkpoint.config();
     let shards = write_shards(model.checkpoint, clip, WeightType::F32, None);
@@ -166,19 +170,19 @@ pub fn write_trained(out: &Path, model: &Trained) -> Result<()> {
     put_in_place(&staging.keep(), out)
 }
 
-/// A model in training, and where it comes from.
+/// A model in training, and its source.
 pub struct Trained<'a> {
-    /// Its weights.
+    /// All parameters of the model.
     pub checkpoint: &'a Checkpoint<'a>,
-    /// What it scores.
+    /// The options of each task that the model scores.
     pub tasks: &'a [Options],
-    /// For people.
+    /// The name of the model, to be shown.
     pub name: &'a str,
-    /// What every result must say.
+    /// A warning to show with every result.
     pub warning: Option<&'a str>,
-    /// The weights that training started from.
+    /// The source of the weights from which training started.
     pub source: &'a str,
-    /// Their SHA-256.
+    /// The SHA-256 of these weights in hexadecimal.
     pub source_sha256: &'a str,
 }
 
@@ -215,7 +219,7 @@ fn manifest(
     }
 }
 
-/// Writes a bundle into a folder beside its place, which it then takes in one step.
+/// Writes a bundle into a temporary folder beside `out`, so that it can be put in place in one step.
 fn stage(out: &Path, manifest: &Manifest, shards: &[Vec<u8>]) -> Result<TempDir> {
     let staging = unfinished_folder(parent(out))?;
     for (shard, bytes) in manifest.shards.iter().zip(shards) {
@@ -229,11 +233,13 @@ fn write_into(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     write_flushed(&folder.join(name), bytes).with_context(|| format!("writing {name} into {}", folder.display()))
 }
 
-/// Prepares a model without text tower: perception alone, without words, its prompts encoded beforehand.
-fn leave_text_out(model: &Model, tasks: &mut Vec<Options>) -> Result<PromptFeatures> {
+/// Encodes the task-specific prompts of a bundle without a text tower.
+///
+/// Reduces `tasks` to perception without the words of the prompt, which is all that such a bundle can score.
+fn encode_prompts(model: &Model, tasks: &mut Vec<Options>) -> Result<PromptFeatures> {
     tasks.retain(|options| options.task() == Task::Perception);
     let [options] = tasks.as_mut_slice() else {
-        bail!("--vision-only leaves perception alone, which this model does not score");
+        bail!("a bundle with --vision-only scores perception only, and this model does not score perception");
     };
     options.fine = false;
     eprintln!("note: {WITHOUT_TEXT}");
@@ -273,7 +279,7 @@ fn differences(before: &[ImageScore], after: &[ImageScore]) -> BTreeMap<Task, Sc
     differences
 }
 
-/// Refuses to touch anything that is not an earlier bundle and nothing else, before any work is done.
+/// Checks that the folder does not exist, or that it is a bundle without other files.
 fn check_target(args: &ExportArgs) -> Result<()> {
     let out = args.out.as_path();
     if fs::symlink_metadata(out).is_err() {
@@ -281,7 +287,7 @@ fn check_target(args: &ExportArgs) -> Result<()> {
     }
     let manifest = fs::read(out.join(MANIFEST)).ok().and_then(|json| Manifest::parse(&json).ok());
     let Some(manifest) = manifest else {
-        bail!("{} exists and is no model bundle; pass another --out", out.display());
+        bail!("{} exists and is not a model bundle; pass another --out", out.display());
     };
     if !args.overwrite {
         bail!("{} exists; pass --overwrite to replace the bundle, or another --out", out.display());
@@ -292,7 +298,7 @@ fn check_target(args: &ExportArgs) -> Result<()> {
         if !is_replaced && !manifest.shards.iter().any(|shard| name == shard.name.as_str()) {
             let (out, name) = (out.display(), name.display());
             bail!(
-                "{out} holds {name}, which is no part of its bundle and would be lost; move it, or pass another --out"
+                "{out} has the file {name}, which is not part of the bundle and would be lost; move it, or pass another --out"
             );
         }
     }

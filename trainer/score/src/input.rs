@@ -1,6 +1,7 @@
-//! Where images come from: one record after the other, whatever the kind of input.
+//! The input: image files, folders, tar files, lists and tables, as an iterator of records.
 //!
-//! Nothing is listed before it is asked for, so that an input of any size is begun at once and takes no memory.
+//! Files, folders and tables are read while the iterator advances. An input of any size therefore starts at once and needs
+//! little memory.
 
 mod args;
 mod records;

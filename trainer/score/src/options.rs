@@ -135,7 +135,7 @@ fn parse_alpha(text: &str) -> Result<f64, String> {
 fn parse_crops(text: &str) -> Result<usize, String> {
     let max = ViewPlan::max_crops(ClipConfig::vit_b_32().vision.image_size as u32);
     let crops = text.parse().ok().filter(|crops| (1..=max).contains(crops));
-    crops.ok_or_else(|| format!("expected a number from 1 to {max}"))
+    crops.ok_or_else(|| format!("expected 1 to {max} crops"))
 }
 
 /// Returns a parser for a flag whose values have names in `core`. The help shows `names`, and serde parses them.

@@ -1,4 +1,4 @@
-//! Flags that say which images.
+//! Flags that select the images to score.
 
 use std::path::PathBuf;
 
@@ -6,31 +6,32 @@ use clap::Args;
 
 use super::table::InputColumns;
 
-/// Which images.
+/// Flags that select the images to score.
 #[derive(Clone, Debug, Default, Args)]
 pub struct InputArgs {
-    /// Images, folders that are searched for images, tar files (WebDataset), or patterns for such
+    /// Images, folders with images, tar files (WebDataset), or glob patterns for these
     ///
-    /// In a tar file, which may be gzipped, KEY.jpg has its prompt in KEY.txt, or in KEY.json under prompt, caption or text.
+    /// Folders are searched with their subfolders. A tar file may be gzipped. In a tar file, the prompt of KEY.jpg is read from
+    /// KEY.txt, or from the key prompt, caption or text of KEY.json.
     #[arg(value_name = "PATH", required_unless_present_any = ["from", "stream"])]
     pub paths: Vec<PathBuf>,
 
-    /// A list or table of images, a folder of tables, or a pattern for such; - reads standard input
+    /// A list or table of images, a folder with tables, or a glob pattern for these; - is standard input
     ///
-    /// FILE.csv, FILE.tsv, FILE.jsonl and FILE.parquet are tables, anything else is a list with one PATH a line; standard
-    /// input is a list, or JSON lines. A CSV table without commas in its first line is separated by tabs, semicolons or
-    /// bars. In a table, an image is a path, a data: URL, or, in Parquet, bytes or an image as
-    /// Hugging Face stores it. Paths are relative to the table's folder, in a list to the current one.
+    /// FILE.csv, FILE.tsv, FILE.jsonl and FILE.parquet are tables. Another file is a list with one PATH in each line. Standard
+    /// input is a list or JSON lines. If the first line of a CSV table has no comma, the separator is the tab, the semicolon
+    /// or the bar. In a table, an image is a path or a data: URL. In Parquet, it can also be bytes, or an image in the format
+    /// of Hugging Face. Paths in a table are relative to its folder, paths in a list to the current folder.
     #[arg(long, value_name = "FILE")]
     pub from: Vec<PathBuf>,
 
     /// Columns of the tables: id=NAME,image=NAME,prompt=NAME; default: id, image or path, and prompt
     ///
-    /// Results are called by their ids; ids need not differ.
+    /// The id of a row is copied to the result. Ids need not be unique.
     #[arg(long, value_name = "NAMES")]
     pub columns: Option<InputColumns>,
 
-    /// Folder of the tables' images; default: the table's
+    /// Folder of the tables' images; default: the folder of the table
     #[arg(long, value_name = "DIR", conflicts_with = "paths")]
     pub images: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Cells of Arrow columns: what a Parquet file or a stream says of an image.
+//! Reads the cells of Arrow columns, for Parquet files and streams.
 
 use anyhow::{Result, bail};
 use arrow_array::cast::AsArray;
@@ -9,10 +9,10 @@ use arrow_schema::{DataType, Field, Schema};
 use super::table::{FoundColumns, ImageCell, InputColumns, InputRow, Table};
 use crate::record::Record;
 
-/// The columns of a table or stream, which can be read as what they are to be.
+/// Finds the columns of a table or stream, and checks their types.
 ///
 /// # Errors
-/// Names the column that is missing or of another type, and what it has to be.
+/// Returns an error that names a missing column, or a column of a wrong type and the expected types.
 pub fn columns(schema: &Schema, names: &InputColumns) -> Result<FoundColumns> {
     let mut columns = names.find(schema.fields().iter().map(|field| field.name().as_str()))?;
     let data_type = |name: &str| schema.field_with_name(name).map(Field::data_type);
@@ -34,20 +34,22 @@ pub fn columns(schema: &Schema, names: &InputColumns) -> Result<FoundColumns> {
     Ok(columns)
 }
 
-/// Whether a column can hold images, and not only their paths.
+/// Returns whether a column has the images themselves, and not only their paths.
 pub fn holds_bytes(schema: &Schema, image: &str) -> bool {
     schema.field_with_name(image).is_ok_and(|field| !is_text(field.data_type()))
 }
 
-/// One row of a batch whose columns were checked.
-pub fn record(batch: &RecordBatch, table: &Table, columns: &FoundColumns, row: usize, place: u64) -> Record {
-    match table_row(batch, columns, row, place) {
+/// Returns the record of a row.
+///
+/// `columns` comes from [`columns`]. `row_idx` is the index in the batch, `number` is the number of the row in the table.
+pub fn record(batch: &RecordBatch, table: &Table, columns: &FoundColumns, row_idx: usize, number: u64) -> Record {
+    match table_row(batch, columns, row_idx, number) {
         Ok(row) => table.record(row),
-        Err(error) => table.failed(place, error),
+        Err(error) => table.failed(number, error),
     }
 }
 
-fn table_row(batch: &RecordBatch, columns: &FoundColumns, row: usize, place: u64) -> Result<InputRow> {
+fn table_row(batch: &RecordBatch, columns: &FoundColumns, row: usize, number: u64) -> Result<InputRow> {
     let text_of = |name: &Option<String>| -> Result<Option<String>> {
         match name.as_deref().and_then(|name| batch.column_by_name(name)) {
             Some(column) => text(column.as_ref(), row),
@@ -56,14 +58,14 @@ fn table_row(batch: &RecordBatch, columns: &FoundColumns, row: usize, place: u64
     };
     let image = match batch.column_by_name(&columns.image) {
         Some(column) => image(column.as_ref(), row)?,
-        None => ImageCell::Nothing,
+        None => ImageCell::Empty,
     };
-    Ok(InputRow { place, id: text_of(&columns.id)?, image, prompt: text_of(&columns.prompt)? })
+    Ok(InputRow { number, id: text_of(&columns.id)?, image, prompt: text_of(&columns.prompt)? })
 }
 
 fn is_image(data_type: &DataType) -> bool {
     match data_type {
-        // Hugging Face's `Image`: `{bytes, path}`.
+        // The type `Image` of Hugging Face: `{bytes, path}`.
         DataType::Struct(fields) => fields.iter().any(|field| field.name() == "bytes" && is_bytes(field.data_type())),
         other => {
             is_bytes(other) || matches!(text_type(other), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
@@ -81,7 +83,7 @@ fn is_text(data_type: &DataType) -> bool {
         || matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null)
 }
 
-/// The type of a dictionary's values; any other type as it is.
+/// Returns the type of a dictionary's values, or the type itself if it is no dictionary.
 fn text_type(data_type: &DataType) -> &DataType {
     match data_type {
         DataType::Dictionary(_, values) => values,
@@ -117,7 +119,7 @@ fn text(column: &dyn Array, row: usize) -> Result<Option<String>> {
 
 fn image(column: &dyn Array, row: usize) -> Result<ImageCell> {
     if column.is_null(row) {
-        return Ok(ImageCell::Nothing);
+        return Ok(ImageCell::Empty);
     }
     if let Some(bytes) = bytes(column, row) {
         return Ok(ImageCell::Bytes(bytes.to_vec()));
@@ -125,7 +127,7 @@ fn image(column: &dyn Array, row: usize) -> Result<ImageCell> {
     if let Some(fields) = column.as_struct_opt() {
         return of_struct(fields, row);
     }
-    Ok(text(column, row)?.map_or(ImageCell::Nothing, ImageCell::Text))
+    Ok(text(column, row)?.map_or(ImageCell::Empty, ImageCell::Text))
 }
 
 fn of_struct(fields: &StructArray, row: usize) -> Result<ImageCell> {
@@ -134,8 +136,8 @@ fn of_struct(fields: &StructArray, row: usize) -> Result<ImageCell> {
         return Ok(ImageCell::Bytes(bytes.to_vec()));
     }
     match field("path") {
-        Some(path) => Ok(text(path.as_ref(), row)?.map_or(ImageCell::Nothing, ImageCell::Text)),
-        None => Ok(ImageCell::Nothing),
+        Some(path) => Ok(text(path.as_ref(), row)?.map_or(ImageCell::Empty, ImageCell::Text)),
+        None => Ok(ImageCell::Empty),
     }
 }
 

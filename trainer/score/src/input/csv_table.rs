@@ -1,4 +1,4 @@
-//! Tables as values that commas or other characters separate, read row by row.
+//! Reads CSV tables row by row. The separator may also be another character than a comma.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,28 +11,28 @@ use tsp_mgs_data::csv_format::{self, Quotes, WRONG_QUOTE, read_row};
 use super::table::{ImageCell, InputColumns, InputRow, Table};
 use crate::record::Records;
 
-/// Opens a table.
+/// Returns the records of a table.
 ///
 /// # Errors
-/// When it cannot be read or lacks a column.
+/// Returns an error if the table cannot be read, or lacks a column.
 pub fn open(path: &Path, table: Table, columns: &InputColumns) -> Result<Records> {
     let mut reader = reader(path)?;
     let header = reader.headers()?.clone();
     if header.is_empty() {
-        bail!("the table is empty, expected a header and a row for each image");
+        bail!("the table is empty; expected a header and a row for each image");
     }
     let end = reader.position().byte();
-    ensure!(!reader.get_mut().take_wrong(end), "row 0, the header: {WRONG_QUOTE}");
-    // A byte order mark is dropped by csv; spaces around names are not.
+    ensure!(!reader.get_mut().take_wrong(end), "the header: {WRONG_QUOTE}");
+    // The crate `csv` removes a byte order mark, but not the spaces around names.
     let columns = columns.find(header.iter().map(str::trim))?;
-    let place = |name: &str| header.iter().position(|found| found.trim() == name);
-    let places = Places {
-        id: columns.id.as_deref().and_then(place),
-        image: place(&columns.image).context("the column was found")?,
-        prompt: columns.prompt.as_deref().and_then(place),
-        width: header.len(),
+    let index = |name: &str| header.iter().position(|found| found.trim() == name);
+    let indices = ColumnIndices {
+        id: columns.id.as_deref().and_then(index),
+        image: index(&columns.image).context("the column was found")?,
+        prompt: columns.prompt.as_deref().and_then(index),
+        n_columns: header.len(),
     };
-    Ok(Box::new(Rows { reader, table, places, row: 0, is_broken: false }))
+    Ok(Box::new(Rows { reader, table, indices, number: 0, is_broken: false }))
 }
 
 fn reader(path: &Path) -> Result<Reader<Quotes<BufReader<File>>>> {
@@ -41,10 +41,10 @@ fn reader(path: &Path) -> Result<Reader<Quotes<BufReader<File>>>> {
     Ok(builder.from_reader(Quotes::new(file, separator)))
 }
 
-/// How many rows a table has.
+/// Returns the number of rows after the header.
 ///
 /// # Errors
-/// When it cannot be read.
+/// Returns an error if the table cannot be read.
 pub fn count(path: &Path) -> Result<u64> {
     let (mut reader, mut record, mut rows) = (reader(path)?, ByteRecord::new(), 0);
     while reader.read_byte_record(&mut record)? {
@@ -53,18 +53,20 @@ pub fn count(path: &Path) -> Result<u64> {
     Ok(rows)
 }
 
-struct Places {
+/// The indices of the columns that are read, and the number of all columns.
+struct ColumnIndices {
     id: Option<usize>,
     image: usize,
     prompt: Option<usize>,
-    width: usize,
+    n_columns: usize,
 }
 
 struct Rows {
     reader: Reader<Quotes<BufReader<File>>>,
     table: Table,
-    places: Places,
-    row: u64,
+    indices: ColumnIndices,
+    /// The number of the last row, counted from 1.
+    number: u64,
     is_broken: bool,
 }
 
@@ -76,31 +78,31 @@ impl Iterator for Rows {
         if self.is_broken {
             return None;
         }
-        self.row += 1;
+        self.number += 1;
         match read_row(&mut self.reader, &mut record) {
             Ok(None) => return None,
             Ok(Some(true)) => {}
             Ok(Some(false)) => {
                 let line = record.position().map_or(0, csv::Position::line);
-                return Some(self.table.failed(self.row, anyhow!("from line {line}: {WRONG_QUOTE}")));
+                return Some(self.table.failed(self.number, anyhow!("from line {line}: {WRONG_QUOTE}")));
             }
             Err(error) => {
                 self.is_broken = true;
                 let error = anyhow!(error).context("the rest of the table cannot be read");
-                return Some(self.table.failed(self.row, error));
+                return Some(self.table.failed(self.number, error));
             }
         }
-        Some(match self.places.row(self.row, &record) {
+        Some(match self.indices.row(self.number, &record) {
             Ok(row) => self.table.record(row),
-            Err(error) => self.table.failed(self.row, error),
+            Err(error) => self.table.failed(self.number, error),
         })
     }
 }
 
-impl Places {
-    fn row(&self, place: u64, record: &ByteRecord) -> Result<InputRow> {
-        if record.len() != self.width {
-            return Err(anyhow!("expected {} fields, found {}", self.width, record.len()));
+impl ColumnIndices {
+    fn row(&self, number: u64, record: &ByteRecord) -> Result<InputRow> {
+        if record.len() != self.n_columns {
+            return Err(anyhow!("expected {} fields, found {}", self.n_columns, record.len()));
         }
         let cell = |column: usize| -> Result<Option<String>> {
             let text = std::str::from_utf8(&record[column])
@@ -108,7 +110,7 @@ impl Places {
             Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
         };
         let optional = |column: Option<usize>| column.map_or(Ok(None), cell);
-        let image = cell(self.image)?.map_or(ImageCell::Nothing, ImageCell::Text);
-        Ok(InputRow { place, id: optional(self.id)?, image, prompt: optional(self.prompt)? })
+        let image = cell(self.image)?.map_or(ImageCell::Empty, ImageCell::Text);
+        Ok(InputRow { number, id: optional(self.id)?, image, prompt: optional(self.prompt)? })
     }
 }

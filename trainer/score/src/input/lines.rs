@@ -1,4 +1,4 @@
-//! Lists of paths and JSON lines, read line by line.
+//! Reads lists of paths and JSON lines, line by line.
 
 use std::io::{BufRead, Read};
 
@@ -11,13 +11,15 @@ use super::table::{FoundColumns, ImageCell, InputColumns, InputRow, Table};
 use crate::images::SkippedImages;
 use crate::record::Records;
 
-/// A line that is longer is no path and no row that was meant: memory stays bounded.
+/// The maximum size of a line in bytes. It limits memory if the input is not a text.
 const MAX_LINE: u64 = 256 << 20;
 
-/// A byte order mark in UTF-8.
-const MARK: &[u8] = b"\xef\xbb\xbf";
+/// The byte order mark in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The lines of a text, without their breaks and the mark before the first; empty ones are passed over.
+/// An iterator over the lines of a text that are not empty, with their numbers from 1.
+///
+/// Line breaks and a byte order mark are removed.
 struct Lines<R> {
     text: R,
     line: u64,
@@ -35,9 +37,9 @@ impl<R: BufRead> Iterator for Lines<R> {
             if read.as_ref().is_ok_and(|&read| read == 0) {
                 return None;
             }
-            let text = read.context("the rest cannot be read").and_then(|read| {
+            let text = read.context("the rest of the input cannot be read").and_then(|read| {
                 if read as u64 == MAX_LINE {
-                    bail!("a line of more than {MAX_LINE} bytes; the rest is not read");
+                    bail!("the line has more than {MAX_LINE} bytes; the rest of the input is not read");
                 }
                 Ok(())
             });
@@ -47,8 +49,8 @@ impl<R: BufRead> Iterator for Lines<R> {
             }
             let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
             line.truncate(end);
-            if self.line == 1 && line.starts_with(MARK) {
-                line.drain(..MARK.len());
+            if self.line == 1 && line.starts_with(BYTE_ORDER_MARK) {
+                line.drain(..BYTE_ORDER_MARK.len());
             }
             if !line.is_empty() {
                 let line = String::from_utf8(line).map_err(|_| anyhow!("expected UTF-8, found other bytes"));
@@ -59,7 +61,7 @@ impl<R: BufRead> Iterator for Lines<R> {
     }
 }
 
-/// A list with one path a line: images, folders, patterns and tar files, as on the command line.
+/// Returns the records of a list with one path in each line: an image, a folder, a tar file or a glob pattern.
 pub fn list(text: impl BufRead + Send + 'static, table: Table, skipped: &SkippedImages) -> Records {
     let skipped = skipped.clone();
     Box::new(Lines { text, line: 0, is_broken: false }.flat_map(move |(line, text)| match text {
@@ -68,28 +70,28 @@ pub fn list(text: impl BufRead + Send + 'static, table: Table, skipped: &Skipped
     }))
 }
 
-/// JSON lines, or a list of paths: told by the first line, which for a row begins with a brace.
+/// Returns the records of JSON lines or of a list of paths. The text is JSON lines if its first character is a brace.
 ///
 /// # Errors
-/// When the first bytes cannot be read.
-pub fn either(
+/// Returns an error if the first bytes cannot be read.
+pub fn json_or_list(
     mut text: impl BufRead + Send + 'static,
     table: Table,
     columns: &InputColumns,
     skipped: &SkippedImages,
 ) -> Result<Records> {
     let start = text.fill_buf()?;
-    let start = start.strip_prefix(MARK).unwrap_or(start);
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
     let is_json = start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     Ok(if is_json { json(text, table, columns) } else { list(text, table, skipped) })
 }
 
-/// The sum of what lines count; `None` where one cannot be counted.
+/// Returns the sum of `of_line` over all lines, or `None` if it is `None` for one of them.
 pub fn count(text: impl BufRead, of_line: impl Fn(&str) -> Option<u64>) -> Option<u64> {
     Lines { text, line: 0, is_broken: false }.map(|(_, line)| line.map_or(Some(1), |line| of_line(&line))).sum()
 }
 
-/// One JSON object a line.
+/// Returns the records of JSON lines, which have one object in each line.
 pub fn json(text: impl BufRead + Send + 'static, table: Table, columns: &InputColumns) -> Records {
     let columns = columns.clone();
     Box::new(Lines { text, line: 0, is_broken: false }.map(move |(line, text)| {
@@ -104,16 +106,16 @@ pub fn json(text: impl BufRead + Send + 'static, table: Table, columns: &InputCo
     }))
 }
 
-fn json_row(place: u64, value: Value, columns: &InputColumns) -> Result<InputRow> {
+fn json_row(number: u64, value: Value, columns: &InputColumns) -> Result<InputRow> {
     let Value::Object(row) = value else { bail!("expected a JSON object, found {}", kind(&value)) };
-    // Each line may have other keys than the one before.
+    // The keys of each line are looked up, because lines may have different keys.
     let FoundColumns { id, image, prompt } = columns.find(row.keys().map(String::as_str))?;
     let text = |name: &str| text(&row, name);
     let id = id.map_or(Ok(None), |name| text(&name));
     Ok(InputRow {
-        place,
+        number,
         id: if columns.names_id() { id? } else { id.unwrap_or_default() },
-        image: text(&image)?.map_or(ImageCell::Nothing, ImageCell::Text),
+        image: text(&image)?.map_or(ImageCell::Empty, ImageCell::Text),
         prompt: prompt.map_or(Ok(None), |name| text(&name))?,
     })
 }
@@ -130,7 +132,7 @@ fn text(row: &Map<String, Value>, name: &str) -> Result<Option<String>> {
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "a truth value",
+        Value::Bool(_) => "a Boolean",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",
@@ -158,14 +160,14 @@ mod tests {
     #[test]
     fn json_lines_are_told_from_paths() {
         let text = "\n{\"image\": \"a.png\"}\r\n\n[1]\n{\"image\": \"b.png\", \"id\": 7}\n{}";
-        let records =
-            either(text.as_bytes(), table(), &InputColumns::default(), &SkippedImages::default()).expect("it reads");
+        let records = json_or_list(text.as_bytes(), table(), &InputColumns::default(), &SkippedImages::default())
+            .expect("it reads");
         let found = ids(records);
         assert_eq!(found[..3], ["a.png", "t#4: expected a JSON object, found a list", "7"]);
         assert!(found[3].starts_with("t#6: expected a column `image`"), "{}", found[3]);
 
         let text = &b"absent/a.png\n\nabsent/{b}.png\n"[..];
-        let records = either(text, table(), &InputColumns::default(), &SkippedImages::default());
+        let records = json_or_list(text, table(), &InputColumns::default(), &SkippedImages::default());
         let found = ids(records.expect("it reads"));
         assert_eq!(found.len(), 2);
         assert!(found[0].starts_with("absent/a.png: ") && found[1].starts_with("absent/{b}.png: "), "{found:?}");
@@ -177,7 +179,7 @@ mod tests {
             ("\u{feff}{\"image\": \"a.png\"}\n{\"image\": \"b.png\"}", ["a.png", "b.png"]),
             ("\u{feff}https://a.b/c.png\nhttps://d.e/f.png", ["https://a.b/c.png", "https://d.e/f.png"]),
         ] {
-            let records = either(text.as_bytes(), table(), &InputColumns::default(), &SkippedImages::default());
+            let records = json_or_list(text.as_bytes(), table(), &InputColumns::default(), &SkippedImages::default());
             let names: Vec<String> = records.expect("it reads").map(|record| record.name.id).collect();
             assert_eq!(names, expected);
         }

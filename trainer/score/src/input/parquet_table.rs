@@ -14,35 +14,36 @@ use super::cells;
 use super::table::{FoundColumns, InputColumns, Table};
 use crate::record::{Record, Records};
 
-/// Rows that are read at once: of paths, and of whole images.
-const PATHS: usize = 1024;
-const IMAGES: usize = 16;
+/// The number of rows that are read at once, if the image column has paths.
+const PATH_ROWS: usize = 1024;
+/// The number of rows that are read at once, if the image column has the images themselves.
+const IMAGE_ROWS: usize = 16;
 
-/// Opens a file.
+/// Returns the records of a Parquet file.
 ///
 /// # Errors
-/// When it cannot be read, or lacks a column.
+/// Returns an error if the file cannot be read, or lacks a column.
 pub fn open(path: &Path, table: Table, columns: &InputColumns) -> Result<Records> {
     let file = File::open(path)?;
     ensure!(file.metadata()?.len() > 0, "the file is empty, expected a Parquet file");
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let schema = reader.schema().clone();
     let columns = cells::columns(&schema, columns)?;
-    let wanted = |name: &str| {
-        let of = [columns.id.as_deref(), Some(columns.image.as_str()), columns.prompt.as_deref()];
-        of.contains(&Some(name))
+    let is_used = |name: &str| {
+        let used = [columns.id.as_deref(), Some(columns.image.as_str()), columns.prompt.as_deref()];
+        used.contains(&Some(name))
     };
-    let roots = schema.fields().iter().enumerate().filter(|(_, field)| wanted(field.name())).map(|(root, _)| root);
+    let roots = schema.fields().iter().enumerate().filter(|(_, field)| is_used(field.name())).map(|(root, _)| root);
     let projection = ProjectionMask::roots(reader.parquet_schema(), roots);
-    let rows = if cells::holds_bytes(&schema, &columns.image) { IMAGES } else { PATHS };
+    let rows = if cells::holds_bytes(&schema, &columns.image) { IMAGE_ROWS } else { PATH_ROWS };
     let reader = reader.with_projection(projection).with_batch_size(rows).build()?;
     Ok(Box::new(Batches { reader, table, columns, read: 0, is_broken: false }.flatten()))
 }
 
-/// How many rows a file has.
+/// Returns the number of rows in a Parquet file.
 ///
 /// # Errors
-/// When it cannot be read.
+/// Returns an error if the file cannot be read.
 pub fn count(path: &Path) -> Result<u64> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
     Ok(reader.metadata().file_metadata().num_rows().try_into()?)
@@ -63,7 +64,7 @@ impl Iterator for Batches {
         if self.is_broken {
             return None;
         }
-        // Damaged files make the reader panic, too.
+        // The reader may panic on a damaged file.
         match caught(|| self.reader.next().transpose().map_err(|error| anyhow!(error))) {
             Ok(None) => None,
             Ok(Some(batch)) => {
@@ -83,6 +84,7 @@ impl Iterator for Batches {
 impl Batches {
     fn rows(&self, batch: RecordBatch, first: u64) -> impl Iterator<Item = Record> + Send + use<> {
         let (table, columns) = (self.table.clone(), self.columns.clone());
-        (0..batch.num_rows()).zip(first..).map(move |(row, place)| cells::record(&batch, &table, &columns, row, place))
+        let rows = (0..batch.num_rows()).zip(first..);
+        rows.map(move |(row_idx, number)| cells::record(&batch, &table, &columns, row_idx, number))
     }
 }

@@ -1,4 +1,4 @@
-//! What one path stands for: an image, a folder of images, a tar file, or a pattern for such.
+//! The records of one path: an image, a folder of images, a tar file, or a glob pattern for these.
 
 use std::iter;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::tar_file;
 use crate::images::{SkippedImages, check_file, check_no_address, in_folder};
 use crate::record::{Record, Records};
 
-/// Endings of tables; in a folder of tables, other files are passed over.
+/// The extensions of tables. Other files in a folder of tables are skipped.
 pub const TABLES: [&str; 6] = ["csv", "tsv", "tab", "jsonl", "ndjson", "parquet"];
 
-/// How many images a path stands for; `None` where that cannot be known without reading them.
+/// Returns the number of images of a path, or `None` if this is unknown without reading them.
 pub fn count_path(path: &Path) -> Option<u64> {
     if path.is_dir() {
         return Some(in_folder(path, &SkippedImages::default()).count() as u64);
@@ -26,12 +26,12 @@ pub fn count_path(path: &Path) -> Option<u64> {
     }
 }
 
-/// A path that is none, and has a pattern's characters.
+/// Returns the text of a path as a glob pattern, if it has a pattern's characters and there is no file of this name.
 pub fn pattern(path: &Path) -> Option<&str> {
     path.to_str().filter(|text| !path.exists() && text.contains(['*', '?', '[']))
 }
 
-/// An image, a folder, a tar file, or a pattern for such.
+/// Returns the records of an image, a folder, a tar file, or a glob pattern for these.
 pub fn of_path(path: &Path, skipped: &SkippedImages) -> Records {
     if let Err(error) = check_no_address(&path.to_string_lossy()) {
         return failed(path, error);
@@ -42,7 +42,7 @@ pub fn of_path(path: &Path, skipped: &SkippedImages) -> Records {
         Some(Ok(found)) => {
             let mut found = found.peekable();
             if found.peek().is_none() {
-                return failed(path, anyhow!("no file fits this pattern"));
+                return failed(path, anyhow!("no file matches this pattern"));
             }
             let skipped = skipped.clone();
             Box::new(found.flat_map(move |found| match found {
@@ -60,23 +60,23 @@ fn of_plain_path(path: &Path, skipped: &SkippedImages) -> Records {
             Err(error) => Record::failed_path(&path, error),
         }));
     }
-    // A file that was named is scored, whatever its ending.
+    // A file that is named explicitly is scored even if its extension is not one of an image.
     match check_file(path) {
         Ok(()) if is_tar_file(path) => tar_file::records(path, skipped),
-        Ok(()) if TABLES.contains(&ending(path).as_str()) => {
-            failed(path, anyhow!("a table, and no image: pass it as --from {}", path.display()))
+        Ok(()) if TABLES.contains(&extension(path).as_str()) => {
+            failed(path, anyhow!("this is a table; pass it as --from {}", path.display()))
         }
         Ok(()) => Box::new(iter::once(Record::file(path.to_owned()))),
         Err(error) => failed(path, error),
     }
 }
 
-/// One record with an error, for a path that cannot be read.
+/// Returns one record with an error, for a path that cannot be read.
 pub fn failed(path: &Path, error: anyhow::Error) -> Records {
     Box::new(iter::once(Record::failed_path(path, error)))
 }
 
-/// Tar files, gzipped ones and ones that are compressed otherwise, which are told so.
+/// Returns whether a path is a tar file, compressed or not. Reading one with an unsupported compression gives an error.
 fn is_tar_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     name.ends_with(".tar")
@@ -84,7 +84,7 @@ fn is_tar_file(path: &Path) -> bool {
         || name.rsplit_once('.').is_some_and(|(stem, _)| stem.ends_with(".tar"))
 }
 
-/// The ending of a file in small letters, without its dot.
-pub fn ending(path: &Path) -> String {
-    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+/// Returns the extension of a file in lower case, without the dot.
+pub fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }

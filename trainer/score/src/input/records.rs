@@ -1,4 +1,4 @@
-//! All records that the flags name, and how many there are.
+//! The records of all inputs that the flags name, and their number.
 
 use anyhow::{Context, Result, bail};
 
@@ -8,10 +8,10 @@ use super::tables::{count_table, display, of_tables, tables};
 use crate::images::{EXTENSIONS, SkippedImages};
 use crate::record::Records;
 
-/// Everything that the flags name: paths first, then lists and tables, each in its own order.
+/// Returns the records of all inputs that the flags name: first those of the paths, then those of lists and tables.
 ///
 /// # Errors
-/// When a list or table cannot be opened, or there is neither an image nor an error to report.
+/// Returns an error if a list or table cannot be opened, or if there are no records.
 pub fn records(args: &InputArgs, skipped: &SkippedImages) -> Result<Records> {
     let seen = skipped.clone();
     let mut records: Records = Box::new(args.paths.clone().into_iter().flat_map(move |path| of_path(&path, &seen)));
@@ -23,7 +23,7 @@ pub fn records(args: &InputArgs, skipped: &SkippedImages) -> Result<Records> {
     if records.peek().is_none() {
         if args.paths.is_empty() {
             let tables: Vec<String> = args.from.iter().map(|from| display(from)).collect();
-            bail!("no row in {}: expected a line or a row for each image", tables.join(", "));
+            bail!("{} has no rows; expected a line or a row for each image", tables.join(", "));
         }
         let inputs: Vec<String> = args.paths.iter().chain(&args.from).map(|path| display(path)).collect();
         let skipped = skipped.note().map(|note| format!(" ({note})")).unwrap_or_default();
@@ -32,7 +32,7 @@ pub fn records(args: &InputArgs, skipped: &SkippedImages) -> Result<Records> {
     Ok(Box::new(records))
 }
 
-/// How many records there are, where that can be known without reading images: for the time left.
+/// Returns the number of records for the progress bar, or `None` if it is unknown without reading images.
 pub fn count(args: &InputArgs) -> Option<u64> {
     let mut records = 0;
     for path in &args.paths {

@@ -1,4 +1,4 @@
-//! Rows of tables, whatever their format, as records.
+//! The columns and rows of a table in any format, and the conversion of a row to a record.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use tsp_mgs_data::flags::column_roles;
 use crate::images::check_no_address;
 use crate::record::{Image, Record, RecordName};
 
-/// The value of `--columns`.
+/// The value of `--columns`: the names of columns that the user chose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputColumns {
     id: Option<String>,
@@ -20,45 +20,45 @@ pub struct InputColumns {
     prompt: Option<String>,
 }
 
-/// Columns that a table has.
+/// The names of the columns of a table that are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundColumns {
-    /// What results are called by.
+    /// The column of the ids, if the table has one.
     pub id: Option<String>,
-    /// Paths or images.
+    /// The column of the images or their paths.
     pub image: String,
-    /// Prompts.
+    /// The column of the prompts, if the table has one.
     pub prompt: Option<String>,
 }
 
-/// What a table says of one image.
+/// One row of a table.
 pub struct InputRow {
-    /// Counted from 1, without the header.
-    pub place: u64,
-    /// Its id.
+    /// The number of the row, counted from 1 after the header.
+    pub number: u64,
+    /// The id. An empty one counts as none.
     pub id: Option<String>,
-    /// The image.
+    /// The image or its path.
     pub image: ImageCell,
-    /// Its prompt.
+    /// The prompt. An empty one counts as none.
     pub prompt: Option<String>,
 }
 
-/// An image's cell.
+/// A cell of the image column.
 pub enum ImageCell {
-    /// Null or empty.
-    Nothing,
+    /// Null.
+    Empty,
     /// A path, or a `data:` URL.
     Text(String),
-    /// The image itself.
+    /// The content of an image file.
     Bytes(Vec<u8>),
 }
 
-/// A table's name, and where its images are.
+/// The name of a table, and the folder of its images.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// For people and for ids.
+    /// The name in messages and ids.
     pub name: String,
-    /// What paths in it are relative to.
+    /// The folder that paths in the table are relative to.
     pub folder: PathBuf,
 }
 
@@ -68,13 +68,13 @@ impl FromStr for InputColumns {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut columns = Self::default();
         for (role, name) in column_roles(text)? {
-            let place = match role {
+            let column = match role {
                 "id" => &mut columns.id,
                 "image" => &mut columns.image,
                 "prompt" => &mut columns.prompt,
                 role => return Err(format!("expected id, image or prompt before `=`, found `{role}`")),
             };
-            if place.replace(name.to_owned()).is_some() {
+            if column.replace(name.to_owned()).is_some() {
                 return Err(format!("{role} is given twice"));
             }
         }
@@ -83,22 +83,22 @@ impl FromStr for InputColumns {
 }
 
 impl InputColumns {
-    /// Whether somebody said which column has the ids; one that is only called so may be anything.
+    /// Returns whether the user chose the column of the ids. A column that is merely named `id` may contain anything.
     pub fn names_id(&self) -> bool {
         self.id.is_some()
     }
 
-    /// The columns of a table that has `found`: what was named has to be there, the rest is taken where it is.
+    /// Selects columns of a table that has the columns `found`. A column that the user did not choose gets its default name.
     ///
     /// # Errors
-    /// Names the column that is missing.
+    /// Returns an error if a chosen column or the image column is missing.
     pub fn find<'a>(&self, found: impl Iterator<Item = &'a str> + Clone) -> Result<FoundColumns> {
         let has = |name: &str| found.clone().any(|column| column == name);
         let all = || found.clone().collect::<Vec<_>>().join(", ");
-        let column = |named: &Option<String>, usual: &[&str]| match named {
+        let column = |chosen: &Option<String>, defaults: &[&str]| match chosen {
             Some(name) if has(name) => Ok(Some(name.clone())),
             Some(name) => Err(anyhow!("expected a column `{name}`, found {}", all())),
-            None => Ok(usual.iter().find(|name| has(name)).map(|&name| name.to_owned())),
+            None => Ok(defaults.iter().find(|name| has(name)).map(|&name| name.to_owned())),
         };
         Ok(FoundColumns {
             id: column(&self.id, &["id"])?,
@@ -111,15 +111,15 @@ impl InputColumns {
 }
 
 impl Table {
-    /// Of a table file; paths in it are relative to `images`, else to its folder.
+    /// Creates the table of a file. Paths are relative to `images`, or else to the folder of the file.
     pub fn new(file: &Path, images: Option<&Path>) -> Self {
         let folder = images.or(file.parent()).unwrap_or(Path::new("")).to_owned();
         Self { name: file.display().to_string(), folder }
     }
 
-    /// What a row says, as a record.
+    /// Returns the record of a row.
     pub fn record(&self, row: InputRow) -> Record {
-        let InputRow { place, id, image, prompt } = row;
+        let InputRow { number, id, image, prompt } = row;
         let prompt = prompt.map(|prompt| prompt.trim().to_owned()).filter(|prompt| !prompt.is_empty());
         let prompt = prompt.map(|text| FoundPrompt { text, source: "table" });
         let (path, image) = match image {
@@ -132,27 +132,25 @@ impl Table {
                 }
                 Err(error) => (Some(path), Err(error)),
             },
-            ImageCell::Nothing | ImageCell::Text(_) => {
-                (None, Err(anyhow!("row {place} of {} has no image", self.name)))
-            }
+            ImageCell::Empty | ImageCell::Text(_) => (None, Err(anyhow!("row {number} of {} has no image", self.name))),
         };
-        let id = id.filter(|id| !id.is_empty()).or_else(|| path.clone()).unwrap_or_else(|| self.id(place));
+        let id = id.filter(|id| !id.is_empty()).or_else(|| path.clone()).unwrap_or_else(|| self.id(number));
         Record { name: RecordName { id, path }, image, prompt }
     }
 
-    /// A row that cannot be read.
-    pub fn failed(&self, place: u64, error: anyhow::Error) -> Record {
-        Record::failed(self.id(place), error)
+    /// Returns the record of a row that cannot be read.
+    pub fn failed(&self, number: u64, error: anyhow::Error) -> Record {
+        Record::failed(self.id(number), error)
     }
 
-    fn id(&self, place: u64) -> String {
-        format!("{}#{place}", self.name)
+    fn id(&self, number: u64) -> String {
+        format!("{}#{number}", self.name)
     }
 }
 
 fn data_url(url: &str) -> Result<Vec<u8>> {
-    let (_, data) = url.split_once(";base64,").context("expected data:TYPE;base64,…, found another data: URL")?;
-    STANDARD.decode(data.trim()).context("the data: URL is not base64")
+    let (_, data) = url.split_once(";base64,").context("expected a URL data:TYPE;base64,…, found another data: URL")?;
+    STANDARD.decode(data.trim()).context("the content of the data: URL is not base64")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The lists and tables that `--from` names.
+//! The records of the lists and tables that `--from` names.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,18 +10,22 @@ use anyhow::{Context, Result, bail};
 use walkdir::WalkDir;
 
 use super::args::InputArgs;
-use super::paths::{TABLES, count_path, ending, failed, pattern};
+use super::paths::{TABLES, count_path, extension, failed, pattern};
 use super::table::Table;
 use super::{csv_table, lines, parquet_table};
 use crate::images::SkippedImages;
 use crate::record::Records;
 
-/// The tables that a value of `--from` names: a file, those below a folder, or those that fit a pattern.
+/// Returns the tables of one value of `--from`: a file, the tables in a folder and its subfolders, or the files that match
+/// a glob pattern.
+///
+/// # Errors
+/// Returns an error if a folder cannot be read, or if there is no table.
 pub fn tables(from: &Path) -> Result<VecDeque<PathBuf>> {
     let tables: VecDeque<PathBuf> = if from.is_dir() {
         let files = WalkDir::new(from).follow_links(true).sort_by_file_name().into_iter();
         let paths = files.map(|entry| entry.map(walkdir::DirEntry::into_path));
-        let is_table = |path: &PathBuf| TABLES.contains(&ending(path).as_str()) && path.is_file();
+        let is_table = |path: &PathBuf| TABLES.contains(&extension(path).as_str()) && path.is_file();
         paths.filter(|path| path.as_ref().map_or(true, is_table)).collect::<Result<_, _>>()?
     } else if let Some(pattern) = pattern(from) {
         glob::glob(pattern).context("reading the pattern")?.collect::<Result<_, _>>()?
@@ -29,12 +33,18 @@ pub fn tables(from: &Path) -> Result<VecDeque<PathBuf>> {
         return Ok([from.to_owned()].into());
     };
     if tables.is_empty() {
-        bail!("expected tables ending in {}, found none; images are scored without --from", TABLES.join(", "));
+        bail!(
+            "found no tables; expected files ending in {}; pass a folder of images without --from",
+            TABLES.join(", ")
+        );
     }
     Ok(tables)
 }
 
-/// The rows of all tables that are meant; what is wrong with the first is told at once, with a later one in its row.
+/// Returns the records of all tables of one value of `--from`.
+///
+/// # Errors
+/// Returns an error if the first table cannot be opened. The error of a later table becomes a record.
 pub fn of_tables(from: &Path, args: &InputArgs, skipped: &SkippedImages) -> Result<Records> {
     let mut tables = tables(from)?;
     let Some(path) = tables.pop_front() else { return Ok(Box::new(iter::empty())) };
@@ -50,10 +60,10 @@ fn of_table(path: &Path, args: &InputArgs, skipped: &SkippedImages) -> Result<Re
     let (images, columns) = (args.images.as_deref(), args.columns.clone().unwrap_or_default());
     if is_stdin(path) {
         let table = Table { name: "stdin".into(), folder: images.unwrap_or(Path::new("")).to_owned() };
-        return lines::either(BufReader::new(io::stdin()), table, &columns, skipped);
+        return lines::json_or_list(BufReader::new(io::stdin()), table, &columns, skipped);
     }
     let table = Table::new(path, images);
-    match ending(path).as_str() {
+    match extension(path).as_str() {
         "csv" | "tsv" | "tab" => csv_table::open(path, table, &columns),
         "jsonl" | "ndjson" => Ok(lines::json(BufReader::new(File::open(path)?), table, &columns)),
         "parquet" => parquet_table::open(path, table, &columns),
@@ -61,9 +71,9 @@ fn of_table(path: &Path, args: &InputArgs, skipped: &SkippedImages) -> Result<Re
     }
 }
 
-/// How many records a table or list has; `None` for standard input and what cannot be read.
+/// Returns the number of records in a table or list, or `None` for standard input and for a table that cannot be read.
 pub fn count_table(table: &Path) -> Option<u64> {
-    match ending(table).as_str() {
+    match extension(table).as_str() {
         _ if is_stdin(table) => None,
         "parquet" => parquet_table::count(table).ok(),
         "csv" | "tsv" | "tab" => csv_table::count(table).ok(),
@@ -76,7 +86,7 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// The name of a list or table in messages.
+/// Returns the name of a list or table in messages.
 pub fn display(path: &Path) -> String {
     if is_stdin(path) { "standard input".into() } else { path.display().to_string() }
 }

@@ -1,5 +1,7 @@
-//! Tar files in WebDataset's layout: files of one sample follow each other and differ after the first dot of their
-//! names; `000.jpg`, `000.txt`.
+//! Reads tar files in the layout of WebDataset.
+//!
+//! The names of the files of one sample are equal up to the first dot, such as `000.jpg` and `000.txt`. These files follow
+//! each other.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,39 +19,41 @@ use tsp_mgs_core::result::FoundPrompt;
 use crate::images::{SkippedImages, is_image, json_prompt, sidecar_prompt};
 use crate::record::{Image, Record, RecordName, Records};
 
-/// Samples that are read ahead.
-const AHEAD: usize = 1;
-/// No image in a sample is larger than this: memory stays bounded whatever a header claims.
-const MAX_FILE: u64 = 1 << 30;
-/// A tar file is made of blocks of this size, and ends with two of zeros.
-const BLOCK: u64 = 512;
+/// The number of records that are read ahead.
+const PREFETCHED: usize = 1;
+/// The maximum size of a file in the archive. It limits memory if a header is wrong.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+/// The size of a block. A tar file ends with two blocks of zeros.
+const BLOCK_BYTES: u64 = 512;
 /// The first bytes of a gzipped file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
-/// The first bytes of files that are compressed in other ways: Zstandard, xz, bzip2.
-const COMPRESSED: [&[u8]; 3] = [b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"];
+/// The first bytes of files with an unsupported compression: Zstandard, xz and bzip2.
+const UNSUPPORTED_COMPRESSIONS: [&[u8]; 3] = [b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh"];
 
-/// The images of a tar file, in its order.
+/// Returns the records of the images in a tar file, in the order of the file.
 ///
-/// A file that ends too early, or cannot be read on, gives its whole samples, and then an error.
+/// A damaged or truncated file gives the records of its complete samples, and then a record with an error.
 pub fn records(path: &Path, skipped: &SkippedImages) -> Records {
-    let (sender, receiver) = sync_channel(AHEAD);
+    let (sender, receiver) = sync_channel(PREFETCHED);
     let (path, skipped) = (path.to_owned(), skipped.clone());
-    // The archive lends its entries, so that they cannot be kept together; a thread reads ahead at the same time.
+    // An iterator cannot own both the archive and its entries, which borrow the archive. A thread can, and it also reads
+    // ahead.
     thread::spawn(move || {
-        if let Err(Stopped::Broken(error)) =
-            (TarFile { path: &path, sender: &sender, skipped, keys: Keys::default() }).read()
+        if let Err(ReadError::Damaged(error)) =
+            (TarFile { path: &path, sender: &sender, skipped, keys: SampleKeys::default() }).read()
         {
-            // Nobody may want it any more.
+            // The receiver may have been dropped.
             let _ = sender.send(Record::failed_path(&path, error));
         }
     });
     Box::new(receiver.into_iter())
 }
 
-/// How many images a tar file has, from its headers; `None` for a gzipped one, which would have to be read whole.
+/// Returns the number of images according to the headers, or `None` for a gzipped file, whose headers cannot be reached
+/// without reading all of it.
 ///
 /// # Errors
-/// When it cannot be read.
+/// Returns an error if the file cannot be read.
 pub fn count(path: &Path) -> Result<Option<u64>> {
     let mut file = BufReader::new(File::open(path)?);
     if file.fill_buf()?.starts_with(&GZIP) {
@@ -63,85 +67,89 @@ pub fn count(path: &Path) -> Result<Option<u64>> {
     Ok(Some(images))
 }
 
-/// Why no more is read.
-enum Stopped {
-    /// The file is damaged, or not there.
-    Broken(anyhow::Error),
-    /// Nobody takes the records.
-    Unwanted,
+/// A reason to stop reading.
+enum ReadError {
+    /// The file is damaged or cannot be read.
+    Damaged(anyhow::Error),
+    /// The receiver of the records was dropped.
+    ReceiverDropped,
 }
 
-impl From<anyhow::Error> for Stopped {
+impl From<anyhow::Error> for ReadError {
     fn from(error: anyhow::Error) -> Self {
-        Self::Broken(error)
+        Self::Damaged(error)
     }
 }
 
-/// What is known of a sample whose files are being read.
+/// The files of the current sample that were read so far.
 #[derive(Default)]
 struct Sample {
     key: PathBuf,
-    /// Names of the files that were used.
+    /// The names of the image and prompt files.
     names: Vec<PathBuf>,
     images: Vec<(PathBuf, Result<Vec<u8>>)>,
     text: Option<Result<FoundPrompt>>,
     json: Option<Result<FoundPrompt>>,
-    /// A name that came twice.
-    twice: Option<PathBuf>,
+    /// A name that occurs twice.
+    duplicate: Option<PathBuf>,
 }
 
-/// Keys of the samples that were read, by their hashes, some 16 bytes each: files of one sample that do not follow each
-/// other are found.
+/// The keys of all samples that were read, which show whether the files of a sample follow each other.
+///
+/// Only hashes are kept, which need about 16 bytes for each sample.
 #[derive(Default)]
-struct Keys {
+struct SampleKeys {
     hasher: RandomState,
     seen: HashSet<u64>,
-    /// The first file with a prompt whose image stands elsewhere, and how many there are.
-    apart: Option<(PathBuf, u64)>,
+    /// The first prompt file that does not follow its image, and the number of such files.
+    separate_prompts: Option<(PathBuf, u64)>,
 }
 
-/// A tar file that is read.
+/// The state of reading a tar file.
 struct TarFile<'a> {
     path: &'a Path,
     sender: &'a SyncSender<Record>,
     skipped: SkippedImages,
-    keys: Keys,
+    keys: SampleKeys,
 }
 
 impl TarFile<'_> {
-    fn read(&mut self) -> Result<(), Stopped> {
+    fn read(&mut self) -> Result<(), ReadError> {
         let mut file = BufReader::new(File::open(self.path).context("opening the file")?);
         let start = file.fill_buf().context("reading the file")?;
         if start.is_empty() {
-            return Err(anyhow!("the file is empty, expected a tar file").into());
+            return Err(anyhow!("the file is empty; expected a tar file").into());
         }
-        if COMPRESSED.iter().any(|magic| start.starts_with(magic)) {
-            return Err(anyhow!("a compressed file, expected a tar file, plain or gzipped: unpack it").into());
+        if UNSUPPORTED_COMPRESSIONS.iter().any(|magic| start.starts_with(magic)) {
+            return Err(anyhow!(
+                "the compression is not supported; expected a plain or gzipped tar file; decompress the file"
+            )
+            .into());
         }
         let is_gzipped = start.starts_with(&GZIP);
         if is_gzipped { self.read_tar(MultiGzDecoder::new(file)) } else { self.read_tar(file) }
     }
 
-    fn read_tar(&mut self, file: impl Read) -> Result<(), Stopped> {
-        let mut archive = Archive::new(Ending { file, zeros: 0 });
+    fn read_tar(&mut self, file: impl Read) -> Result<(), ReadError> {
+        let mut archive = Archive::new(TrailingZeros { file, zeros: 0 });
         let mut sample = Sample::default();
         let ended = match self.read_samples(&mut archive, &mut sample) {
-            Err(Stopped::Unwanted) => return Err(Stopped::Unwanted),
-            Ok(()) if archive.into_inner().zeros < BLOCK => {
-                Err(anyhow!("the tar file ends without its end mark: it was cut off, and images may be missing").into())
+            Err(ReadError::ReceiverDropped) => return Err(ReadError::ReceiverDropped),
+            Ok(()) if archive.into_inner().zeros < BLOCK_BYTES => {
+                Err(anyhow!("the tar file is truncated: it has no end mark, and images may be missing").into())
             }
             ended => ended,
         };
         if ended.is_err() && sample.text.is_none() && sample.json.is_none() {
             for (_, image) in &mut sample.images {
-                *image = Err(anyhow!("the tar file is damaged behind this image, where its prompt may have been"));
+                *image = Err(anyhow!("the tar file is damaged after this image, and its prompt may be lost"));
             }
         }
         self.send(sample)?;
-        match self.keys.apart.take() {
+        match self.keys.separate_prompts.take() {
             Some((first, files)) if ended.is_ok() => Err(anyhow!(
-                "{files} files with prompts do not follow their images, the first is {}: these images were scored without \
-                 them; files of a sample must follow each other, as `tar --sort=name` writes them",
+                "{files} prompt files do not follow their images, the first is {}: these images were scored without a prompt; \
+                 write the files of a sample after each other, with `tar --sort=name`",
                 first.display()
             )
             .into()),
@@ -149,8 +157,8 @@ impl TarFile<'_> {
         }
     }
 
-    /// Gives out each sample but the last.
-    fn read_samples(&mut self, archive: &mut Archive<impl Read>, sample: &mut Sample) -> Result<(), Stopped> {
+    /// Reads all samples and sends all except the last, which it leaves in `sample`.
+    fn read_samples(&mut self, archive: &mut Archive<impl Read>, sample: &mut Sample) -> Result<(), ReadError> {
         for entry in archive.entries().context("reading the tar file")? {
             let mut entry = entry.context("the rest of the tar file cannot be read")?;
             let name = entry.path().context("reading a file's name")?.into_owned();
@@ -169,10 +177,10 @@ impl TarFile<'_> {
                 continue;
             }
             if sample.names.contains(&name) {
-                sample.twice.get_or_insert(name);
+                sample.duplicate.get_or_insert(name);
                 continue;
             }
-            let read = if kind.is_file() { whole(&mut entry, &name)? } else { Err(link_error(&mut entry)) };
+            let read = if kind.is_file() { read_file(&mut entry, &name)? } else { Err(link_error(&mut entry)) };
             match ending.as_str() {
                 "txt" => sample.text = Some(read.and_then(sidecar_prompt).with_context(|| display(&name))),
                 "json" => sample.json = read.and_then(json_prompt).with_context(|| display(&name)).transpose(),
@@ -183,46 +191,49 @@ impl TarFile<'_> {
         Ok(())
     }
 
-    fn send(&mut self, sample: Sample) -> Result<(), Stopped> {
+    fn send(&mut self, sample: Sample) -> Result<(), ReadError> {
         let has_prompt = sample.text.is_some() || sample.json.is_some();
-        let is_apart = (has_prompt || !sample.images.is_empty()) && !self.keys.add(&sample.key);
-        if is_apart && sample.images.is_empty() {
+        let is_split = (has_prompt || !sample.images.is_empty()) && !self.keys.add(&sample.key);
+        if is_split && sample.images.is_empty() {
             let name = sample.names.into_iter().next().unwrap_or(sample.key);
-            self.keys.apart.get_or_insert((name, 0)).1 += 1;
+            self.keys.separate_prompts.get_or_insert((name, 0)).1 += 1;
             return Ok(());
         }
         let prompt = sample.text.or(sample.json).transpose();
         for (name, image) in sample.images {
             let (prompt, image) = match (&prompt, image) {
-                _ if sample.twice.is_some() || is_apart => {
-                    (None, Err(wrong_place(&sample.key, sample.twice.as_deref())))
+                _ if sample.duplicate.is_some() || is_split => {
+                    (None, Err(ambiguous_sample(&sample.key, sample.duplicate.as_deref())))
                 }
                 (Ok(prompt), Ok(bytes)) => (prompt.clone(), Ok(Image::Bytes(bytes))),
                 (Err(error), Ok(_)) => (None, Err(anyhow!("reading the prompt: {error:#}"))),
                 (_, Err(error)) => (None, Err(error)),
             };
             let name = RecordName::of_path(&self.path.join(name));
-            self.sender.send(Record { name, image, prompt }).map_err(|_| Stopped::Unwanted)?;
+            self.sender.send(Record { name, image, prompt }).map_err(|_| ReadError::ReceiverDropped)?;
         }
         Ok(())
     }
 }
 
-impl Keys {
-    /// Adds a key; whether it is new.
+impl SampleKeys {
+    /// Adds a key, and returns whether it is new.
     fn add(&mut self, key: &Path) -> bool {
         self.seen.insert(self.hasher.hash_one(key))
     }
 }
 
-/// Why a sample's files cannot be told from another's: a name stands there twice, or they stand in two places.
-fn wrong_place(key: &Path, twice: Option<&Path>) -> anyhow::Error {
-    if let Some(name) = twice {
-        return anyhow!("the tar file has the name {} twice, and which file is meant cannot be known", name.display());
+/// Returns the error of a sample whose files are ambiguous: it has a name twice, or it is split in two.
+fn ambiguous_sample(key: &Path, duplicate: Option<&Path>) -> anyhow::Error {
+    if let Some(name) = duplicate {
+        return anyhow!(
+            "the tar file has the name {} twice, so that it is unknown which file is meant",
+            name.display()
+        );
     }
     anyhow!(
-        "the tar file has files of {} in two places, and which belong together cannot be known: files of a sample must follow \
-         each other, as `tar --sort=name` writes them",
+        "the tar file has files of {} in two places, so that it is unknown which belong together; write the files of a \
+         sample after each other, with `tar --sort=name`",
         key.display()
     )
 }
@@ -230,22 +241,24 @@ fn wrong_place(key: &Path, twice: Option<&Path>) -> anyhow::Error {
 fn link_error(entry: &mut Entry<impl Read>) -> anyhow::Error {
     let target = entry.link_name().ok().flatten().unwrap_or_default();
     anyhow!(
-        "a link to {}, and links in tar files are not followed: pack the files themselves, as `tar --dereference \
-         --hard-dereference` does",
+        "a link to {}, and links in tar files are not followed; pack the files themselves, with \
+         `tar --dereference --hard-dereference`",
         target.display()
     )
 }
 
-/// The whole of a file, or why it is not taken; one that is shorter than its header says was cut off.
-fn whole(entry: &mut Entry<impl Read>, name: &Path) -> Result<Result<Vec<u8>>> {
+/// Returns the content of a file.
+///
+/// The inner error is that of one file, after which the next file can be read. The outer error is that of a damaged archive.
+fn read_file(entry: &mut Entry<impl Read>, name: &Path) -> Result<Result<Vec<u8>>> {
     let size = entry.size();
-    if size > MAX_FILE {
-        return Ok(Err(anyhow!("{size} bytes, expected at most {MAX_FILE}")));
+    if size > MAX_FILE_BYTES {
+        return Ok(Err(anyhow!("the file has {size} bytes, expected at most {MAX_FILE_BYTES}")));
     }
     let mut bytes = Vec::new();
     entry.read_to_end(&mut bytes).with_context(|| display(name))?;
     if bytes.len() as u64 != size {
-        bail!("the tar file ends too early: in {}, after {} of {size} bytes", name.display(), bytes.len());
+        bail!("the tar file is truncated: it ends in {}, after {} of {size} bytes", name.display(), bytes.len());
     }
     Ok(Ok(bytes))
 }
@@ -254,20 +267,20 @@ fn display(name: &Path) -> String {
     name.display().to_string()
 }
 
-/// What a sample's files share, and the ending in small letters: all after the first dot.
+/// Splits a name at the first dot, and returns the key of the sample and the extension in lower case.
 fn split(name: &Path) -> (PathBuf, String) {
     let file = name.file_name().unwrap_or_default().to_string_lossy();
     let (key, ending) = file.split_once('.').unwrap_or((&file, ""));
     (name.with_file_name(key), ending.to_ascii_lowercase())
 }
 
-/// Remembers with how many zeros what was read so far ends.
-struct Ending<R> {
+/// A reader that counts the zeros at the end of the bytes that were read so far.
+struct TrailingZeros<R> {
     file: R,
     zeros: u64,
 }
 
-impl<R: Read> Read for Ending<R> {
+impl<R: Read> Read for TrailingZeros<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.file.read(buffer)?;
         let zeros = buffer[..read].iter().rev().take_while(|&&byte| byte == 0).count();
