@@ -159,7 +159,7 @@ impl Manifest {
 
     /// The size of all shards in bytes.
     pub fn total_bytes(&self) -> usize {
-        self.shards.iter().map(|shard| shard.size).sum()
+        self.shards.iter().fold(0, |total: usize, shard| total.saturating_add(shard.size))
     }
 }
 

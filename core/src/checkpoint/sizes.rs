@@ -30,7 +30,7 @@ impl Shapes<'_, '_> {
             embed_dim,
             activation,
             vision: VisionConfig {
-                image_size: grid * patch_size,
+                image_size: grid.saturating_mul(patch_size),
                 patch_size,
                 width,
                 mlp_width,

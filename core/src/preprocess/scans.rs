@@ -20,6 +20,8 @@ const TABLES: [u8; 3] = [0xdb, 0xc4, 0xdd];
 /// Marker of Adobe's segment. It can state that the three components are RGB.
 const ADOBE: u8 = 0xee;
 const END: u8 = 0xd9;
+/// The number of components, and so of separate scans, that is supported.
+const COMPONENTS: usize = 3;
 
 /// A segment of a file.
 struct Segment<'a> {
@@ -63,13 +65,17 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage> {
         let Segment { marker, data, coded } = segment?;
         match (marker, &frame) {
             (marker, _) if TABLES.contains(&marker) => tables.extend([&[0xff, marker], data].concat()),
-            (marker, _) if FRAMES.contains(&marker) => frame = Frame::of(marker, data),
+            // A second frame could have another size than the planes before it.
+            (marker, Some(_)) if FRAMES.contains(&marker) => return Err(Error::Scans),
+            (marker, None) if FRAMES.contains(&marker) => frame = Frame::of(marker, data),
             (ADOBE, _) => is_rgb = data.get(2..7) == Some(&b"Adobe"[..]) && data.get(13) == Some(&0),
+            // A small file can have many scans, and each would take the memory of a plane.
+            (SCAN, Some(_)) if planes.len() == COMPONENTS => return Err(Error::Scans),
             (SCAN, Some(frame)) => planes.push(frame.plane(data, coded, &tables)?),
             _ => {}
         }
     }
-    let (Some(frame), Ok(planes)) = (frame, <[(u8, Plane); 3]>::try_from(planes)) else { return Err(Error::Scans) };
+    let (Some(frame), Ok(planes)) = (frame, <[(u8, Plane); COMPONENTS]>::try_from(planes)) else { return Err(Error::Scans) };
     is_rgb |= frame.components.map(|component| component[0]) == *b"RGB";
     let plane = |id: [u8; 3]| planes.iter().find(|(found, _)| *found == id[0]).map(|(_, plane)| plane);
     let [Some(first), Some(second), Some(third)] = frame.components.map(plane) else { return Err(Error::Scans) };
