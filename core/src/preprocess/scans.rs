@@ -75,7 +75,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<RgbImage> {
             _ => {}
         }
     }
-    let (Some(frame), Ok(planes)) = (frame, <[(u8, Plane); COMPONENTS]>::try_from(planes)) else { return Err(Error::Scans) };
+    let (Some(frame), Ok(planes)) = (frame, <[(u8, Plane); COMPONENTS]>::try_from(planes)) else {
+        return Err(Error::Scans);
+    };
     is_rgb |= frame.components.map(|component| component[0]) == *b"RGB";
     let plane = |id: [u8; 3]| planes.iter().find(|(found, _)| *found == id[0]).map(|(_, plane)| plane);
     let [Some(first), Some(second), Some(third)] = frame.components.map(plane) else { return Err(Error::Scans) };
