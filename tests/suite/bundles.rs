@@ -199,7 +199,9 @@ fn an_export_never_touches_what_it_did_not_write() {
     let thesis = bundle.join("thesis.txt");
     fs::write(&thesis, "mine").expect("writing");
     let output = export(&bundle, &["--overwrite"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("has the file thesis.txt, which is not part of the bundle"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("has the file thesis.txt, which is not part of the bundle")
+    );
     assert_eq!(fs::read(&thesis).expect("still there"), b"mine");
     fs::remove_file(&thesis).expect("removing");
     let foreign = bundle.with_file_name("foreign");

@@ -89,7 +89,11 @@ fn what_training_programs_put_before_names_is_taken_away() {
         let mut two = prefixed(&tensors, "module.");
         two.extend(prefixed(&tensors, "ema."));
         write(&path, &two);
-        assert!(message(&path).contains("the file has two models, with the prefixes `ema.` and `module.`"), "{}", message(&path));
+        assert!(
+            message(&path).contains("the file has two models, with the prefixes `ema.` and `module.`"),
+            "{}",
+            message(&path)
+        );
         let mut more = prefixed(&tensors, "model.");
         more.insert("head.weight".into(), RawTensor::from_f32(vec![1], &[0.0]));
         write(&path, &more);
@@ -123,7 +127,10 @@ fn weights_in_several_files_and_in_folders_are_found() {
 
     let name = second.keys().next().expect("a tensor").clone();
     for (file, expected) in [
-        (Some("a.safetensors"), format!("a.safetensors does not have the tensor `{name}`, which the index expects there")),
+        (
+            Some("a.safetensors"),
+            format!("a.safetensors does not have the tensor `{name}`, which the index expects there"),
+        ),
         (None, format!("b.safetensors has the tensor `{name}`, which is not in the index")),
         (Some("../a.safetensors"), "the index names `../a.safetensors`, expected a file beside it".to_owned()),
         (Some("absent.safetensors"), "absent.safetensors: no such file".to_owned()),

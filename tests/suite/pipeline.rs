@@ -203,7 +203,10 @@ fn a_disk_that_is_full_is_an_error_that_keeps_the_last_good_checkpoint() {
     // In kilobytes: more than a decoded image, less than a checkpoint.
     limited.args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$@\"", "bash"]).arg(train.get_program());
     let error = fail(limited.args(train.get_args()));
-    assert!(error.contains("writing weights.safetensors") && error.contains("earlier checkpoints are complete"), "{error}");
+    assert!(
+        error.contains("writing weights.safetensors") && error.contains("earlier checkpoints are complete"),
+        "{error}"
+    );
     assert_eq!(shop.checkpoints("run").pop(), Some(good.clone()));
     assert_eq!(read(&good.join("weights.safetensors")), weights);
     let unfinished = fs::read_dir(shop.path("run/checkpoints")).expect("a folder");
