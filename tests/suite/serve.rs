@@ -105,7 +105,7 @@ fn addresses_and_tokens_that_are_not_safe_are_refused() {
         let mut server = Server::start(&["--token-file", &file]);
         server.signal("TERM");
         server.wait();
-        assert_eq!(server.stderr().contains("others may read the token"), is_warned, "{}", server.stderr());
+        assert_eq!(server.stderr().contains("other users can read the token"), is_warned, "{}", server.stderr());
     }
 }
 

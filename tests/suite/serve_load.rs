@@ -166,7 +166,7 @@ fn accepted_work_is_finished_after_a_signal() {
             }
         });
         assert_eq!(server.wait().code(), Some(0), "{}", server.said());
-        assert!(server.said().contains("shutting down once accepted work is done"));
+        assert!(server.said().contains("shutting down after the accepted requests"));
         assert!(server.connect().is_err());
     }
 }

@@ -187,6 +187,6 @@ fn without_a_page_the_server_says_what_there_is() {
     assert_eq!(paths, 4);
     for path in ["/index.html", "/model/model.json"] {
         let answer = server.get(path);
-        assert_eq!((answer.status, answer.body.as_slice()), (404, &b"not found; the page is served with --www\n"[..]));
+        assert_eq!((answer.status, answer.body.as_slice()), (404, &b"not found; start the server with --www to serve the page\n"[..]));
     }
 }

@@ -1,4 +1,4 @@
-//! The paths of the server and what answers there.
+//! The routes of the server and their handlers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,160 +25,165 @@ use tsp_mgs_score::row::Scored;
 use tsp_mgs_score::text_rows::json_scored;
 
 use crate::access::{self, Access};
+use crate::error_response::{ErrorResponse, Reason};
 use crate::metrics::Metrics;
 use crate::pages;
 use crate::pipeline::Pipeline;
-use crate::refusal::{Reason, Refusal};
 use crate::upload::{self, Upload};
 
-/// What describes all this to a machine; a test holds the server to it.
+/// The OpenAPI document of the API. A test compares it with real responses.
 const OPENAPI: &str = include_str!("../../assets/openapi.json");
 
-/// As the page itself declares, and it may stand in no other page.
+/// The content security policy of the gallery page. In addition, other pages may not embed it.
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; \
      img-src 'self' blob:; connect-src 'self' blob: data: https: http:; form-action 'none'; object-src 'none'; \
      base-uri 'none'; frame-ancestors 'none'";
 
-/// Headers of every answer.
-const ALWAYS: [(HeaderName, &str); 4] = [
+/// Headers of all responses.
+const COMMON_HEADERS: [(HeaderName, &str); 4] = [
     (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// What all requests share.
+/// The state that all requests share.
 pub struct App {
-    /// Uploads to results.
+    /// Computes results from uploads.
     pub pipeline: Pipeline<Upload, Ready, Scored>,
-    /// What is counted.
+    /// Counters and times.
     pub metrics: Arc<Metrics>,
-    /// Who may ask.
+    /// Who may send requests.
     pub access: Arc<Access>,
-    /// What all results say.
+    /// Model, device and warnings, which all results contain.
     pub run: Run,
-    /// Most bytes of a body.
+    /// Largest body, in bytes.
     pub max_body: usize,
-    /// For a score, its upload included.
+    /// Longest time of a request for a score, including its upload.
     pub timeout: Duration,
-    /// Whether requests are printed.
+    /// Whether requests are logged on standard error.
     pub is_logging: bool,
-    /// Whether the server is about to end.
-    pub is_ending: AtomicBool,
+    /// Whether the server is shutting down.
+    pub is_shutting_down: AtomicBool,
 }
 
-/// All paths; `www` and `model` are the folders of the page and of its model.
+/// The routes. `www` is the folder of the gallery, `model` the folder of its model.
 pub fn router(app: Arc<App>, www: Option<&Path>, model: Option<&Path>) -> Router {
     let guarded = Router::new()
         .route("/v1/score", post(score))
         .route("/v1/openapi.json", get(openapi))
-        .route("/v1", any(unknown))
-        .route("/v1/", any(unknown))
-        .route("/v1/{*rest}", any(unknown))
+        .route("/v1", any(not_found))
+        .route("/v1/", any(not_found))
+        .route("/v1/{*rest}", any(not_found))
         .route("/metrics", get(metrics))
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(app.max_body))
         .layer(from_fn_with_state(app.access.clone(), access::token));
     Router::new()
         .route("/healthz", get(health))
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(method_not_allowed)
         .merge(guarded)
         .with_state(app.clone())
         .fallback_service(pages::router(www, model))
         .layer(from_fn_with_state(app.access.clone(), access::this_machine))
         .layer(CatchPanicLayer::custom(|_| {
-            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
+            ErrorResponse::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error").into_response()
         }))
-        .layer(from_fn_with_state(app, around))
+        .layer(from_fn_with_state(app, log_and_count))
 }
 
-/// Counts and prints each answer, and adds the headers of all.
-async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let began = Instant::now();
+/// Middleware that counts and logs each response, and adds the common headers.
+async fn log_and_count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let start = Instant::now();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("page", MatchedPath::as_str);
-    // The path alone: a prompt is nobody's business.
-    let asked = app.is_logging.then(|| format!("{} {}", request.method(), request.uri().path()));
+    // Only the path is logged, because the query may hold a prompt.
+    let request_line = app.is_logging.then(|| format!("{} {}", request.method(), request.uri().path()));
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
-    app.metrics.answered(route, status);
+    app.metrics.count_response(route, status);
     if let Some(Reason(reason)) = response.extensions_mut().remove() {
-        app.metrics.rejected(reason);
+        app.metrics.count_rejection(reason);
     }
-    if let Some(asked) = asked {
-        eprintln!("{asked} {status} {} ms", began.elapsed().as_millis());
+    if let Some(request_line) = request_line {
+        eprintln!("{request_line} {status} {} ms", start.elapsed().as_millis());
     }
-    for (name, value) in ALWAYS {
+    for (name, value) in COMMON_HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }
 
-async fn score(State(app): State<Arc<App>>, request: Request) -> Result<Response, Refusal> {
-    let (began, waiting) = (Instant::now(), app.metrics.begin());
-    let answer = answer(&app, request).await;
-    waiting.answered(began.elapsed());
-    Ok(json_response(answer?))
+async fn score(State(app): State<Arc<App>>, request: Request) -> Result<Response, ErrorResponse> {
+    let timer = app.metrics.start_request();
+    let body = score_upload(&app, request).await;
+    timer.finish();
+    Ok(json_response(body?))
 }
 
-/// One line, as `trainer score --format jsonl` prints it.
-async fn answer(app: &App, request: Request) -> Result<Vec<u8>, Refusal> {
-    if app.is_ending.load(Ordering::Relaxed) {
-        return Err(ending());
+/// Reads an upload and scores it. The body is a line as `trainer score --format jsonl` prints it.
+async fn score_upload(app: &App, request: Request) -> Result<Vec<u8>, ErrorResponse> {
+    if app.is_shutting_down.load(Ordering::Relaxed) {
+        return Err(shutting_down());
     }
-    let busy =
-        || Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many images are waiting: try again").because("queue_full");
-    let place = app.pipeline.place().ok_or_else(busy)?;
+    let queue_full = || {
+        ErrorResponse::new(StatusCode::TOO_MANY_REQUESTS, "too many images are waiting: try again later")
+            .with_reason("queue_full")
+    };
+    let permit = app.pipeline.try_admit().ok_or_else(queue_full)?;
     let deadline = tokio::time::Instant::now() + app.timeout;
     let seconds = app.timeout.as_secs();
     let mut upload = timeout_at(deadline, upload::read(request, app.max_body)).await.map_err(|_| {
         let error = format!("the upload took longer than {seconds} seconds (--timeout)");
-        Refusal::new(StatusCode::REQUEST_TIMEOUT, error).because("slow_upload")
+        ErrorResponse::new(StatusCode::REQUEST_TIMEOUT, error).with_reason("slow_upload")
     })??;
     let name = upload.name.take();
-    let scored = timeout_at(deadline, app.pipeline.run(upload, place)).await.map_err(|_| {
-        let error = format!("the score took longer than {seconds} seconds (--timeout): try again");
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error).because("waited_too_long")
+    let scored = timeout_at(deadline, app.pipeline.run(upload, permit)).await.map_err(|_| {
+        let error = format!("the score took longer than {seconds} seconds (--timeout): try again later");
+        ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, error).with_reason("waited_too_long")
     })?;
     let line = scored.and_then(|scored| json_scored(name.as_deref(), None, &scored, &app.run));
-    line.map_err(|error| Refusal::of(&error))
+    line.map_err(|error| ErrorResponse::of(&error))
 }
 
 async fn openapi() -> Response {
     json_response(OPENAPI)
 }
 
-async fn health(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
-    if app.is_ending.load(Ordering::Relaxed) {
-        return Err(ending());
+async fn health(State(app): State<Arc<App>>) -> Result<Response, ErrorResponse> {
+    if app.is_shutting_down.load(Ordering::Relaxed) {
+        return Err(shutting_down());
     }
     if !app.pipeline.is_alive() {
-        let error = "the thread that computes has ended: start the server anew";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error));
+        let error = "the compute thread has stopped: restart the server";
+        return Err(ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, error));
     }
-    // Images are taken meanwhile, and wait.
+    // Uploads are accepted while kernels are compiled, and wait.
     let status = if app.pipeline.is_ready() { "ok" } else { "preparing kernels" };
     let Run { model, device, .. } = &app.run;
     let about = json!({ "status": status, "version": env!("CARGO_PKG_VERSION"), "model": model, "device": device });
     Ok(json_response(about.to_string() + "\n"))
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
-    let text = app.metrics.text(app.pipeline.taken()).map_err(|error| Refusal::of(&error))?;
+async fn metrics(State(app): State<Arc<App>>) -> Result<Response, ErrorResponse> {
+    let text = app.metrics.text(app.pipeline.active_requests()).map_err(|error| ErrorResponse::of(&error))?;
     let headers = [(CONTENT_TYPE, prometheus::TEXT_FORMAT), (CACHE_CONTROL, "no-store")];
     Ok((headers, text).into_response())
 }
 
-async fn unknown() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "not found: GET /v1/openapi.json tells what there is")
+async fn not_found() -> ErrorResponse {
+    ErrorResponse::new(StatusCode::NOT_FOUND, "not found: GET /v1/openapi.json lists all paths")
 }
 
-async fn wrong_method() -> Refusal {
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "another method is expected here: the header `Allow` says which")
+async fn method_not_allowed() -> ErrorResponse {
+    ErrorResponse::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "the method is not allowed: the header `Allow` lists the methods of this path",
+    )
 }
 
-fn ending() -> Refusal {
-    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down").because("shutting_down")
+fn shutting_down() -> ErrorResponse {
+    ErrorResponse::new(StatusCode::SERVICE_UNAVAILABLE, "the server is shutting down").with_reason("shutting_down")
 }
 
 fn json_response(body: impl Into<Body>) -> Response {

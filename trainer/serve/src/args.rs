@@ -12,116 +12,119 @@ use tsp_mgs_score::scorer_args::ScorerArgs;
 
 use crate::access;
 
-/// Flags of `trainer serve`; the groups come last, as a group's heading holds for what follows it.
+/// Flags of `trainer serve`.
+///
+/// The flattened groups come last, because the heading of a group applies to all flags after it.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Folder of the page, as `make web` builds it: www/dist
+    /// Folder of the gallery page, as `make web` builds it: www/dist
     ///
-    /// With --model, that bundle is served below /model/ in place of the one in the folder, so that the page scores
-    /// with the same weights. Symbolic links in the folder are followed.
+    /// With --model, that bundle replaces the folder's own model at /model/, so that page and server score with the
+    /// same weights. Symbolic links in the folder are followed.
     #[arg(long, value_name = "DIR")]
     pub www: Option<PathBuf>,
 
-    /// Address and port to listen on; port 0 takes a free one and says which
+    /// Address and port to listen on; port 0 picks a free port
     ///
-    /// An address that other machines can reach needs --token-file.
+    /// The server prints the port. An address that other machines can reach needs --token-file.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", value_parser = parse_address)]
     pub listen: SocketAddr,
 
-    /// File with the token that requests below /v1/ and to /metrics must bring
+    /// File with the token that /v1/ and /metrics require
     ///
-    /// One line of at least 16 characters, sent as `Authorization: Bearer TOKEN`. Send it over TLS only: put a proxy
-    /// that speaks https in front.
+    /// It holds one line of at least 16 characters. Clients send it as `Authorization: Bearer TOKEN`. The token must
+    /// not be sent without TLS: put a proxy that speaks https in front of the server.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// Where and how
+    /// Device and precision
     #[command(flatten)]
     pub compute: ScorerArgs,
 
-    /// Print one line a request on standard error
+    /// Log each request on standard error, one line per request
     #[arg(long)]
     pub log: bool,
 
-    /// What is refused
+    /// Limits
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// Which weights
+    /// Weights
     #[command(flatten)]
     pub model: ModelArgs,
 
-    /// How to score
+    /// Options of the score
     #[command(flatten)]
     pub options: OptionArgs,
 }
 
-/// What is refused, so that memory and time stay bounded.
+/// Limits that bound the memory and time of the server.
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Most MiB of a request's body; a larger one is answered with 413
+    /// Largest body in MiB; larger ones are refused with 413
     #[arg(long, value_name = "MIB", default_value = "32", value_parser = positive::<NonZeroU32>)]
     pub max_body: NonZeroU32,
 
-    /// Most million pixels of an image; a larger one is answered with 422
+    /// Largest image in million pixels; larger ones are refused with 422
     #[arg(long, value_name = "MEGAPIXELS", default_value = "64", value_parser = positive::<NonZeroU32>)]
     pub max_pixels: NonZeroU32,
 
-    /// Most images that are uploaded, wait or are scored at once; one more is answered with 429
+    /// Most images in upload, queue and computation; more are refused with 429
     ///
-    /// Memory stays below that of an idle server, and waiting × max-body × 1.5, and threads × max-pixels × 20 bytes, and
-    /// (threads + 4, or threads + 2 × batch / views) × 10 MB of views (ViT-B/32 with 15 crops), and connections ×
-    /// 0.2 MB, and 400 MB of known texts.
+    /// The memory of the server stays below the sum of: an idle server; max-waiting × max-body × 1.5; threads ×
+    /// max-pixels × 20 bytes; (threads + 4, or threads + 2 × batch / views) × 10 MB of views (ViT-B/32 with 15 crops);
+    /// max-connections × 0.2 MB; and 400 MB of cached texts.
     #[arg(long, value_name = "N", default_value = "32", value_parser = positive::<NonZeroU32>)]
     pub max_waiting: NonZeroU32,
 
-    /// Most connections at once; more wait until one ends
+    /// Most open connections; further ones wait until one closes
     #[arg(long, value_name = "N", default_value = "512", value_parser = positive::<NonZeroU32>)]
     pub max_connections: NonZeroU32,
 
-    /// Seconds that a request for a score may take
+    /// Longest time of a request for a score, in seconds
     ///
-    /// An upload that is slower is answered with 408, one that waits longer for its score with 503.
+    /// A slower upload is refused with 408. A request that waits longer for its score is refused with 503.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = positive::<NonZeroU32>)]
     pub timeout: NonZeroU32,
 
-    /// Seconds in which the header of a request has to come, also the next one on the same connection
+    /// Longest time to receive the header of a request, in seconds
+    ///
+    /// It also limits the time between two requests on one connection.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = positive::<NonZeroU32>)]
     pub idle: NonZeroU32,
 
-    /// Seconds that accepted work is given to end, after SIGINT or SIGTERM
+    /// Time to finish accepted requests after SIGINT or SIGTERM, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = positive::<NonZeroU32>)]
     pub grace: NonZeroU32,
 
-    /// Threads that decode and cut images; default: one for each processor
+    /// Threads that decode and crop images; default: one per processor
     #[arg(long, value_name = "N", value_parser = positive::<NonZeroUsize>)]
     pub threads: Option<NonZeroUsize>,
 }
 
 impl LimitArgs {
-    /// Most bytes of a body.
+    /// Largest body, in bytes.
     pub fn body_bytes(&self) -> usize {
         self.max_body.get() as usize * (1 << 20)
     }
 
-    /// Most pixels of an image.
+    /// Largest image, in pixels.
     pub fn pixels(&self) -> u64 {
         u64::from(self.max_pixels.get()) * 1_000_000
     }
 }
 
 impl ServeArgs {
-    /// What cannot be told from one flag alone.
+    /// Checks flags that depend on each other.
     ///
     /// # Errors
-    /// For an address that others can reach, without a token.
+    /// Fails if the address is reachable from other machines and there is no token.
     pub fn check(&self) -> Result<(), UsageError> {
         let address = self.listen.ip();
         if self.token_file.is_none() && !access::is_loopback(address) {
             return Err(UsageError::new(format!(
-                "other machines can reach {address}: add --token-file FILE, so that not everyone scores here, or listen \
-                 on {}",
+                "other machines can reach {address}: add --token-file FILE to restrict access, or listen on {}",
                 loopback(address)
             )));
         }

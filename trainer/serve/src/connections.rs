@@ -1,4 +1,4 @@
-//! Connections: how many, how slow they may be, and how they end.
+//! Accepts connections, limits their number and their time, and closes them at shutdown.
 
 use std::future::poll_fn;
 use std::io;
@@ -17,55 +17,56 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 
-/// Longest header, its address with the prompt included; 431 for a longer one.
+/// Longest header in bytes, including the address with its query. A longer one is refused with 431.
 const HEADER_BYTES: usize = 64 << 10;
-/// A client that takes no byte of its answer for so long is given up.
-const SILENT_READER: Duration = Duration::from_secs(30);
-/// How long is read on after an answer that came before the end of its request: closing at once would make the client's
-/// system throw the answer away.
+/// Time after which a connection is closed whose client reads nothing of its response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time to read on after a response that was sent before the end of its request. If the server closed at once, the
+/// client's system would discard the response.
 const LINGER: Duration = Duration::from_secs(2);
-/// Wait after a connection that could not be taken, such as for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a connection that could not be accepted, for example because file descriptors ran out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a connection is held to.
+/// Limits of connections.
 #[derive(Clone, Copy)]
-pub struct Connections {
-    /// Most at once.
-    pub most: usize,
-    /// In which the header of a request has to come.
+pub struct ConnectionLimits {
+    /// Most open connections.
+    pub max: usize,
+    /// Longest time to receive the header of a request.
     pub idle: Duration,
-    /// For accepted work, after the end was asked for.
+    /// Time to finish accepted requests at shutdown.
     pub grace: Duration,
 }
 
-/// Serves until `ending` says so, and then what was accepted; how many connections had to be cut.
+/// Serves requests until `shutdown` becomes true, then finishes accepted requests. Returns the number of connections
+/// that were cut.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: Connections,
-    mut ending: watch::Receiver<bool>,
+    limits: ConnectionLimits,
+    mut shutdown: watch::Receiver<bool>,
 ) -> usize {
-    let places = Arc::new(Semaphore::new(limits.most));
+    let permits = Arc::new(Semaphore::new(limits.max));
     let mut open = JoinSet::new();
     loop {
         let accepted = async {
-            let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-            Ok::<_, io::Error>((place, listener.accept().await?.0))
+            let permit = permits.clone().acquire_owned().await.map_err(io::Error::other)?;
+            Ok::<_, io::Error>((permit, listener.accept().await?.0))
         };
         let accepted = tokio::select! {
             accepted = accepted => accepted,
-            _ = ending.wait_for(|&is_ending| is_ending) => break,
+            _ = shutdown.wait_for(|&is_shutting_down| is_shutting_down) => break,
         };
         match accepted {
-            Ok((place, stream)) => {
-                let connection = connection(stream, router.clone(), limits.idle, ending.clone());
+            Ok((permit, stream)) => {
+                let connection = connection(stream, router.clone(), limits.idle, shutdown.clone());
                 open.spawn(async move {
-                    // A client that is cut off is no news to anyone here.
+                    // An error means that the client closed the connection.
                     let _ = connection.await;
-                    drop(place);
+                    drop(permit);
                 });
             }
-            Err(_) => sleep(PAUSE).await,
+            Err(_) => sleep(ACCEPT_PAUSE).await,
         }
         while open.try_join_next().is_some() {}
     }
@@ -79,11 +80,11 @@ async fn connection(
     stream: TcpStream,
     router: Router,
     idle: Duration,
-    mut ending: watch::Receiver<bool>,
+    mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(SILENT_READER));
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
@@ -93,7 +94,7 @@ async fn connection(
         let mut served = poll_fn(|context| connection.poll_without_shutdown(context));
         tokio::select! {
             result = &mut served => Some(result),
-            _ = ending.wait_for(|&is_ending| is_ending) => None,
+            _ = shutdown.wait_for(|&is_shutting_down| is_shutting_down) => None,
         }
     };
     let served = match is_served {
@@ -103,7 +104,7 @@ async fn connection(
             poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
-    // A request that could not be read was answered too, and its rest may still be coming.
+    // A request that could not be read was answered too. Its remaining bytes may still arrive.
     let mut stream = connection.into_parts().io.into_inner();
     stream.shutdown().await?;
     let mut rest = [0; 4096];

@@ -1,7 +1,7 @@
-//! The gallery, and scores over HTTP.
+//! The HTTP server: the gallery page and an API that scores images.
 //!
-//! Requests are answered by a few threads of tokio; images are decoded on others and computed on one, which owns the
-//! scorer. How many wait, how large they are and how long they take is bounded (`args::LimitArgs` says by what).
+//! A few threads of tokio handle requests. Other threads decode images, and one thread owns the scorer and computes.
+//! The number, the size and the time of requests are bounded by [`args::LimitArgs`].
 
 pub mod args;
 pub mod server;
@@ -9,8 +9,8 @@ pub mod server;
 mod access;
 mod api;
 mod connections;
+mod error_response;
 mod metrics;
 mod pages;
 mod pipeline;
-mod refusal;
 mod upload;

@@ -1,43 +1,45 @@
-//! What is counted, for Prometheus.
+//! Counters and times for Prometheus.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use anyhow::Result;
 use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
-/// Of an idle machine to one with a long queue, in seconds.
+/// Buckets of times, in seconds: from an idle machine to a long queue.
 const SECONDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
-/// Images of a batch.
+/// Buckets of batch sizes, in images.
 const BATCHES: [f64; 6] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
 
-/// Counters and the registry that prints them.
+/// The counters and the registry that exports them.
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     rejected: IntCounterVec,
     waiting: IntGauge,
-    /// Images that were scored.
+    /// Number of scored images.
     pub images: IntCounter,
-    /// Images that were scored together.
+    /// Number of images of each batch.
     pub batch: Histogram,
-    /// Decoding and cutting of one image.
+    /// Time to decode and crop an image.
     pub decode_seconds: Histogram,
-    /// Computing of one batch.
+    /// Time to compute a batch.
     pub score_seconds: Histogram,
     request_seconds: Histogram,
 }
 
-/// A client that waits; dropped without [`Waiting::answered`], it has gone.
-pub struct Waiting<'a> {
+/// Measures a request for a score. If it is dropped without [`RequestTimer::finish`], the request is counted as
+/// abandoned by its client.
+pub struct RequestTimer<'a> {
     metrics: &'a Metrics,
-    is_answered: bool,
+    start: Instant,
+    is_finished: bool,
 }
 
 impl Metrics {
-    /// With the program's version, and what it scores with.
+    /// Registers all counters, labelled with the version of the program, the model and the device.
     ///
     /// # Errors
-    /// Never in practice: the names are constants.
+    /// Fails if a name is invalid or used twice. All names are constants.
     pub fn new(model: &str, device: &str) -> Result<Self> {
         let registry = Registry::new();
         let counters = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec> {
@@ -50,13 +52,13 @@ impl Metrics {
             registry.register(Box::new(histogram.clone()))?;
             Ok(histogram)
         };
-        let requests = counters("tsp_mgs_requests_total", "Answered requests.", &["route", "status"])?;
+        let requests = counters("tsp_mgs_requests_total", "Requests that were answered.", &["route", "status"])?;
         let rejected = counters(
             "tsp_mgs_rejected_total",
-            "Requests that were turned away, or whose client did not wait.",
+            "Requests that were refused or whose client disconnected.",
             &["reason"],
         )?;
-        let waiting = IntGauge::new("tsp_mgs_waiting", "Images that are uploaded, wait or are scored.")?;
+        let waiting = IntGauge::new("tsp_mgs_waiting", "Images in upload, in the queue or in computation.")?;
         let images = IntCounter::new("tsp_mgs_images_scored_total", "Images that were scored.")?;
         let about = Opts::new("tsp_mgs_info", "Version, model and device; always 1.")
             .const_label("version", env!("CARGO_PKG_VERSION"))
@@ -72,57 +74,57 @@ impl Metrics {
             rejected,
             waiting,
             images,
-            batch: histogram("tsp_mgs_batch_images", "Images that were scored together.", &BATCHES)?,
-            decode_seconds: histogram("tsp_mgs_decode_seconds", "Decoding and cutting of an image.", &SECONDS)?,
-            score_seconds: histogram("tsp_mgs_score_seconds", "Computing of a batch.", &SECONDS)?,
+            batch: histogram("tsp_mgs_batch_images", "Images of a batch.", &BATCHES)?,
+            decode_seconds: histogram("tsp_mgs_decode_seconds", "Time to decode and crop an image.", &SECONDS)?,
+            score_seconds: histogram("tsp_mgs_score_seconds", "Time to compute a batch.", &SECONDS)?,
             request_seconds: histogram(
                 "tsp_mgs_request_seconds",
-                "A request for a score, from its header to its answer.",
+                "Time of a request for a score, from its header to its response.",
                 &SECONDS,
             )?,
             registry,
         })
     }
 
-    /// Counts an answer.
-    pub fn answered(&self, route: &str, status: u16) {
+    /// Counts a response.
+    pub fn count_response(&self, route: &str, status: u16) {
         self.requests.with_label_values(&[route, status.to_string().as_str()]).inc();
     }
 
-    /// Counts a request that got no score for a reason of ours.
-    pub fn rejected(&self, reason: &str) {
+    /// Counts a request that the server refused, by its reason.
+    pub fn count_rejection(&self, reason: &str) {
         self.rejected.with_label_values(&[reason]).inc();
     }
 
-    /// A client begins to wait for a score.
-    pub fn begin(&self) -> Waiting<'_> {
-        Waiting { metrics: self, is_answered: false }
+    /// Starts to measure a request for a score.
+    pub fn start_request(&self) -> RequestTimer<'_> {
+        RequestTimer { metrics: self, start: Instant::now(), is_finished: false }
     }
 
-    /// All numbers in Prometheus's text format.
+    /// All numbers in Prometheus's text format. `active_requests` is the current number of requests for a score.
     ///
     /// # Errors
-    /// Never in practice: it is written to memory.
-    pub fn text(&self, waiting: usize) -> Result<Vec<u8>> {
-        self.waiting.set(waiting as i64);
+    /// Fails if the text cannot be written. It is written to memory.
+    pub fn text(&self, active_requests: usize) -> Result<Vec<u8>> {
+        self.waiting.set(active_requests as i64);
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
 }
 
-impl Waiting<'_> {
-    /// The client waited so long for its answer.
-    pub fn answered(mut self, after: Duration) {
-        self.is_answered = true;
-        self.metrics.request_seconds.observe(after.as_secs_f64());
+impl RequestTimer<'_> {
+    /// Records the time of the finished request.
+    pub fn finish(mut self) {
+        self.is_finished = true;
+        self.metrics.request_seconds.observe(self.start.elapsed().as_secs_f64());
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for RequestTimer<'_> {
     fn drop(&mut self) {
-        if !self.is_answered {
-            self.metrics.rejected("client_gone");
+        if !self.is_finished {
+            self.metrics.count_rejection("client_gone");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The gallery and its model, as files: types, compression, caching, and no way out of their folders.
+//! Static files: the gallery page and its model, with content types, compression and caching. Requests cannot leave
+//! their folders.
 
 use std::path::Path;
 
@@ -13,34 +14,34 @@ use serde_json::json;
 use tower_http::compression::CompressionLayer;
 use tower_http::services::ServeDir;
 
-/// Shorter files are not worth compressing.
+/// Smallest file that is compressed, in bytes.
 const MIN_COMPRESSED: u64 = 1024;
-/// Hexadecimal digits at the end of a name that can be nothing but a hash of the content.
+/// Smallest number of hexadecimal digits at the end of a name that count as a hash of the content.
 const MIN_HASH: usize = 8;
 
-/// The folder of the page, if there is one; the bundle in `model` takes the place of the one in it.
+/// The routes of static files. The bundle in `model` replaces the model in the folder of the page.
 pub fn router(www: Option<&Path>, model: Option<&Path>) -> Router {
     let files = |folder: &Path| ServeDir::new(folder).precompressed_gzip();
     let mut router = match www {
         Some(www) => Router::new().fallback_service(files(www)),
-        None => Router::new().route("/", get(what_there_is)).fallback(nothing),
+        None => Router::new().route("/", get(index)).fallback(not_found),
     };
     if let Some(model) = model {
         router = router.nest_service("/model", files(model));
     }
-    router.layer(CompressionLayer::new().compress_when(is_text)).layer(from_fn(with_caching))
+    router.layer(CompressionLayer::new().compress_when(is_text)).layer(from_fn(set_cache_headers))
 }
 
-async fn what_there_is() -> String {
+async fn index() -> String {
     let paths = ["POST /v1/score", "GET /v1/openapi.json", "GET /healthz", "GET /metrics"];
     json!({ "name": "tsp-mgs", "version": env!("CARGO_PKG_VERSION"), "paths": paths }).to_string() + "\n"
 }
 
-async fn nothing() -> (StatusCode, &'static str) {
-    (StatusCode::NOT_FOUND, "not found; the page is served with --www\n")
+async fn not_found() -> (StatusCode, &'static str) {
+    (StatusCode::NOT_FOUND, "not found; start the server with --www to serve the page\n")
 }
 
-/// Weights and pictures are as small as they get.
+/// Whether a response is text. Weights and images are not compressed, because they are compressed already.
 fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let kind = header("content-type").unwrap_or_default();
@@ -51,31 +52,33 @@ fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bo
     is_text && length.is_none_or(|length| length >= MIN_COMPRESSED)
 }
 
-/// Says how long an answer holds. Files that are called by their content hold for ever; all others, shards of weights too,
-/// are asked for again, and answered with 304 while they are the same: another model has shards of the same names.
-async fn with_caching(request: Request, next: Next) -> Response {
-    let is_for_ever = is_called_by_its_content(request.uri().path());
+/// Middleware that sets `Cache-Control`.
+///
+/// Files whose name has a hash of their content never expire. Browsers ask for all other files again, and get 304 if
+/// they are unchanged. Shards of weights are among these, because the shards of different models have the same names.
+async fn set_cache_headers(request: Request, next: Next) -> Response {
+    let is_immutable = has_content_hash(request.uri().path());
     let mut response = next.run(request).await;
-    let is_there = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
-    let caching = if is_for_ever && is_there { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let is_found = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+    let caching = if is_immutable && is_found { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(caching));
-    // The same file compressed anew need not have the same bytes.
+    // Compressing a file again may give other bytes, so the tag is made weak.
     if headers.contains_key(CONTENT_ENCODING)
         && let Some(strong) = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| tag.starts_with('"'))
         && let Ok(weak) = HeaderValue::from_str(&format!("W/{strong}"))
     {
         headers.insert(ETAG, weak);
     }
-    // Without a charset, browsers guess.
+    // Without a charset, browsers guess it.
     if headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "text/html") {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     }
     response
 }
 
-/// `app-0a1b2c3d.js`, `app.0a1b2c3d.css`.
-fn is_called_by_its_content(path: &str) -> bool {
+/// Whether the name ends with a hash of the content, such as `app-0a1b2c3d.js` or `app.0a1b2c3d.css`.
+fn has_content_hash(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
     let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
     let hash = stem.rsplit(['-', '.']).next().filter(|hash| hash.len() < stem.len()).unwrap_or_default();
@@ -87,14 +90,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_with_a_hash_are_known() {
+    fn names_with_a_hash_are_recognised() {
         for path in ["/app-0a1b2c3d.js", "/a/b.0123456789abcdef.wasm"] {
-            assert!(is_called_by_its_content(path), "{path}");
+            assert!(has_content_hash(path), "{path}");
         }
         for path in
             ["/", "/index.html", "/model/weights-01.safetensors", "/deadbeef.js", "/a-1234567.js", "/a-deadbeef/b.js"]
         {
-            assert!(!is_called_by_its_content(path), "{path}");
+            assert!(!has_content_hash(path), "{path}");
         }
     }
 }

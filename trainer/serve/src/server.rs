@@ -1,4 +1,4 @@
-//! `trainer serve`: starts the server, and ends it.
+//! `trainer serve`: starts the server and shuts it down.
 
 use std::io::Cursor;
 use std::net::TcpListener;
@@ -27,28 +27,47 @@ use tsp_mgs_score::row::Scored;
 use crate::access::{self, Access};
 use crate::api::{self, App};
 use crate::args::{LimitArgs, ServeArgs};
-use crate::connections::{self, Connections};
+use crate::connections::{self, ConnectionLimits};
+use crate::error_response::TooLarge;
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Sizes};
-use crate::refusal::TooLarge;
 use crate::upload::{self, Upload};
 
-/// Threads that read and write; the work is done by others.
+/// Number of threads that read and write on connections. Other threads decode and compute.
 const IO_THREADS: usize = 2;
-/// Threads for files of the page, beside those that decode.
+/// Number of threads that read files of the page, in addition to the decoding threads.
 const FILE_THREADS: usize = 8;
-/// Images that wait for the device beside those in the hands of threads: two batches, and not fewer than this.
-const WAITING: usize = 4;
+/// Smallest number of images that may be prepared ahead, in addition to those in preparation. It is two batches if they
+/// are larger.
+const MIN_PREPARED: usize = 4;
 
-/// Runs `trainer serve` until SIGINT or SIGTERM; the exit code is 1 when accepted work was not done in time.
+/// Serves until SIGINT or SIGTERM. The exit code is 1 if accepted requests were not finished in time.
 ///
 /// # Errors
-/// For wrong flags, an unreadable model, token or page, and an address that is taken.
+/// Fails if a flag is wrong, the model, the token or the page cannot be read, or the address is in use.
+///
+/// # Examples
+///
+/// ```no_run
+/// use clap::Parser;
+/// use tsp_mgs_serve::args::ServeArgs;
+/// use tsp_mgs_serve::server::run;
+///
+/// #[derive(Parser)]
+/// struct Cli {
+///     #[command(flatten)]
+///     serve: ServeArgs,
+/// }
+///
+/// let flags = "serve --listen 127.0.0.1:8080 --www www/dist";
+/// run(&Cli::parse_from(flags.split(' ')).serve)?;
+/// # anyhow::Ok(())
+/// ```
 pub fn run(args: &ServeArgs) -> Result<ExitCode> {
     args.check()?;
     let access = Arc::new(Access::new(args.token_file.as_deref())?);
     if let Some(www) = &args.www {
-        let hint = "expected the folder of the page, as `make web` builds it";
+        let hint = "expected the folder of the page, which `make web` builds";
         ensure!(www.join("index.html").is_file(), "{} has no index.html: {hint}", www.display());
     }
     let listener = TcpListener::bind(args.listen)
@@ -69,19 +88,19 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         max_body: args.limits.body_bytes(),
         timeout: seconds(args.limits.timeout.get()),
         is_logging: args.log,
-        is_ending: AtomicBool::new(false),
+        is_shutting_down: AtomicBool::new(false),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(IO_THREADS)
         .max_blocking_threads(threads.get() + FILE_THREADS)
         .enable_all()
         .build()
-        .context("starting the threads that read and write")?;
+        .context("starting the threads of the server")?;
     let cut = runtime.block_on(serve(args, listener, app.clone(), folder))?;
     if cut > 0 {
-        // What is decoded now is not waited for.
+        // Images in preparation are abandoned.
         runtime.shutdown_background();
-        eprintln!("error: {cut} connections were cut, as their work took longer than --grace");
+        eprintln!("error: {cut} connections were cut, because their requests took longer than --grace");
         return Ok(ExitCode::FAILURE);
     }
     app.pipeline.end();
@@ -90,11 +109,11 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
 
 async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>, model: Option<PathBuf>) -> Result<usize> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (end, ending) = watch::channel(false);
+    let (shutdown_sender, shutdown) = watch::channel(false);
     let mut signals = Signals::new()?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     if let Some(file) = args.token_file.as_ref().filter(|file| access::others_may_read(file)) {
-        eprintln!("warning: others may read the token in {0}: chmod 600 {0}", file.display());
+        eprintln!("warning: other users can read the token in {0}; run: chmod 600 {0}", file.display());
     }
     for note in app.run.notes() {
         eprintln!("note: {note}");
@@ -102,19 +121,19 @@ async fn serve(args: &ServeArgs, listener: TcpListener, app: Arc<App>, model: Op
     let router = api::router(app.clone(), args.www.as_deref(), model.as_deref());
     tokio::spawn(async move {
         signals.next().await;
-        app.is_ending.store(true, Ordering::Relaxed);
-        // Nobody listens when all has ended.
-        let _ = end.send(true);
-        eprintln!("note: shutting down once accepted work is done; a second signal ends at once");
+        app.is_shutting_down.store(true, Ordering::Relaxed);
+        // The receiver is gone if the server has stopped already.
+        let _ = shutdown_sender.send(true);
+        eprintln!("note: shutting down after the accepted requests; a second signal stops the server at once");
         signals.next().await;
         process::exit(1);
     });
-    let limits = Connections {
-        most: args.limits.max_connections.get() as usize,
+    let limits = ConnectionLimits {
+        max: args.limits.max_connections.get() as usize,
         idle: seconds(args.limits.idle.get()),
         grace: seconds(args.limits.grace.get()),
     };
-    Ok(connections::serve(listener, router, limits, ending).await)
+    Ok(connections::serve(listener, router, limits, shutdown).await)
 }
 
 fn pipeline(
@@ -126,26 +145,26 @@ fn pipeline(
 ) -> Pipeline<Upload, Ready, Scored> {
     let (plan, batch) = (scorer.view_plan(), scorer.images_at_once());
     let sizes = Sizes {
-        places: limits.max_waiting.get() as usize,
-        room: threads.saturating_add(WAITING.max(2 * batch)),
+        requests: limits.max_waiting.get() as usize,
+        prepared: threads.saturating_add(MIN_PREPARED.max(2 * batch)),
         threads,
         batch,
     };
     let decoding = metrics.clone();
     let prepare = move |upload| {
-        let began = Instant::now();
+        let start = Instant::now();
         let ready = read(upload, plan, limits);
-        decoding.decode_seconds.observe(began.elapsed().as_secs_f64());
+        decoding.decode_seconds.observe(start.elapsed().as_secs_f64());
         ready
     };
     let scoring = metrics.clone();
     let begin = move || {
         warm_up(&mut scorer, &device);
         move |images: Vec<Ready>| {
-            let began = Instant::now();
+            let start = Instant::now();
             let scores = score(&mut scorer, images);
             scoring.batch.observe(scores.len() as f64);
-            scoring.score_seconds.observe(began.elapsed().as_secs_f64());
+            scoring.score_seconds.observe(start.elapsed().as_secs_f64());
             scoring.images.inc_by(scores.iter().filter(|score| score.is_ok()).count() as u64);
             scores
         }
@@ -153,7 +172,7 @@ fn pipeline(
     Pipeline::start(sizes, prepare, begin)
 }
 
-/// Scores an image of ours on a GPU, which compiles its kernels for the first one. A CPU has none.
+/// Scores a blank image on a GPU, which compiles the kernels. A CPU has no kernels to compile.
 fn warm_up(scorer: &mut Scorer, device: &str) {
     if device.starts_with("cpu") {
         return;
@@ -161,13 +180,13 @@ fn warm_up(scorer: &mut Scorer, device: &str) {
     let _patience = Patience::with(device);
     let plan = scorer.view_plan();
     if let Err(error) = caught(|| score_each(scorer, &[&blank(plan)?]).remove(0)) {
-        eprintln!("warning: {device} could not score a first image: {error:#}");
+        eprintln!("warning: {device} failed to score a blank image: {error:#}");
     }
 }
 
-/// Decodes and cuts an image, once its header says that it is not too large.
+/// Decodes and crops an image, after checking the size in its header.
 fn read(Upload { image, prompt, .. }: Upload, plan: ViewPlan, limits: LimitArgs) -> Result<Ready> {
-    // What has no size is told by who decodes.
+    // If the header has no size, decoding reports the error.
     let reader = ImageReader::new(Cursor::new(&image)).with_guessed_format()?;
     if let Ok((width, height)) = reader.into_dimensions() {
         let max = limits.max_pixels.get();
@@ -175,12 +194,12 @@ fn read(Upload { image, prompt, .. }: Upload, plan: ViewPlan, limits: LimitArgs)
     }
     let prompt = prompt.map(|text| FoundPrompt { text, source: "argument" });
     let ready = prepare(&Image::Bytes(image), prompt, plan, None)?;
-    // The image's own may be longer than what a request can bring.
-    upload::check_prompt(ready.prompt(), upload::MAX_OWN_PROMPT)?;
+    // A prompt in the image's metadata may be longer than one in a request.
+    upload::check_prompt(ready.prompt(), upload::MAX_METADATA_PROMPT)?;
     Ok(ready)
 }
 
-/// Scores images together. A batch that panics is tried image by image, so that the guilty one is found.
+/// Scores a batch. If the batch panics, each image is scored alone, so that only the faulty one fails.
 fn score(scorer: &mut Scorer, images: Vec<Ready>) -> Vec<Result<Scored>> {
     let all: Vec<&Ready> = images.iter().collect();
     let scores = caught(|| Ok(score_each(scorer, &all)))
@@ -192,7 +211,7 @@ fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
-/// What asks the server to end: Ctrl-C and, on Unix, SIGTERM.
+/// The signals that shut down the server: Ctrl-C and, on Unix, SIGTERM.
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,

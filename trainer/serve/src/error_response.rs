@@ -1,4 +1,4 @@
-//! Answers that say why there is no score.
+//! Error responses of the API.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -7,58 +7,63 @@ use image::ImageError;
 use serde_json::json;
 use tsp_mgs_core::Error;
 
-/// Seconds after which a client may try again: an image takes a fraction of a second.
+/// Value of `Retry-After` in seconds. An image takes a fraction of a second.
 const RETRY_SECONDS: &str = "1";
 
-/// An answer of JSON, `{"error": TEXT}`.
+/// An error response. Its body is the JSON object `{"error": TEXT}`.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct ErrorResponse {
     status: StatusCode,
     error: String,
-    /// For the metrics: why a request was turned away before anything was computed.
+    /// Reason in the metrics, if the request was refused before the computation.
     reason: Option<&'static str>,
 }
 
-/// Why a request was turned away, told to the metrics beside the answer.
+/// The reason of a refused request, which the response carries to the metrics.
 #[derive(Clone, Copy)]
 pub struct Reason(pub &'static str);
 
-/// An image, or a prompt, that is refused before it costs memory.
+/// An image or a prompt that is refused because it would need too much memory.
 #[derive(Debug, thiserror::Error)]
 pub enum TooLarge {
-    /// More pixels than `--max-pixels`.
+    /// The image has more pixels than `--max-pixels`.
     #[error("the image is {width} × {height} pixels, expected at most {max} million (--max-pixels)")]
     Pixels {
-        /// Pixels across.
+        /// Width in pixels.
         width: u32,
-        /// Pixels down.
+        /// Height in pixels.
         height: u32,
-        /// Millions of pixels.
+        /// Largest size, in million pixels.
         max: u32,
     },
-    /// A longer prompt than anything reads.
+    /// The prompt is too long.
     #[error("the prompt has {found} characters, expected at most {max}")]
     Prompt {
-        /// Its characters.
+        /// Length of the prompt, in characters.
         found: usize,
-        /// Most characters.
+        /// Longest prompt, in characters.
         max: usize,
     },
 }
 
-impl Refusal {
-    /// Whatever the status, with a sentence.
+impl ErrorResponse {
+    /// A response with a status and a message.
     pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
         Self { status, error: error.into(), reason: None }
     }
 
-    /// Counted among those that were turned away for this reason.
-    pub fn because(self, reason: &'static str) -> Self {
+    /// Adds the reason under which the metrics count the response.
+    pub fn with_reason(self, reason: &'static str) -> Self {
         Self { reason: Some(reason), ..self }
     }
 
-    /// An image that could not be scored: 415 for a format or a kind of it that is not read, 422 for a damaged or a too
-    /// large image, 500 for a fault of the server.
+    /// The response for an image that could not be scored.
+    ///
+    /// | status | cause |
+    /// | --- | --- |
+    /// | 415 | the format, or this kind of it, is not supported |
+    /// | 422 | the image is damaged or too large, or the prompt is too long |
+    /// | 500 | the server failed |
     pub fn of(error: &anyhow::Error) -> Self {
         let status = match error.downcast_ref::<Error>() {
             Some(Error::Image(ImageError::Unsupported(_)) | Error::Tiff(_) | Error::Scans | Error::Empty) => {
@@ -72,7 +77,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
