@@ -105,6 +105,44 @@ pub enum Error {
     NotFinite,
 }
 
+impl Error {
+    /// What the error is about, for callers that treat errors by their cause.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Crops { .. } | Self::Options(_) | Self::Precision { .. } => ErrorKind::Argument,
+            Self::Image(_)
+            | Self::Empty
+            | Self::Tiff(_)
+            | Self::Truncated
+            | Self::Scans
+            | Self::ImageSize { .. } => ErrorKind::Image,
+            Self::Safetensors(_)
+            | Self::NotClip { .. }
+            | Self::MissingTensor(_)
+            | Self::UnusedTensors(_)
+            | Self::Shape { .. }
+            | Self::ElementType { .. }
+            | Self::NotFiniteWeight(_)
+            | Self::Config(_)
+            | Self::Bundle(_) => ErrorKind::Model,
+            Self::NotFinite => ErrorKind::Device,
+        }
+    }
+}
+
+/// What an [`Error`] is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ErrorKind {
+    /// An option or another argument of the call.
+    Argument,
+    /// One image. Other images can be scored.
+    Image,
+    /// The checkpoint or the bundle.
+    Model,
+    /// The device, or weights that overflow on it.
+    Device,
+}
+
 // The texts of these variants contain their cause, so they have no `source`: a chain of causes would show it twice.
 impl From<image::ImageError> for Error {
     fn from(error: image::ImageError) -> Self {

@@ -2,7 +2,8 @@
 
 use burn::tensor::Device;
 use tsp_mgs_core::scorer::Scorer;
-use wasm_bindgen::JsError;
+
+use crate::error::Error;
 
 #[cfg(not(any(feature = "webgpu", feature = "cpu")))]
 compile_error!("enable the feature `webgpu` or `cpu`");
@@ -16,7 +17,7 @@ pub const BACKEND: &str = "cpu";
 
 /// Opens WebGPU once. Browsers allow this only asynchronously. Returns the device and its name.
 #[cfg(feature = "webgpu")]
-pub async fn open() -> Result<(Device, String), JsError> {
+pub async fn open() -> Result<(Device, String), Error> {
     use std::cell::OnceCell;
 
     /// The number of commands that are submitted to the GPU together. Burn recommends 32 to 64 for browsers.
@@ -33,7 +34,7 @@ pub async fn open() -> Result<(Device, String), JsError> {
         .tasks_max(TASKS)
         .init_with_setup_async()
         .await
-        .map_err(|error| JsError::new(&format!("WebGPU cannot be used: {error}")))?;
+        .map_err(|error| Error::device(&format!("WebGPU cannot be used: {error}")))?;
     let adapter = setup.adapter.get_info().name;
     let name = if adapter.is_empty() { "webgpu".to_owned() } else { format!("webgpu:{adapter}") };
     Ok(OPENED.with(|opened| opened.get_or_init(|| (device, name)).clone()))
@@ -41,18 +42,18 @@ pub async fn open() -> Result<(Device, String), JsError> {
 
 /// Returns the CPU, which is always available, and its name.
 #[cfg(not(feature = "webgpu"))]
-pub async fn open() -> Result<(Device, String), JsError> {
+pub async fn open() -> Result<(Device, String), Error> {
     Ok((Device::flex(), BACKEND.to_owned()))
 }
 
 /// Compiles all kernels before the first score.
 #[cfg(feature = "webgpu")]
-pub fn prepare(scorer: &mut Scorer) -> Result<(), JsError> {
+pub fn prepare(scorer: &mut Scorer) -> Result<(), Error> {
     Ok(scorer.prepare()?)
 }
 
 /// Does nothing: kernels for the CPU are compiled already.
 #[cfg(not(feature = "webgpu"))]
-pub fn prepare(_: &mut Scorer) -> Result<(), JsError> {
+pub fn prepare(_: &mut Scorer) -> Result<(), Error> {
     Ok(())
 }

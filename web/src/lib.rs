@@ -4,11 +4,12 @@
 
 mod constructors;
 mod device;
-mod fetch;
+mod error;
 
 use std::cell::RefCell;
 
 use burn::tensor::{TensorData, Transaction};
+pub use error::Error;
 use js_sys::{Function, Promise, Uint8Array};
 use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
@@ -38,7 +39,7 @@ fn start() {
 /// A loaded model that scores images.
 ///
 /// ```js
-/// const scorer = await Scorer.load("model/model.json");
+/// const scorer = await Scorer.load(async (name) => new Uint8Array(await (await fetch(`model/${name}`)).arrayBuffer()));
 /// const { perception, alignment } = await scorer.score(bytes, "a cat on a sofa");
 /// ```
 #[wasm_bindgen]
@@ -66,32 +67,27 @@ struct Info<'a> {
 
 #[wasm_bindgen]
 extern "C" {
-    /// `{ crops?: number, isHashed?: boolean, onProgress?: (loadedBytes: number, totalBytes: number) => void }`.
+    /// `{ crops?: number, isHashed?: boolean }`.
     ///
-    /// With `isHashed`, the SHA-256 of files that a function returns is not checked. The caller must have checked it; the browser's
-    /// own SHA-256 is several times faster. `onProgress` is called only for downloads from a URL.
+    /// With `isHashed`, the SHA-256 of the files is not checked. The caller must have checked it; the browser's own SHA-256 is
+    /// several times faster.
     pub type LoadOptions;
     #[wasm_bindgen(method, getter)]
     fn crops(this: &LoadOptions) -> Option<f64>;
     #[wasm_bindgen(method, getter, js_name = isHashed)]
     fn is_hashed(this: &LoadOptions) -> Option<bool>;
-    #[wasm_bindgen(method, getter, js_name = onProgress)]
-    fn on_progress(this: &LoadOptions) -> Option<Function>;
 }
 
 #[wasm_bindgen]
 impl Scorer {
-    /// Loads a model bundle. `source` is the URL of its `model.json`, or a function. The function is called with the name of each
-    /// file, one after the other, and returns a `Uint8Array` or a promise of one.
+    /// Loads a model bundle. `source` is a function. It is called with the name of each file, one after the other, and returns a
+    /// `Uint8Array` or a promise of one.
     ///
     /// # Errors
-    /// Rejects with an `Error` that names the file and the problem, or with the error that the function threw.
-    pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, JsValue> {
-        let on_progress = options.as_ref().and_then(LoadOptions::on_progress);
-        let (bundle, hash) = match source.as_string() {
-            Some(url) => fetch_bundle(&url, on_progress.as_ref()).await?,
-            None => read_bundle(source, options.as_ref().and_then(LoadOptions::is_hashed) == Some(true)).await?,
-        };
+    /// Rejects with an `Error` that has a `code`, or with the error that the function threw.
+    pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, Error> {
+        let is_hashed = options.as_ref().and_then(LoadOptions::is_hashed) == Some(true);
+        let (bundle, hash) = read_bundle(source, is_hashed).await?;
         let (device, name) = device::open().await?;
         let mut tasks: Vec<Options> = bundle.manifest.tasks.values().cloned().collect();
         if let Some(crops) = options.as_ref().and_then(LoadOptions::crops) {
@@ -105,8 +101,7 @@ impl Scorer {
             tasks,
             ImageTower::default(),
             device,
-        )
-        .map_err(JsError::from)?;
+        )?;
         device::prepare(&mut inner)?;
         let label = format!("{} sha256:{}", bundle.manifest.name, &hash[..12]);
         let run = inner.run(name, label, bundle.manifest.warning);
@@ -117,16 +112,16 @@ impl Scorer {
     /// Runs a small known model three times and compares its features with the expected ones.
     ///
     /// # Errors
-    /// Rejects if they differ. Then the device must not be used.
+    /// Rejects with the code `device` if they differ. Then the device must not be used.
     #[wasm_bindgen(js_name = selfCheck)]
-    pub async fn self_check() -> Result<(), JsError> {
+    pub async fn self_check() -> Result<(), Error> {
         let (device, name) = device::open().await?;
         let model = selfcheck::model(&device);
         for run in 1..=SELF_CHECK_RUNS {
             let features = read(Transaction::default().register(selfcheck::run(&model, &device))).await?;
             let difference = selfcheck::difference(features[0].as_slice().unwrap_or_default());
             if difference > selfcheck::TOLERANCE {
-                return Err(JsError::new(&format!(
+                return Err(Error::device(&format!(
                     "{name} computes wrong numbers: run {run} of a known model is off by {difference:.3}"
                 )));
             }
@@ -135,10 +130,7 @@ impl Scorer {
     }
 
     /// Describes the model and the device.
-    ///
-    /// # Errors
-    /// None in practice: the description can always be converted to an object.
-    pub fn info(&self) -> Result<JsValue, JsError> {
+    pub fn info(&self) -> JsValue {
         let Run { device, model, warning, .. } = &self.run;
         to_js(&Info {
             backend: device::BACKEND,
@@ -158,8 +150,8 @@ impl Scorer {
     /// model was loaded with. Several calls can run at the same time.
     ///
     /// # Errors
-    /// Rejects with an `Error` that describes the problem with the image or with `crops`.
-    pub async fn score(&self, image: Vec<u8>, prompt: Option<String>, crops: Option<f64>) -> Result<JsValue, JsError> {
+    /// Rejects with an `Error` that has a `code`.
+    pub async fn score(&self, image: Vec<u8>, prompt: Option<String>, crops: Option<f64>) -> Result<JsValue, Error> {
         // A large number saturates, and is rejected.
         let crops = crops.map_or(self.crops, |crops| crops as usize);
         // Another call may have set another number.
@@ -185,54 +177,33 @@ impl Scorer {
             spans_in_utf16(task, text.unwrap_or_default());
         }
         let result = run.result((views.width, views.height), prompt.as_ref(), &score);
-        to_js(&result.with_notes(image_notes(views.width, views.height, is_flat)))
+        Ok(to_js(&result.with_notes(image_notes(views.width, views.height, is_flat))))
     }
 }
 
-async fn fetch_bundle(url: &str, on_progress: Option<&Function>) -> Result<(LoadedBundle, String), JsError> {
-    let manifest = fetch::bytes(url, |_| ()).await?;
-    let hash = sha256(&manifest);
-    let mut reader = BundleReader::new(Manifest::parse(&manifest)?);
-    let total = reader.manifest().total_bytes();
-    let mut loaded = 0;
-    while let Some(shard) = reader.next_shard() {
-        let url = fetch::beside(url, &shard.name)?;
-        let report = |bytes: usize| {
-            if let Some(on_progress) = on_progress {
-                // An exception in the callback does not stop the download.
-                let _ = on_progress.call2(&JsValue::NULL, &((loaded + bytes) as f64).into(), &(total as f64).into());
-            }
-        };
-        let bytes = fetch::bytes(&url, report).await?;
-        reader.add(&bytes)?;
-        loaded += bytes.len();
-    }
-    Ok((reader.finish()?, hash))
-}
-
-async fn read_bundle(source: JsValue, is_hashed: bool) -> Result<(LoadedBundle, String), JsValue> {
-    let source: Function = source.dyn_into().map_err(|_| {
-        JsError::new(&format!("expected the URL of {MANIFEST}, or a function that gives a bundle's files by name"))
-    })?;
-    let read = async |name: &str| -> Result<Vec<u8>, JsValue> {
+/// Reads a bundle through the caller's function. Returns it with the SHA-256 of its `model.json`.
+async fn read_bundle(source: JsValue, is_hashed: bool) -> Result<(LoadedBundle, String), Error> {
+    let source: Function =
+        source.dyn_into().map_err(|_| Error::argument("expected a function that returns a bundle's files by name"))?;
+    let read = async |name: &str| -> Result<Vec<u8>, Error> {
         let file = JsFuture::from(Promise::resolve(&source.call1(&JsValue::NULL, &name.into())?)).await?;
         let bytes: Uint8Array =
-            file.dyn_into().map_err(|_| JsError::new(&format!("expected the bytes of {name} as a Uint8Array")))?;
+            file.dyn_into().map_err(|_| Error::argument(&format!("expected the bytes of {name} as a Uint8Array")))?;
         Ok(bytes.to_vec())
     };
     let manifest = read(MANIFEST).await?;
-    let mut reader = BundleReader::new(Manifest::parse(&manifest).map_err(JsError::from)?);
+    let mut reader = BundleReader::new(Manifest::parse(&manifest)?);
     while let Some(shard) = reader.next_shard() {
         let bytes = read(&shard.name).await?;
         let added = if is_hashed { reader.add_hashed(&bytes) } else { reader.add(&bytes) };
-        added.map_err(JsError::from)?;
+        added?;
     }
-    Ok((reader.finish().map_err(JsError::from)?, sha256(&manifest)))
+    Ok((reader.finish()?, sha256(&manifest)))
 }
 
 /// Reads tensors back from the device.
-async fn read(transaction: Transaction) -> Result<Vec<TensorData>, JsError> {
-    transaction.execute_async().await.map_err(|error| JsError::new(&format!("the device failed: {error}")))
+async fn read(transaction: Transaction) -> Result<Vec<TensorData>, Error> {
+    transaction.execute_async().await.map_err(|error| Error::fault(&format!("the device failed: {error}")))
 }
 
 /// Converts the positions of words from characters to UTF-16 code units, which JavaScript counts.
@@ -248,6 +219,8 @@ fn spans_in_utf16(task: &mut TaskScore, prompt: &str) {
     }
 }
 
-fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
-    Ok(value.serialize(&serde_wasm_bindgen::Serializer::json_compatible())?)
+/// Converts a struct to a plain object.
+fn to_js(value: &impl Serialize) -> JsValue {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&serializer).expect("a struct of numbers, texts and lists has a plain object")
 }

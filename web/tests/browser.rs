@@ -8,7 +8,7 @@ mod parity;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use js_sys::{Function, Uint8Array};
+use js_sys::{Function, Reflect, Uint8Array};
 use parity::{Case, WARNING, every_choice, manifest, shards};
 use serde_json::Value;
 use tsp_mgs_core::bundle::MANIFEST;
@@ -96,9 +96,15 @@ fn image(case: &Case) -> &'static [u8] {
     }
 }
 
+/// `CODE: MESSAGE` of an error with a code; the message of any other error.
 fn message(error: impl Into<JsValue>) -> String {
     let error: JsValue = error.into();
-    error.unchecked_into::<js_sys::Error>().message().into()
+    let code = Reflect::get(&error, &"code".into()).expect("an object").as_string();
+    let message = error.unchecked_into::<js_sys::Error>().message();
+    match code {
+        Some(code) => format!("{code}: {message}"),
+        None => message.into(),
+    }
 }
 
 async fn load(files: Files) -> Scorer {
@@ -216,7 +222,7 @@ async fn a_call_has_its_own_number_of_crops() {
     };
     let default = crops(None).await.expect("a score");
     assert_eq!(crops(Some(2.0)).await.expect("a score"), 2);
-    assert!(crops(Some(1e9)).await.expect_err("too many").contains("crops were asked for"));
+    assert!(crops(Some(1e9)).await.expect_err("too many").starts_with("argument: "));
     assert_eq!(crops(None).await.expect("a score"), default);
 }
 
@@ -236,27 +242,30 @@ async fn an_image_of_one_pixel_is_scored_with_notes() {
 }
 
 #[wasm_bindgen_test]
-async fn wrong_input_rejects_with_a_sentence_and_the_next_call_works() {
+async fn wrong_input_rejects_with_a_code_and_a_sentence_and_the_next_call_works() {
     let scorer = load(bundle()).await;
     let error = score(&scorer, b"a text", None).await.expect_err("no image");
-    assert!(error.contains("not an image that can be decoded"), "{error}");
+    assert!(error.starts_with("image: not an image that can be decoded"), "{error}");
     assert!(score(&scorer, ROCKET, Some("a rocket")).await.is_ok());
 
     let rejected = async |source: JsValue| match Scorer::load(source, None).await {
         Ok(_) => panic!("it loads"),
         Err(error) => message(error),
     };
-    assert!(rejected(JsValue::from(1)).await.contains("expected the URL of model.json"));
-    assert!(rejected(reader(Files::new())).await.contains("expected the bytes of model.json as a Uint8Array"));
+    assert_eq!(
+        rejected(JsValue::from(1)).await,
+        "argument: expected a function that returns a bundle's files by name"
+    );
+    assert_eq!(
+        rejected(reader(Files::new())).await,
+        "argument: expected the bytes of model.json as a Uint8Array"
+    );
     let throws = Function::new_with_args("name", "throw new Error(`${name} is gone`)");
     assert_eq!(rejected(throws.into()).await, "model.json is gone");
     let mut files = bundle();
     files.insert("weights-0.safetensors".into(), b"damaged".into());
-    assert!(rejected(reader(files)).await.contains("weights-0.safetensors has 7 bytes, expected"));
-    assert!(rejected("data:application/json,{}".into()).await.contains("missing field `format`"));
-    assert!(
-        rejected("http://localhost:1/model.json".into())
-            .await
-            .contains("could not download http://localhost:1/model.json")
-    );
+    let error = rejected(reader(files)).await;
+    assert!(error.starts_with("model: ") && error.contains("weights-0.safetensors has 7 bytes, expected"), "{error}");
+    let error = rejected(reader(Files::from([(MANIFEST.to_owned(), b"{}".into())]))).await;
+    assert!(error.starts_with("model: ") && error.contains("missing field `format`"), "{error}");
 }

@@ -1,14 +1,14 @@
 // @ts-check
-// all.js — many images with one scorer, as an async iterable.
+// all.js — scores many images with one scorer, as an async iterable.
 
-import { isAbort, ScoreError } from "./errors.js";
+import { isAbort, ScoreError } from "../common/errors.js";
 
 /**
  * @typedef {import("./protocol.js").ScoreInput} ScoreInput
  * @typedef {import("./protocol.js").ScoreOutput} ScoreOutput
  */
 
-/** Images that are asked for before their turn: so many are fetched or read while one is scored. */
+/** The number of images that are fetched or read while one is scored. */
 const AHEAD = 4;
 
 /**
@@ -31,7 +31,7 @@ export async function* scoreAll(scorer, images, options) {
     for await (const input of images) {
       signal?.throwIfAborted();
       const output = one(scorer, index, input, { ...options, signal: left.signal });
-      output.catch(() => {}); // It is heard when its turn comes, or nobody waits any more.
+      output.catch(() => {}); // The error is thrown when its turn comes. After an early exit it is ignored.
       asked.push(output);
       index += 1;
       if (asked.length > AHEAD) yield /** @type {ScoreOutput} */ (await asked.shift());

@@ -1,7 +1,7 @@
 // @ts-check
-// backend.js — chooses the wasm module at run time, checks it, and loads the model. Runs in the worker.
+// backend.js — chooses a device and its wasm module, checks the device, and loads the model. It runs in the worker.
 
-import { isAbort, messageOf, ScoreError } from "./errors.js";
+import { isAbort, messageOf, ScoreError } from "../common/errors.js";
 import { cpuModule, hasSimd } from "./simd.js";
 
 /**
@@ -10,10 +10,10 @@ import { cpuModule, hasSimd } from "./simd.js";
  * @typedef {import("./protocol.js").ModuleScorer} ModuleScorer
  */
 
-/** The module, or the GPU under it, can no longer be trusted: the worker must be replaced. */
+/** The module or its GPU failed in the middle of a computation, so the worker must be replaced. */
 export class Fault extends Error {}
 
-/** Ends the work in progress with a {@link Fault}. A panic inside wasm never settles its promise, so the events that follow it must. @type {(message: string) => void} */
+/** Rejects the call in progress with a {@link Fault}. After a panic, wasm does not settle its promise; the browser only reports an event. @type {(message: string) => void} */
 let fail = () => {};
 self.addEventListener("error", (event) => {
   event.preventDefault();
@@ -25,9 +25,9 @@ self.addEventListener("unhandledrejection", (event) => {
 });
 
 /**
- * Opens the scorer on the wanted device; "auto" falls back to the CPU and says why.
+ * Opens a scorer on the chosen device. "auto" takes WebGPU if it works, and else the CPU.
  * @param {StartRequest} request
- * @param {Promise<Bundle>} bundle  on its way meanwhile
+ * @param {Promise<Bundle>} bundle
  * @param {(answer: import("./protocol.js").Starting) => void} tell
  */
 export async function openScorer(request, bundle, tell) {
@@ -38,8 +38,9 @@ export async function openScorer(request, bundle, tell) {
     const card = await graphicsCard(device);
     return await open(request, "webgpu", card, null, bundle, tell);
   } catch (error) {
-    // A module that crashed leaves this worker in no state to go on, and a wrong model is wrong on the CPU too.
-    if (device === "webgpu" || error instanceof Fault || error instanceof ScoreError || isAbort(error)) throw error;
+    // After a fault the worker must be replaced. All other errors but those of the device would also occur on the CPU.
+    const isOfDevice = !(error instanceof Fault || isAbort(error)) && (!(error instanceof ScoreError) || error.code === "device");
+    if (device === "webgpu" || !isOfDevice) throw error;
     return open(request, "cpu", null, messageOf(error), bundle, tell);
   }
 }
@@ -47,7 +48,7 @@ export async function openScorer(request, bundle, tell) {
 /**
  * @param {StartRequest} request
  * @param {"webgpu" | "cpu"} backend
- * @param {string | null} card  what the browser calls it
+ * @param {string | null} card  the name of the graphics card
  * @param {string | null} reason
  * @param {Promise<Bundle>} bundle
  * @param {(answer: import("./protocol.js").Starting) => void} tell
@@ -64,14 +65,14 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
       reject(error);
     };
   });
-  fault.catch(() => {}); // Whoever works when it comes hears it; while nobody does, the worker itself.
+  fault.catch(() => {}); // The call in progress is rejected too. Between calls, the worker handles the fault.
   if (backend === "webgpu") watchGpu(fail);
 
-  // By Promise.race, the fault, which hardly ever settles, would hold on to each result: engines keep a raced promise's reactions.
+  // `Promise.race` with a promise that never settles would keep all results in memory, as part of its reactions.
   /** @type {<T>(work: () => Promise<T>) => Promise<T>} */
   const guarded = (work) => new Promise((resolve, reject) => {
     interrupt = reject;
-    work().then(resolve, (error) => reject(isFault(error) ? new Fault(messageOf(error)) : error));
+    work().then(resolve, (error) => reject(ofLibrary(error)));
   });
   const files = modules[backend === "cpu" ? cpuModule() : backend];
   const { preprocess, hash, fromCache, scorer } = await guarded(async () => {
@@ -80,14 +81,12 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
     await module.default({ module_or_path: files.wasm });
     if (backend === "webgpu") await module.Scorer.selfCheck();
     const { read, ...rest } = await bundle;
-    const isHashed = rest.hash !== null; // as every file of the bundle, then
-    const scorer = await module.Scorer.load(read, crops === null ? { isHashed } : { isHashed, crops }).catch((error) => {
-      throw refused(error);
-    });
+    const isHashed = rest.hash !== null; // Either all files of a bundle are hashed or none.
+    const scorer = await module.Scorer.load(read, crops === null ? { isHashed } : { isHashed, crops });
     return { ...rest, scorer };
   });
   const info = scorer.info();
-  // wgpu is told no name in browsers.
+  // Browsers do not tell wgpu the name of the card.
   const device = card ? `webgpu: ${card}` : info.device;
   return {
     fault,
@@ -98,30 +97,33 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
   };
 }
 
-/** What is wrong with the bundle is wrong everywhere; anything else may work on another device. @param {unknown} error */
-function refused(error) {
-  const message = messageOf(error);
-  if (/^\d+ crops/.test(message)) return new ScoreError("argument", message, { cause: error });
-  return /^(model bundle|tensor|the checkpoint|no CLIP|not a safetensors|unsupported model)/.test(message)
-    ? new ScoreError("model", message, { cause: error })
-    : error;
+/**
+ * The library's error for an error of the wasm module. Other errors, such as those of the bundle, are returned unchanged.
+ * @param {unknown} error
+ */
+function ofLibrary(error) {
+  if (error instanceof WebAssembly.RuntimeError) return new Fault(error.message);
+  if (!(error instanceof Error) || error instanceof ScoreError) return error;
+  const { code } = /** @type {Partial<import("./protocol.js").ModuleError>} */ (error);
+  if (typeof code !== "string") return error;
+  return code === "fault" ? new Fault(error.message) : new ScoreError(code, error.message, { cause: error });
 }
 
-/** Its name, or an error that says why it cannot be used. @param {import("./protocol.js").DeviceChoice} device */
+/** Returns the name of the graphics card. Throws if there is none that should be used. @param {import("./protocol.js").DeviceChoice} device */
 async function graphicsCard(device) {
-  if (!self.isSecureContext) throw new Error("WebGPU needs a page served over https");
-  if (!navigator.gpu) throw new Error("this browser has no WebGPU");
+  if (!self.isSecureContext) throw new ScoreError("device", "WebGPU needs a page served over https");
+  if (!navigator.gpu) throw new ScoreError("device", "this browser has no WebGPU");
   const adapter = await navigator.gpu.requestAdapter();
-  if (!adapter) throw new Error("the browser offers no graphics adapter to WebGPU");
+  if (!adapter) throw new ScoreError("device", "the browser offers no graphics adapter to WebGPU");
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
-  // SwiftShader computes WebGPU on the CPU, slower than our own CPU kernels. Asked for by name, it is used all the same.
+  // SwiftShader emulates a GPU on the CPU and is slower than our CPU kernels. It is used only if the caller asks for WebGPU.
   const isSoftware = isFallbackAdapter || (vendor === "google" && architecture === "swiftshader");
-  if (isSoftware && device === "auto") throw new Error("WebGPU runs in software here, slower than the CPU");
+  if (isSoftware && device === "auto") throw new ScoreError("device", "WebGPU runs in software here, slower than the CPU");
   return description || `${vendor} ${architecture}`.trim();
 }
 
 /**
- * Reports what wgpu cannot: validation errors come as an event while a wrong result is read back as if it were right.
+ * Reports validation errors and the loss of the device. WebGPU reports them as events, and wgpu would read back a wrong result.
  * @param {(message: string) => void} fail
  */
 function watchGpu(fail) {
@@ -129,14 +131,8 @@ function watchGpu(fail) {
   GPUAdapter.prototype.requestDevice = async function (descriptor) {
     const device = await requestDevice.call(this, descriptor);
     device.addEventListener("uncapturederror", ({ error }) => fail(error.message.split("\n", 1)[0]));
-    // The module keeps its one device until the worker ends, so no loss is meant.
+    // The module keeps its device until the worker ends, so each loss is an error.
     device.lost.then(({ reason, message }) => fail(`the graphics device was lost: ${message || reason || "no reason given"}`));
     return device;
   };
-}
-
-/** @param {unknown} error */
-function isFault(error) {
-  return error instanceof Error
-    && (error.name === "RuntimeError" || error.message.startsWith("panic") || error.message.startsWith("the device failed"));
 }

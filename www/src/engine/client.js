@@ -1,11 +1,12 @@
 // @ts-check
 /// <reference lib="esnext.disposable" preserve="true" />
-// client.js — the library's one object: images in, scores out, and events on the way.
+// client.js — the scorer of the library: it takes images, and returns scores and events.
 
+import { addressOf } from "../common/addresses.js";
+import { reasonOf, ScoreError } from "../common/errors.js";
 import { scoreAll } from "./all.js";
 import { WorkerHost } from "./host.js";
-import { reasonOf, ScoreError } from "./errors.js";
-import { addressOf, filesOfLibrary, modelBesideLibrary } from "./files.js";
+import { filesOfLibrary, modelBesideLibrary } from "./files.js";
 import { readable } from "./images.js";
 import { Pending, Queue } from "./queue.js";
 
@@ -19,9 +20,9 @@ import { Pending, Queue } from "./queue.js";
 const DEVICES = ["auto", "webgpu", "cpu"];
 
 /**
- * Loads a model and settles when it can score. What happens until then is heard by `onEvent`.
+ * Loads a model and resolves to a scorer. Meanwhile, `onEvent` is called for each event.
  * @param {ScorerOptions} [options]
- * @returns {Promise<Scorer>} rejects with a {@link ScoreError}, or with an `AbortError` when loading was aborted or its download declined
+ * @returns {Promise<Scorer>} rejects with a {@link ScoreError}, or with an `AbortError` if `signal` aborts the loading or the user declines the download
  */
 export async function createScorer(options = {}) {
   const { signal } = options;
@@ -41,18 +42,18 @@ export async function createScorer(options = {}) {
 }
 
 /**
- * Made by {@link createScorer}. Tells all that happens by CustomEvents named as the `type` of their `detail`: "progress",
- * "state", "notice", "scored".
+ * A scorer, as {@link createScorer} makes it. It sends the CustomEvents "progress", "state", "notice" and "scored". The type of an
+ * event is also the `type` of its `detail`.
  */
 export class Scorer extends EventTarget {
   #host;
   #queue = new Queue(() => this.#next());
   #ids = 0;
-  /** Crops that a task looks at; null: as many as the model says. @type {number | null} */ #crops;
+  /** The number of crops of each task; null: that of the model. @type {number | null} */ #crops;
   /** @type {Info | null} */ #info = null;
-  /** Why nothing can be scored any more. @type {Error | null} */ #end = null;
+  /** Why the scorer can no longer score. @type {Error | null} */ #end = null;
   #isClosed = false;
-  /** Settles when the model is loaded. @type {Promise<void>} */ ready = Promise.resolve();
+  /** Resolves when the model is loaded. @type {Promise<void>} */ ready = Promise.resolve();
   #isReady = () => {};
   /** @type {(error: Error) => void} */ #isFailed = () => {};
 
@@ -61,7 +62,7 @@ export class Scorer extends EventTarget {
     super();
     check({ device, crops });
     if (typeof Worker === "undefined") throw new ScoreError("device", "there are no workers here: a scorer needs a browser; on a server import it, and create it in the page");
-    // As a listener, so that one that throws stops nothing.
+    // An error that a listener throws does not reach this class.
     for (const type of onEvent ? ["progress", "state", "notice", "scored"] : []) {
       this.addEventListener(type, (event) => onEvent?.(/** @type {CustomEvent<ScorerEvent>} */ (event).detail));
     }
@@ -85,7 +86,7 @@ export class Scorer extends EventTarget {
     this.#start({});
   }
 
-  /** What was loaded, and where it runs. It changes when the device does. */
+  /** The loaded model and its device. It is another object after a change of the settings. */
   get info() {
     if (!this.#info) throw new ScoreError("not-ready", "the scorer has not loaded its model yet: wait for its property ready");
     return this.#info;
@@ -98,9 +99,9 @@ export class Scorer extends EventTarget {
   /**
    * Scores an image.
    * @param {import("./protocol.js").ImageSource} image
-   * @param {string | null} [prompt]  the text it was made from; null: what the image's own metadata says; blank: none
+   * @param {string | null} [prompt]  the text that the image was generated from; null: read it from the image's metadata; blank: no prompt
    * @param {import("./protocol.js").ScoreOptions} [options]
-   * @returns {Promise<Result>} rejects with a {@link ScoreError}, or with the signal's reason, an `AbortError` unless it says otherwise
+   * @returns {Promise<Result>} rejects with a {@link ScoreError}, or with the reason of the signal, an `AbortError` by default
    */
   async score(image, prompt = null, options = {}) {
     const { signal, crops } = options;
@@ -119,19 +120,19 @@ export class Scorer extends EventTarget {
   }
 
   /**
-   * Scores images one after the other and gives a result, or what is wrong with the image, for each in their order. Few are asked
-   * for in advance, so the list may be endless. What leaves the loop early is aborted.
+   * Scores images and yields a result or an error for each, in the order of the input. It reads only a few images ahead, so the
+   * input may be endless. If the caller leaves the loop early, the images in progress are aborted.
    * @param {Iterable<import("./protocol.js").ScoreInput> | AsyncIterable<import("./protocol.js").ScoreInput>} images
    * @param {import("./protocol.js").ScoreOptions} [options]  for each image
-   * @returns {AsyncGenerator<import("./protocol.js").ScoreOutput, void, void>} throws what ends all of them: an abort, a closed scorer
+   * @returns {AsyncGenerator<import("./protocol.js").ScoreOutput, void, void>} throws only if all images are concerned: after an abort, or if the scorer was closed
    */
   scoreAll(images, options = {}) {
     return scoreAll(this, images, options);
   }
 
   /**
-   * Changes the device, or how many crops a task looks at. What waits goes on with the new settings. With another device, the
-   * model is loaded again and what is in work starts anew.
+   * Changes the device or the number of crops. Waiting images are scored with the new settings. A change of the device loads the
+   * model again, and the image in progress starts again.
    * @param {{ device?: import("./protocol.js").DeviceChoice, crops?: number }} changes
    */
   async configure(changes) {
@@ -150,11 +151,11 @@ export class Scorer extends EventTarget {
     await this.ready;
   }
 
-  /** Ends the worker and frees the model's memory; what waits is rejected. @param {Error} [why]  with this, by default a {@link ScoreError} */
+  /** Ends the worker and frees the memory of the model. Waiting calls are rejected. @param {Error} [why]  their error; default: a {@link ScoreError} */
   close(why = new ScoreError("closed", "the scorer was closed")) {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#end = null; // Closed is closed, even after a failure.
+    this.#end = null; // `why` replaces an earlier failure.
     this.#host.stop();
     this.#stop(why);
   }
@@ -168,11 +169,11 @@ export class Scorer extends EventTarget {
   #start(changes) {
     this.ready = new Promise((resolve, reject) => {
       const [ready, failed] = [this.#isReady, this.#isFailed];
-      // Who waits for the settings before these gets what comes now.
+      // Calls that wait for the previous settings get the result of these.
       this.#isReady = () => (ready(), resolve());
       this.#isFailed = (error) => (failed(error), reject(error));
     });
-    this.ready.catch(() => {}); // Nobody need wait for it.
+    this.ready.catch(() => {}); // A caller need not handle it.
     this.#host.start(changes);
   }
 
@@ -196,7 +197,7 @@ export class Scorer extends EventTarget {
 }
 
 /**
- * What TypeScript would refuse and an attribute in HTML may say.
+ * Checks settings at run time: an attribute in HTML can have any value.
  * @param {{ device?: string, crops?: number, maxCrops?: number, prompt?: unknown }} settings
  */
 function check({ device = "auto", crops = 1, maxCrops, prompt = null }) {
@@ -204,7 +205,7 @@ function check({ device = "auto", crops = 1, maxCrops, prompt = null }) {
   const wrong = (message) => new ScoreError("argument", message);
   if (!DEVICES.includes(device)) throw wrong(`unknown device ${JSON.stringify(device)}: expected ${DEVICES.join(", ")}`);
   if (!Number.isInteger(crops) || crops < 1) throw wrong(`${crops} crops: expected a whole number from 1, such as 1, 5 or 15`);
-  if (maxCrops !== undefined && crops > maxCrops) throw wrong(`${crops} crops: expected 1 to ${maxCrops}, as many as every image has`);
+  if (maxCrops !== undefined && crops > maxCrops) throw wrong(`${crops} crops: expected 1 to ${maxCrops}, the number of crop positions in the smallest image`);
   if (prompt !== null && typeof prompt !== "string") throw wrong(`the prompt is of type ${typeof prompt}: expected a string, or null to read it from the image`);
 }
 

@@ -1,27 +1,9 @@
 // @ts-check
-// files.js — where the library's other files lie: beside the built script, unless its user says otherwise.
+// files.js — the addresses of the library's other files: in the folder of the built script, or in a folder that the caller names.
 
-import { ScoreError } from "./errors.js";
+import { addressOf } from "../common/addresses.js";
 
 /** @typedef {import("./protocol.js").Modules} Modules */
-
-/** What a relative address is relative to: the document's base, in a worker its script. */
-function base() {
-  return globalThis.document?.baseURI ?? globalThis.location?.href;
-}
-
-/**
- * @param {string | URL} address
- * @param {string} what  the address should lead to
- * @returns {string}  absolute
- */
-export function addressOf(address, what) {
-  try {
-    return new URL(address, base()).href;
-  } catch {
-    throw new ScoreError("argument", `${JSON.stringify(String(address))} is no address of ${what}`);
-  }
-}
 
 /** @param {URL} address */
 function whole(address) {
@@ -34,9 +16,9 @@ function folderOf(folder) {
 }
 
 /**
- * Each address is written out, as bundlers find, copy and rename a file only by `new URL("…", import.meta.url)` in one piece.
- * Our own build must leave them alone: the files lie beside what it makes, not beside this source. Next.js gives paths instead of whole
- * addresses, which mean nothing in a worker that starts from a blob.
+ * Returns the addresses of worker and modules. Each `new URL("…", import.meta.url)` is written out, because bundlers find files only
+ * by this expression. Our own build must ignore it, since it writes the files elsewhere. The addresses are made absolute, because
+ * Next.js replaces the expression by a path, which a worker from a blob cannot resolve.
  *
  * @param {string | URL} [folder]
  * @returns {{ worker: string, modules: Modules }}
@@ -75,7 +57,7 @@ export function filesOfLibrary(folder) {
 }
 
 /**
- * The model that a page puts beside the library. It is no part of the package, so no bundler must look for it.
+ * The default address of the model. The model is not part of the package, so bundlers must not look for it.
  * @param {string | URL} [folder]
  */
 export function modelBesideLibrary(folder) {

@@ -1,7 +1,7 @@
 // @ts-check
-// host.js — keeps a worker alive: one image in work, and another worker when one dies.
+// host.js — starts the worker, gives it one image at a time, and replaces it after a crash.
 
-import { errorOf, ScoreError } from "./errors.js";
+import { errorOf, ScoreError } from "../common/errors.js";
 
 /**
  * @typedef {import("./protocol.js").Answer} Answer
@@ -17,15 +17,15 @@ import { errorOf, ScoreError } from "./errors.js";
  *
  * @typedef {object} Listener
  * @property {(info: Info) => void} onReady
- * @property {() => void} onFree  the worker can take another image
- * @property {(pending: Pending) => void} onAgain  its worker died: it must be scored by the next
- * @property {(error: Error) => void} onFailed  there is no next worker
+ * @property {() => void} onFree  the worker can take the next image
+ * @property {(pending: Pending) => void} onAgain  the worker ended, and the next worker must score this image
+ * @property {(error: Error) => void} onFailed  the worker ended, and there is no next one
  * @property {(event: import("./protocol.js").ScorerEvent) => void} onEvent
  */
 
-/** A graphics card that has not answered for so long hangs: the slowest one seen, in software, needs 11 s for its first image. */
+/** The time after which a graphics card is considered hung. The slowest one that we saw, an emulated one, needs 11 s for its first image. */
 const GPU_DEADLINE_MS = 120_000;
-/** Crashes while nothing was in work that are taken for accidents. */
+/** The number of crashes between images after which the host gives up. */
 const IDLE_CRASHES = 3;
 
 export class WorkerHost {
@@ -35,13 +35,13 @@ export class WorkerHost {
   /** @type {Pending | null} */ #working = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #deadline;
   /** @type {"webgpu" | "cpu"} */ #backend = "cpu";
-  /** Why the CPU took over. @type {string | null} */ #reason = null;
+  /** Why the CPU took over from WebGPU. @type {string | null} */ #reason = null;
   isReady = false;
   #wasReady = false;
   #gpuCrashes = 0;
   #idleCrashes = 0;
   #isConfirmed = false;
-  /** What the cache had no room for, for the next worker. @type {Map<string, Blob>} */ #kept = new Map();
+  /** Shards that did not fit into the cache, for the next worker. @type {Map<string, Blob>} */ #kept = new Map();
 
   /**
    * @param {Settings} settings
@@ -56,7 +56,7 @@ export class WorkerHost {
     return this.isReady && this.#working === null;
   }
 
-  /** Starts the worker, or another one with other settings; what was in work is scored again. @param {Partial<Settings>} changes */
+  /** Starts a worker, or replaces it by one with other settings. An image in progress is scored again. @param {Partial<Settings>} changes */
   start(changes = {}) {
     this.#settings = { ...this.#settings, ...changes };
     this.#reason = null;
@@ -66,12 +66,11 @@ export class WorkerHost {
     this.#start("loading", "starting …");
   }
 
-  /** From the next image on; the model stays loaded. @param {number} crops */
+  /** Sets the number of crops of the next images. @param {number} crops */
   setCrops(crops) {
     this.#settings.crops = crops;
   }
 
-  /** Ends the worker. */
   stop() {
     this.#worker?.terminate();
     this.#worker = undefined;
@@ -84,7 +83,7 @@ export class WorkerHost {
     this.#listener.onAgain(working);
   }
 
-  /** @param {Pending} pending  whose image is here; only while {@link isFree} */
+  /** Scores an image. Call it only while {@link isFree}. @param {Pending} pending  with the bytes of its image */
   score(pending) {
     this.#working = pending;
     const { id, image, prompt, crops } = pending;
@@ -101,14 +100,14 @@ export class WorkerHost {
   #start(state, message) {
     this.#listener.onEvent({ type: "state", state, message });
     const { model, device, crops, files, confirmDownload } = this.#settings;
-    // From a blob, a worker keeps the Content-Security-Policy of the page, while one from the network has only what its own
-    // response's headers say, and a static host sends none. It also starts from another origin, such as a CDN's.
+    // A worker from a blob has the Content-Security-Policy of the page. A worker from the network has that of its own response, and
+    // static hosts send none. A blob can also import a script of another origin, such as a CDN.
     const script = URL.createObjectURL(new Blob([`import ${JSON.stringify(files.worker)};`], { type: "text/javascript" }));
     const worker = new Worker(script, { type: "module" });
     URL.revokeObjectURL(script);
     worker.onmessage = ({ data }) => this.#hear(worker, data);
     worker.onerror = ({ message }) => {
-      const error = message || `its script could not be loaded from ${files.worker}: is it there (the option files says where else), and does the page's Content-Security-Policy allow worker-src 'self' blob:?`;
+      const error = message || `its script could not be loaded from ${files.worker}: is it there (if not, set the option files), and does the page's Content-Security-Policy allow worker-src 'self' blob:?`;
       this.#hear(worker, { type: "fatal", code: "device", message: error });
     };
     this.#worker = worker;
@@ -134,7 +133,7 @@ export class WorkerHost {
    * @param {Answer} answer
    */
   #hear(worker, answer) {
-    if (worker !== this.#worker) return; // A crash can be reported twice; its worker is gone by then.
+    if (worker !== this.#worker) return; // A crash can be reported twice.
     switch (answer.type) {
       case "starting":
         this.#backend = answer.backend;
@@ -170,7 +169,7 @@ export class WorkerHost {
     }
   }
 
-  /** What was in work, unless its caller has given it up. */
+  /** Ends the image in progress and returns it, or null if its caller has aborted it. */
   #done() {
     clearTimeout(this.#deadline);
     const working = this.#working;
@@ -181,15 +180,15 @@ export class WorkerHost {
   /** @param {number} bytes */
   async #ask(bytes) {
     const worker = this.#worker;
-    // A question that throws is not answered with yes.
+    // An error in the callback counts as no.
     const isWanted = await Promise.resolve(bytes).then(this.#settings.confirmDownload ?? (() => true)).catch(() => false);
     this.#isConfirmed ||= isWanted;
     if (worker === this.#worker) this.#post({ type: "confirmed", isWanted });
   }
 
   /**
-   * Replaces a worker that died. A graphics card gets one more worker, then the CPU takes over. The image in work goes to the
-   * next worker; if it kills two on the CPU, it is at fault.
+   * Replaces a worker that crashed. A graphics card gets a second worker; then the CPU takes over. The image in progress goes to the
+   * next worker. If two workers on the CPU crash at the same image, the image is rejected.
    * @param {import("./protocol.js").FailureCode} code
    * @param {string} message
    */

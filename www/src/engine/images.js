@@ -1,8 +1,8 @@
 // @ts-check
-// images.js — what a caller may hand over as an image, as bytes or an address that the worker can read.
+// images.js — turns all kinds of images that a caller can pass into bytes or an address.
 
-import { addressOf } from "./files.js";
-import { messageOf, ScoreError } from "./errors.js";
+import { addressOf } from "../common/addresses.js";
+import { messageOf, ScoreError } from "../common/errors.js";
 
 /**
  * @param {import("./protocol.js").ImageSource} image
@@ -20,13 +20,13 @@ export async function readable(image) {
     image === null || typeof image !== "object" ? String(image) : Object.prototype.toString.call(image).slice(8, -1)}`);
 }
 
-/** Workers and servers lack some of these classes. @param {unknown} image @param {string} name */
+/** `instanceof` for classes that workers and servers may lack. @param {unknown} image @param {string} name */
 function isA(image, name) {
   const type = /** @type {any} */ (globalThis)[name];
   return type !== undefined && image instanceof type;
 }
 
-/** The file itself, not what the page makes of it: neither its size on the page nor a canvas changes the score. @param {HTMLImageElement} image */
+/** The address of the file. The size of the image on the page does not change its score. @param {HTMLImageElement} image */
 function sourceOf(image) {
   const source = image.currentSrc || image.src;
   if (!source) throw new ScoreError("argument", "the <img> has no src: set it before the call");
@@ -34,7 +34,7 @@ function sourceOf(image) {
 }
 
 /**
- * The same pixels without loss: the canvas has the image's own size, so nothing is resized.
+ * Encodes the pixels as a PNG file, without loss. The canvas has the size of the image, so nothing is resized.
  * @param {ImageBitmap | HTMLCanvasElement | OffscreenCanvas} image
  */
 async function pngOf(image) {
@@ -52,11 +52,11 @@ async function pngOf(image) {
   }
 }
 
-/** BMP's version 4 header, which knows alpha, after the header of the file. */
+/** The size of the file header and of the header of BMP version 4, which supports alpha. */
 const HEADER_BYTES = 14 + 108;
 
 /**
- * The pixels as a BMP file: a canvas would round the colours of transparent ones.
+ * Encodes the pixels as a BMP file. A canvas would round the colours of transparent pixels.
  * @param {ImageData} image
  */
 function bitmapOf({ width, height, data, colorSpace }) {
@@ -68,10 +68,10 @@ function bitmapOf({ width, height, data, colorSpace }) {
   const put = (at, ...values) => values.forEach((value, index) => header.setInt32(at + 4 * index, value, true));
   header.setUint16(0, 0x424d); // "BM"
   put(2, HEADER_BYTES + data.length, 0, HEADER_BYTES);
-  put(14, HEADER_BYTES - 14, width, -height); // From the upper row down.
+  put(14, HEADER_BYTES - 14, width, -height); // A negative height: the upper row comes first.
   header.setUint16(26, 1, true);
-  header.setUint16(28, 32, true); // bits a pixel
-  put(30, 3, data.length); // The channels are where these masks say: red, green, blue, alpha.
+  header.setUint16(28, 32, true); // bits per pixel
+  put(30, 3, data.length); // Masks for red, green, blue and alpha follow.
   put(54, 0x000000ff, 0x0000ff00, 0x00ff0000, 0xff000000, 0x73524742 /* sRGB */);
   return new Blob([header, /** @type {Uint8ClampedArray<ArrayBuffer>} */ (data)], { type: "image/bmp" });
 }

@@ -1,8 +1,8 @@
 // @ts-check
-// names.js — the names of a result's fields: snake_case in files and in the wasm module, camelCase in JavaScript.
+// names.js — converts the names of a result's fields: snake_case in files and in the wasm module, camelCase in JavaScript.
 
 /**
- * The same object with names in camelCase, at every depth. Names in camelCase stay as they are.
+ * Returns the object with names in camelCase, at all depths. Names in camelCase stay unchanged.
  * @param {any} value
  * @returns {any}
  */
@@ -11,7 +11,7 @@ export function camelCase(value) {
 }
 
 /**
- * The same object with names in snake_case, at every depth.
+ * Returns the object with names in snake_case, at all depths.
  * @param {any} value
  * @returns {any}
  */

@@ -1,20 +1,20 @@
 // @ts-check
-// queue.js — requests that wait for the worker. Which is next is decided when the worker is free, not when a request comes.
-// Images by address are fetched meanwhile, several at once, so that one that does not come keeps no other waiting.
+// queue.js — the requests that wait for the worker. The next one is chosen when the worker is free. Images by address are fetched
+// ahead, several at a time, so that a slow one does not delay the others.
 
 import { downloadImage } from "../model/download.js";
-import { reasonOf } from "./errors.js";
+import { reasonOf } from "../common/errors.js";
 
 /** @typedef {import("./protocol.js").Result} Result */
 
-/** Images from the network that are on their way or wait here. A browser opens six connections to a server. */
+/** The number of images that are fetched ahead. A browser opens six connections to a server. */
 const FETCHED = 4;
 
-/** One image on its way, and the promise that its caller holds: it settles once, whatever happens to workers meanwhile. */
+/** A request for a score, with the promise of its caller. The promise outlives crashes of the worker. */
 export class Pending {
-  /** Crashes of the CPU's module while it worked on this image. */
+  /** The number of crashes on the CPU while this image was scored. */
   crashes = 0;
-  /** It was in work when its worker had to go, so it is the next. */
+  /** Whether its worker ended while it was scored. Then it is the next one. */
   isAgain = false;
   isSettled = false;
   /** @type {Promise<Result>} */ promise;
@@ -24,7 +24,7 @@ export class Pending {
 
   /**
    * @param {number} id
-   * @param {Blob | string} image  its bytes, or the address from which the queue fetches them
+   * @param {Blob | string} image  the bytes, or the address from which the queue fetches them
    * @param {string | null} prompt
    * @param {import("./protocol.js").ScoreOptions} options
    * @param {(pending: Pending) => void} onAbort
@@ -68,11 +68,11 @@ export class Pending {
 }
 
 export class Queue {
-  /** In the order in which they came. @type {Set<Pending>} */ #waiting = new Set();
-  /** Those of them that came by address, and are on their way or here. @type {Set<Pending>} */ #fetched = new Set();
+  /** In the order of the calls. @type {Set<Pending>} */ #waiting = new Set();
+  /** Requests by address whose image is being fetched or was fetched. @type {Set<Pending>} */ #fetched = new Set();
   #onFetched;
 
-  /** @param {() => void} onFetched  {@link next} may have one more */
+  /** @param {() => void} onFetched  called when an image was fetched */
   constructor(onFetched) {
     this.#onFetched = onFetched;
   }
@@ -90,7 +90,7 @@ export class Queue {
     this.#fetch();
   }
 
-  /** Takes the one with the highest priority of those that are here, and of equal ones the one that came first. */
+  /** Removes and returns the request with the highest priority whose image is here. Equal ones keep their order. */
   next() {
     const best = this.#best(({ image }) => image instanceof Blob);
     if (best) this.delete(best);
@@ -102,7 +102,7 @@ export class Queue {
       const pending = this.#best((pending) => typeof pending.image === "string" && !this.#fetched.has(pending));
       if (!pending) return;
       this.#fetched.add(pending);
-      // An <img> of the same address may have left an answer without CORS headers in the browser's cache.
+      // The browser's cache may hold a response without CORS headers, from an <img> with the same address.
       downloadImage(String(pending.image), { signal: pending.fetching.signal, cache: "no-cache" }).then((blob) => {
         pending.image = blob;
         this.#onFetched();

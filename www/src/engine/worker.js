@@ -1,9 +1,9 @@
 // @ts-check
-// worker.js — owns the model, the wasm module and the GPU, and scores one image at a time.
+// worker.js — the worker: it holds model, wasm module and device, and scores one image at a time.
 
 import { openBundle } from "../model/bundle.js";
 import { Fault, openScorer } from "./backend.js";
-import { isAbort, messageOf, ScoreError } from "./errors.js";
+import { isAbort, messageOf, ScoreError } from "../common/errors.js";
 import { camelCase } from "./names.js";
 
 /** @type {Awaited<ReturnType<typeof openScorer>>} */
@@ -36,7 +36,7 @@ async function start(request) {
     tell: answer,
   });
   try {
-    // A wrong model is told at once, not after the device's check.
+    // An error of the bundle is reported at once, while the device is still checked.
     scorer = await Promise.race([openScorer(request, bundle, answer), bundle.then(() => new Promise(() => {}))]);
     scorer.fault.catch(fatal);
     answer({ type: "ready", info: scorer.info });
@@ -82,13 +82,12 @@ function fatal(error) {
 
 /**
  * @param {unknown} error
- * @param {"image" | "device"} otherwise
- * @returns {import("./protocol.js").FailureCode}
+ * @param {"image" | "device"} otherwise  the code of all errors that have none
+ * @returns {import("../common/errors.js").FailureCode}
  */
 function codeOf(error, otherwise) {
   if (error instanceof ScoreError) return error.code;
-  if (isAbort(error)) return "aborted";
-  return /^\d+ crops were asked for/.test(messageOf(error)) ? "argument" : otherwise;
+  return isAbort(error) ? "aborted" : otherwise;
 }
 
 /** @param {import("./protocol.js").Answer} message */

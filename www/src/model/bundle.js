@@ -1,29 +1,29 @@
 // @ts-check
-// bundle.js — gets a model together: the manifest first, then each shard from memory, cache, disk or network, checked by its hash.
+// bundle.js — opens a model bundle: the manifest first, then each shard from memory, cache, disk or network, checked by hash.
 
-import { ScoreError } from "../engine/errors.js";
+import { ScoreError } from "../common/errors.js";
 import { filesOfFolder, readFile } from "./folder.js";
-import { sha256 } from "./hash.js";
+import { sha256 } from "../common/hash.js";
 import { MANIFEST, parseManifest } from "./manifest.js";
 import { RemoteModel, whatIsWrong } from "./shards.js";
 
 /**
  * @typedef {import("./manifest.js").Shard} Shard
- * @typedef {import("./shards.js").Told} Told
+ * @typedef {import("./shards.js").LoadEvent} LoadEvent
  *
  * @typedef {object} Bundle
- * @property {string | null} hash  of model.json
+ * @property {string | null} hash  SHA-256 of model.json; null if the browser offers no cryptography
  * @property {string} preprocess
  * @property {boolean} fromCache
- * @property {(name: string) => Promise<Uint8Array>} read  one of its files, so that no two shards are held at once
+ * @property {(name: string) => Promise<Uint8Array>} read  reads one file. The caller reads one after the other, so that memory holds one shard
  */
 
 /**
  * @param {object} wish
  * @param {string | File[] | FileSystemDirectoryHandle} wish.model
- * @param {Map<string, Blob>} wish.kept  shards by hash that are in memory, as the cache had no room
+ * @param {Map<string, Blob>} wish.kept  shards in memory, by hash
  * @param {(bytes: number) => Promise<boolean>} wish.confirm
- * @param {(told: Told) => void} wish.tell
+ * @param {(event: LoadEvent) => void} wish.tell
  * @returns {Promise<Bundle>}
  */
 export async function openBundle({ model, kept, confirm, tell }) {
@@ -55,7 +55,7 @@ async function fromDisk(model) {
  * @param {string} url
  * @param {Map<string, Blob>} kept
  * @param {(bytes: number) => Promise<boolean>} confirm
- * @param {(told: Told) => void} tell
+ * @param {(event: LoadEvent) => void} tell
  * @returns {Promise<Bundle>}
  */
 async function fromAddress(url, kept, confirm, tell) {
@@ -76,7 +76,7 @@ function byName(manifestBytes, shards, read) {
   return async (name) => {
     if (name === MANIFEST) return manifestBytes;
     const shard = known.get(name);
-    if (!shard) throw new ScoreError("model", `${name} is no file of this model`);
+    if (!shard) throw new ScoreError("model", `${name} is not a file of this model`);
     return read(shard);
   };
 }

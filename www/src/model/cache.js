@@ -1,10 +1,10 @@
 // @ts-check
-// cache.js — weights in the browser's Cache Storage: shards by hash, so that no wrong one is ever taken for a right one, and
-// manifests by address, so that a page works offline.
+// cache.js — weights in the browser's Cache Storage: shards by hash, so that a wrong one is never used, and manifests by address,
+// so that a page works offline.
 
 const NAME = "tsp-mgs-model-1";
 
-/** Keys must look like addresses; nothing is ever fetched from these. @param {string} hash */
+/** Cache Storage needs addresses as keys. Nothing is fetched from them. @param {string} hash */
 const shardKey = (hash) => `https://model.invalid/sha256/${hash}`;
 /** @param {string} url */
 const manifestKey = (url) => `https://model.invalid/manifest?${encodeURIComponent(url)}`;
@@ -17,7 +17,7 @@ export class ModelCache {
     this.#cache = cache;
   }
 
-  /** null where the browser keeps nothing for this page: without https, in a sandbox, or with storage blocked. */
+  /** Returns null if the page has no storage: without https, in a sandbox, or if the user has blocked storage. */
   static async open() {
     try {
       return new ModelCache(await caches.open(NAME));
@@ -77,12 +77,12 @@ export class ModelCache {
   }
 }
 
-/** Deletes every model that this page's origin keeps. Scorers that are loaded go on. */
+/** Deletes all models in the cache of this page's origin. Loaded scorers keep theirs. */
 export async function clearModelCache() {
   await globalThis.caches?.delete(NAME);
 }
 
-/** How many bytes of models this page's origin keeps. */
+/** Returns the size of all models in the cache of this page's origin, in bytes. */
 export async function modelCacheBytes() {
   if (!(await globalThis.caches?.has(NAME))) return 0;
   const cache = await caches.open(NAME);

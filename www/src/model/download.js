@@ -1,25 +1,25 @@
 // @ts-check
-// download.js — one file over an unreliable network: a cut connection goes on where it broke.
+// download.js — downloads a file over an unreliable network. A broken download resumes where it ended.
 
-import { megabytes, messageOf, reasonOf, ScoreError } from "../engine/errors.js";
+import { megabytes, messageOf, reasonOf, ScoreError } from "../common/errors.js";
 
-/** Waits before the second to the last try. Enough for a router that starts anew, not for a person to give up. */
+/** The waits before the second and all further tries. They are enough for a router that restarts. */
 const WAITS_MS = [500, 1000, 2000, 4000];
-/** A connection without a byte for so long is taken for dead. */
+/** A connection that sends nothing for this time is closed. */
 const SILENCE_MS = 30_000;
-/** Larger files are no images; reading one would cost the page its memory. */
+/** Larger files are refused, because they would fill the memory of the page. */
 export const MAX_IMAGE_BYTES = 512e6;
-/** A `data:` address holds a whole file, and no message should. */
-const TOLD_CHARACTERS = 200;
+/** Longer addresses are cut in messages: a `data:` address holds a whole file. */
+const SHOWN_CHARACTERS = 200;
 
-/** It may work the next time. */
+/** An error after which another try can succeed. */
 class Passing extends Error {}
 
 /**
  * Downloads a file of known size.
  * @param {string} url
  * @param {number} size
- * @param {(bytes: number) => void} report  how many bytes are there; fewer than before when the server starts from the beginning
+ * @param {(bytes: number) => void} report  called with the number of received bytes; it falls if the server starts from the beginning
  * @param {AbortSignal} [signal]
  * @returns {Promise<Uint8Array<ArrayBuffer>>}
  */
@@ -30,7 +30,7 @@ export async function download(url, size, report, signal) {
   let mayResume = true;
   for (let tries = 0; ; tries += 1) {
     try {
-      // Cross-origin servers may refuse the Range header itself; the try after that does without.
+      // Servers of other origins may refuse the Range header. The try after that has no such header.
       /** @type {number} */
       const from = mayResume ? have : 0;
       mayResume = from === 0;
@@ -39,7 +39,7 @@ export async function download(url, size, report, signal) {
       have = response.status === 206 ? startOf(response, from) : 0;
       report(have);
       for await (const chunk of chunksOf(response, silence)) {
-        if (have + chunk.length > size) throw new ScoreError("model", `${url} is longer than the ${size} bytes that model.json tells: export or upload the model again`);
+        if (have + chunk.length > size) throw new ScoreError("model", `${url} is longer than the ${size} bytes that model.json lists: export or upload the model again`);
         bytes.set(chunk, have);
         have += chunk.length;
         report(have);
@@ -49,11 +49,11 @@ export async function download(url, size, report, signal) {
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof Passing)) throw error;
-      // Whoever gets farther is not failing, only slow.
+      // Only tries that bring nothing count.
       if (have > farthest) tries = 0;
       farthest = Math.max(farthest, have);
       if (tries === WAITS_MS.length) {
-        throw new ScoreError("network", `could not download ${told(url)}, of which ${megabytes(have)} of ${megabytes(size)} came: ${error.message}; check the connection and try again`);
+        throw new ScoreError("network", `could not download ${shortened(url)}, of which ${megabytes(have)} of ${megabytes(size)} came: ${error.message}; check the connection and try again`);
       }
       await delay(WAITS_MS[tries]);
     }
@@ -78,7 +78,7 @@ export async function downloadSmall(url, { tries = WAITS_MS.length + 1 } = {}) {
 }
 
 /**
- * Downloads an image. It is tried once: a person sees what failed, and tries again.
+ * Downloads an image. There is one try: the user sees the error and can try again.
  * @param {string} url
  * @param {{ signal?: AbortSignal, cache?: RequestCache }} options
  * @returns {Promise<Blob>}
@@ -94,12 +94,12 @@ export async function downloadImage(url, { signal, cache = "default" }) {
 
 /** @param {string} url @param {unknown} error */
 function lasting(url, error) {
-  return error instanceof Passing ? new ScoreError("network", `could not download ${told(url)}: ${error.message}`) : error;
+  return error instanceof Passing ? new ScoreError("network", `could not download ${shortened(url)}: ${error.message}`) : error;
 }
 
 /** @param {string} url */
-function told(url) {
-  return url.length > TOLD_CHARACTERS ? `${url.slice(0, TOLD_CHARACTERS)}…` : url;
+function shortened(url) {
+  return url.length > SHOWN_CHARACTERS ? `${url.slice(0, SHOWN_CHARACTERS)}…` : url;
 }
 
 /**
@@ -113,7 +113,7 @@ async function whole(url, options) {
   for await (const chunk of chunksOf(response, silence)) {
     parts.push(chunk);
     size += chunk.length;
-    if (size > MAX_IMAGE_BYTES) throw new ScoreError("image", `${told(url)} is longer than ${megabytes(MAX_IMAGE_BYTES)}: no image`);
+    if (size > MAX_IMAGE_BYTES) throw new ScoreError("image", `${shortened(url)} is longer than ${megabytes(MAX_IMAGE_BYTES)}, so it is not read as an image`);
   }
   return new Blob(parts, { type: response.headers.get("content-type") ?? "" });
 }
@@ -128,7 +128,7 @@ async function request(url, { from = 0, signal, cache = "no-store" }) {
   let response;
   try {
     response = await fetch(url, {
-      // Weights are kept by hash in our own cache: the browser's would hold them twice, or half.
+      // Weights are in our own cache. The browser's cache would hold them a second time.
       cache,
       headers: from > 0 ? { range: `bytes=${from}-` } : {},
       signal: silence.signal,
@@ -140,12 +140,12 @@ async function request(url, { from = 0, signal, cache = "no-store" }) {
   if (response.ok) return { response, silence };
   silence.end();
   const said = `the server answered ${response.status} ${response.statusText}`.trim();
-  // A busy or a failing server may recover, and so may one that dislikes the range; a file that is not there stays away.
+  // These can succeed at another try: busy and failing servers, and 416 without the Range header.
   if (response.status >= 500 || [408, 416, 429].includes(response.status)) throw new Passing(said);
-  throw new ScoreError("network", `could not download ${told(url)}: ${said}; check the address`);
+  throw new ScoreError("network", `could not download ${shortened(url)}: ${said}; check the address`);
 }
 
-/** Browsers do not tell a script which of these it was. @param {string} url */
+/** Browsers do not tell scripts why a request failed. @param {string} url */
 function whyNoAnswer(url) {
   const { protocol, origin } = new URL(url);
   if (protocol === "blob:") return "the address is no longer valid, or the page's Content-Security-Policy lacks connect-src blob:; choose the file again";
@@ -170,19 +170,19 @@ async function* chunksOf(response, silence) {
     throw new Passing(silence.isTooLong ? silence.text : `the connection was cut (${messageOf(error)})`);
   } finally {
     silence.end();
-    reader?.cancel().catch(() => {}); // Who stops reading early wants no more of it.
+    reader?.cancel().catch(() => {});
   }
 }
 
-/** Where a partial answer begins. @param {Response} response @param {number} asked */
+/** The offset at which a partial response starts. @param {Response} response @param {number} asked */
 function startOf(response, asked) {
   const said = response.headers.get("content-range");
-  const start = Number(said?.match(/^bytes (\d+)-/)?.[1] ?? asked); // Other origins may hide the header.
+  const start = Number(said?.match(/^bytes (\d+)-/)?.[1] ?? asked); // Servers of other origins can hide the header.
   if (start > asked) throw new Passing(`the server skipped bytes: asked from ${asked}, answered ${said}`);
   return start;
 }
 
-/** Ends a request that hears nothing for too long, or that nobody wants any more. */
+/** Ends a request that receives nothing for {@link SILENCE_MS}, or that the caller aborts. */
 class Silence {
   #controller = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #timer;

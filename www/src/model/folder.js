@@ -1,11 +1,11 @@
 // @ts-check
-// folder.js — a bundle on the visitor's disk.
+// folder.js — reads a bundle from the user's disk.
 
-import { messageOf, ScoreError } from "../engine/errors.js";
+import { messageOf, ScoreError } from "../common/errors.js";
 import { MANIFEST } from "./manifest.js";
 
 /**
- * The bundle's files by name: those that lie beside model.json.
+ * Returns the files in the folder of model.json, by name.
  * @param {File[] | FileSystemDirectoryHandle} chosen
  * @returns {Promise<Map<string, File>>}
  */

@@ -1,7 +1,7 @@
 // @ts-check
-// manifest.js — what model.json says of the files beside it. The wasm module reads the rest and refuses what it does not know.
+// manifest.js — reads the list of shards from model.json. The wasm module reads and checks the rest.
 
-import { ScoreError } from "../engine/errors.js";
+import { ScoreError } from "../common/errors.js";
 
 /**
  * @typedef {{ name: string, size: number, sha256: string }} Shard
@@ -12,7 +12,7 @@ export const MANIFEST = "model.json";
 
 /**
  * @param {Uint8Array} bytes
- * @param {string} where  the file's address or path
+ * @param {string} where  the address or path of the file, for errors
  * @returns {Manifest}
  */
 export function parseManifest(bytes, where) {
@@ -22,11 +22,11 @@ export function parseManifest(bytes, where) {
     parsed = JSON.parse(text);
   } catch {
     const begin = text.trimStart().slice(0, 20).replace(/\s+/g, " ");
-    throw new ScoreError("model", `${where} is no ${MANIFEST}: it begins with ${JSON.stringify(begin)}; give the address of a bundle that \`trainer export\` wrote`);
+    throw new ScoreError("model", `${where} is not a ${MANIFEST}: it begins with ${JSON.stringify(begin)}; give the address of a bundle that \`trainer export\` wrote`);
   }
   const { format, preprocess, shards } = parsed ?? {};
   if (format !== "tsp-mgs" || typeof preprocess !== "string" || !Array.isArray(shards) || !shards.every(isShard)) {
-    throw new ScoreError("model", `${where} describes no tsp-mgs model: expected format "tsp-mgs" with a list of shards; give a bundle that \`trainer export\` wrote`);
+    throw new ScoreError("model", `${where} does not describe a tsp-mgs model: expected format "tsp-mgs" with a list of shards; give a bundle that \`trainer export\` wrote`);
   }
   return { preprocess, shards };
 }

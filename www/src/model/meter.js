@@ -1,13 +1,18 @@
 // @ts-check
-// meter.js — how much of the model is there, how fast it comes, and how long the rest takes.
+// meter.js — the progress of a download: bytes, speed and remaining time.
 
-/** The speed is that of the last seconds: a download may change networks on its way. */
+/**
+ * @typedef {{ type: "progress", loaded: number, total: number, fromCache: boolean, bytesPerSecond: number | null, secondsLeft: number | null }} ProgressEvent
+ *   bytes of the model; null: not known yet
+ */
+
+/** The speed is that of the last seconds, because it can change during a download. */
 const WINDOW_MS = 5000;
-/** Nobody reads a number that changes more often. */
+/** The shortest time between two reports. */
 const PAUSE_MS = 100;
-/** So often it is told that nothing comes any more. */
+/** The time between two reports while nothing is received. */
 const TICK_MS = 1000;
-/** A speed measured over less is mostly the start of the connection. */
+/** The shortest time over which a speed is measured. Shorter ones measure the start of the connection. */
 const FIRST_SPEED_MS = 500;
 
 export class Meter {
@@ -17,12 +22,12 @@ export class Meter {
   #loaded = 0;
   #toldAt = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #again;
-  /** Bytes at times, the last {@link WINDOW_MS} of them. @type {{ at: number, loaded: number }[]} */ #past = [];
+  /** Numbers of bytes in the last {@link WINDOW_MS}. @type {{ at: number, loaded: number }[]} */ #past = [];
 
   /**
    * @param {number} total
-   * @param {boolean} fromCache  then nothing is downloaded, and a speed says nothing
-   * @param {(event: import("../engine/protocol.js").ProgressEvent) => void} tell
+   * @param {boolean} fromCache  whether nothing is downloaded; then no speed is reported
+   * @param {(event: ProgressEvent) => void} tell
    */
   constructor(total, fromCache, tell) {
     this.#total = total;
@@ -30,21 +35,21 @@ export class Meter {
     this.#tell = tell;
   }
 
-  /** Bytes that needed no download. @param {number} bytes */
+  /** Counts bytes that need no download. @param {number} bytes */
   skip(bytes) {
     this.#loaded += bytes;
     for (const past of this.#past) past.loaded += bytes;
     this.#report();
   }
 
-  /** @param {number} bytes  fewer than none where a file begins anew */
+  /** @param {number} bytes  negative if a file starts again */
   add(bytes) {
     this.#loaded += bytes;
     if (bytes < 0) this.#past = [];
     this.#report();
   }
 
-  /** Nothing is told any more. */
+  /** Ends the reports. */
   stop() {
     clearTimeout(this.#again);
   }

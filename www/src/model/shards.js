@@ -1,31 +1,34 @@
 // @ts-check
-// shards.js — the files of a model on a server: which of them are here, and the download of the others.
+// shards.js — the shards of a model on a server: finds those in the browser, and downloads the others.
 
-import { aborted, megabytes, messageOf, ScoreError } from "../engine/errors.js";
+import { aborted, megabytes, messageOf, ScoreError } from "../common/errors.js";
 import { ModelCache } from "./cache.js";
 import { download, downloadSmall } from "./download.js";
-import { sha256 } from "./hash.js";
+import { sha256 } from "../common/hash.js";
 import { MANIFEST, parseManifest } from "./manifest.js";
 import { Meter } from "./meter.js";
 
 /**
  * @typedef {import("./manifest.js").Shard} Shard
- * @typedef {import("../engine/protocol.js").ProgressEvent | import("../engine/protocol.js").NoticeEvent | import("../engine/protocol.js").Kept} Told
+ *
+ * @typedef {{ type: "notice", message: string }} NoticeEvent  a message to show; the work goes on
+ * @typedef {{ type: "kept", hash: string, blob: Blob }} Kept  a shard that did not fit into the cache and stays in memory
+ * @typedef {import("./meter.js").ProgressEvent | NoticeEvent | Kept} LoadEvent
  */
 
-/** From here on a visitor is asked before the download. */
+/** Larger downloads need a confirmation. */
 const ASK_ABOVE_BYTES = 20e6;
 
-/** A model by its address. */
+/** A model on a server. */
 export class RemoteModel {
   #missing;
   #store;
 
   /**
-   * Reads the manifest and looks which shards are here; downloads nothing else.
+   * Reads the manifest and looks up which shards the browser has. It downloads no shard.
    * @param {string} url  of model.json
-   * @param {Map<string, Blob>} kept  shards by hash that are in memory
-   * @param {(told: Told) => void} tell
+   * @param {Map<string, Blob>} kept  shards in memory, by hash
+   * @param {(event: LoadEvent) => void} tell
    */
   static async open(url, kept, tell) {
     const cache = await ModelCache.open();
@@ -36,7 +39,7 @@ export class RemoteModel {
     return new RemoteModel({ bytes, preprocess, shards, missing: shards.filter((_, index) => !isHere[index]), store, tell });
   }
 
-  /** @param {{ bytes: Uint8Array<ArrayBuffer>, preprocess: string, shards: Shard[], missing: Shard[], store: ShardStore, tell: (told: Told) => void }} found */
+  /** @param {{ bytes: Uint8Array<ArrayBuffer>, preprocess: string, shards: Shard[], missing: Shard[], store: ShardStore, tell: (event: LoadEvent) => void }} found */
   constructor({ bytes, preprocess, shards, missing, store, tell }) {
     this.manifest = bytes;
     this.preprocess = preprocess;
@@ -46,23 +49,24 @@ export class RemoteModel {
     this.tell = tell;
   }
 
-  /** Bytes of all shards. */
+  /** The size of all shards in bytes. */
   get size() {
     return sizeOf(this.shards);
   }
 
-  /** Bytes of the shards that are not here. */
+  /** The size of the missing shards in bytes. */
   get toDownload() {
     return sizeOf(this.#missing);
   }
 
+  /** Whether no shard is missing. */
   get isHere() {
     return this.#missing.length === 0;
   }
 
   /**
-   * Downloads what is not here.
-   * @param {(bytes: number) => Promise<boolean>} confirm  asked before more than 20 MB
+   * Downloads the missing shards.
+   * @param {(bytes: number) => Promise<boolean>} confirm  called before a download of more than 20 MB
    * @param {AbortSignal} [signal]
    */
   async fetch(confirm, signal) {
@@ -86,14 +90,14 @@ export class RemoteModel {
   }
 }
 
-/** The newest manifest; without a network the one from the last visit. @param {string} url @param {ModelCache | null} cache */
+/** Downloads the manifest. Without a network, returns that of the last visit. @param {string} url @param {ModelCache | null} cache */
 async function manifestOf(url, cache) {
   const earlier = (await cache?.manifest(url)) ?? null;
   try {
     const bytes = await downloadSmall(url, earlier ? { tries: 1 } : {});
-    // A page that a server sends instead of the file must not replace what worked.
+    // Another file that a server sends instead must not replace the manifest in the cache.
     parseManifest(bytes, url);
-    await cache?.putManifest(url, bytes).catch(() => {}); // A full disk is told with the first shard.
+    await cache?.putManifest(url, bytes).catch(() => {}); // A full disk is reported with the first shard.
     return bytes;
   } catch (error) {
     if (earlier) return earlier;
@@ -101,7 +105,7 @@ async function manifestOf(url, cache) {
   }
 }
 
-/** The shards of one bundle, wherever they are. */
+/** Reads the shards of a bundle from memory, cache or network. */
 class ShardStore {
   #url;
   #cache;
@@ -113,7 +117,7 @@ class ShardStore {
    * @param {string} url  of model.json
    * @param {ModelCache | null} cache
    * @param {Map<string, Blob>} kept
-   * @param {(told: Told) => void} tell
+   * @param {(event: LoadEvent) => void} tell
    */
   constructor(url, cache, kept, tell) {
     this.#url = url;
@@ -128,7 +132,7 @@ class ShardStore {
   }
 
   /**
-   * Downloads a shard and checks it; a wrong one is fetched once more.
+   * Downloads a shard and checks its hash. A wrong shard is downloaded a second time.
    * @param {Shard} shard
    * @param {(bytes: number) => void} report
    * @param {AbortSignal} [signal]
@@ -148,13 +152,13 @@ class ShardStore {
     }
   }
 
-  /** Keeps a shard for the next visit, or at least for this one. @param {Shard} shard @param {Uint8Array<ArrayBuffer>} bytes */
+  /** Writes a shard to the cache. If that fails, keeps it in memory. @param {Shard} shard @param {Uint8Array<ArrayBuffer>} bytes */
   async put({ sha256 }, bytes) {
     try {
       if (!this.#cache) throw new Error("this page may not store files here");
       await this.#cache.putShard(sha256, bytes);
     } catch (error) {
-      // The browser holds a Blob outside of the page's memory, on disk if need be.
+      // Browsers store Blobs outside of the page's memory, and can move them to disk.
       const blob = new Blob([bytes]);
       this.#kept.set(sha256, blob);
       this.#tell({ type: "kept", hash: sha256, blob });
@@ -172,7 +176,7 @@ class ShardStore {
     if (kept) return new Uint8Array(await kept.arrayBuffer());
     const bytes = await this.#cache?.shard(shard.sha256);
     if (bytes && !(await whatIsWrong(bytes, shard))) return bytes;
-    // Damaged on disk, or deleted since it was looked for.
+    // The shard in the cache is damaged, or was deleted meanwhile.
     await this.#cache?.deleteShard(shard.sha256);
     const again = await this.download(shard, () => {});
     await this.put(shard, again);
@@ -181,6 +185,7 @@ class ShardStore {
 }
 
 /**
+ * Compares size and hash with the manifest. Returns the difference, or null.
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {Shard} shard
  */

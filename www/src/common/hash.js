@@ -1,8 +1,9 @@
 // @ts-check
-// hash.js — SHA-256, where the browser has it.
+// hash.js — SHA-256 by the browser.
 
 /**
- * In hex; null on a page without https, where browsers have no cryptography. The wasm module checks a model's shards there too.
+ * The SHA-256 in hex. It is null on a page without https, where browsers offer no cryptography. There, the wasm module checks the
+ * shards of a model.
  * @param {BufferSource} bytes
  */
 export async function sha256(bytes) {
