@@ -1,9 +1,9 @@
-// custom-elements-manifest.config.mjs — dist/custom-elements.json: what editors and tools learn of the elements. The analyzer reads
-// the comments of their classes; what is left out here is for the elements' own parts.
+// custom-elements-manifest.config.mjs — writes dist/custom-elements.json, which describes the elements for editors and tools. The
+// analyzer reads the comments of their classes; internal members are removed here.
 
-/** Beside attributes: properties and methods for the page around an element. */
+/** Public properties and methods that are not attributes. */
 const PUBLIC = ["scorer", "error", "collection", "add"];
-/** What lit watches beside attributes. */
+/** Reactive properties that are not attributes. */
 const STATE = ["error", "question"];
 const ENTRIES = { "src/elements/tsp-score.js": "dist/score.js", "src/elements/tsp-gallery.js": "dist/gallery.js" };
 
@@ -17,11 +17,11 @@ export default {
       for (const module of manifest.modules) {
         module.path = ENTRIES[module.path];
         for (const declaration of module.declarations) {
-          // The analyzer takes all that lit watches for attributes.
+          // The analyzer lists all reactive properties as attributes.
           declaration.attributes = declaration.attributes.filter(({ name }) => !STATE.includes(name));
           const attributes = declaration.attributes.map(({ fieldName, name }) => fieldName ?? name);
           declaration.members = declaration.members.filter(({ name }) => attributes.includes(name) || PUBLIC.includes(name));
-          // And the argument of their one method that sends events for another event.
+          // It also lists the parameter of the method that sends events.
           declaration.events = declaration.events.filter(({ name }) => name !== "type");
         }
         for (const { declaration } of module.exports) declaration.module = module.path;

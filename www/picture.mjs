@@ -1,4 +1,4 @@
-// picture.mjs — makes the README's pictures from those that the gallery's tests take, smaller.
+// picture.mjs — makes the pictures of the README from the screenshots of the gallery's tests.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import UPNG from "upng-js";
 
-/** A palette takes a third of the space. */
+/** With a palette, the files have a third of the size. */
 const COLOURS = 256;
 const www = import.meta.dirname;
 const taken = mkdtempSync(join(tmpdir(), "tsp-mgs-"));

@@ -1,4 +1,4 @@
-// serve.mjs — serves dist/ and prints its address; PORT chooses another port.
+// serve.mjs — serves dist/ and prints the address. PORT sets another port.
 
 import { createServer } from "node:http";
 import { join } from "node:path";

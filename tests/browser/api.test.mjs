@@ -63,8 +63,8 @@ claim("a call has its own crops, and other crops load no model again", async (pa
   assert.deepEqual(crops, [15, 1, 5, 15, 1]);
   assertSame(one, rocket("--crops", "1"));
   assert.deepEqual(infos, [15, 1]);
-  assert.deepEqual(refused, [`argument: 1000 crops: expected 1 to ${max}, as many as every image has`, "argument: 0 crops: expected a whole number from 1, such as 1, 5 or 15",
-    `argument: 1000 crops: expected 1 to ${max}, as many as every image has`]);
+  assert.deepEqual(refused, [`argument: 1000 crops: expected 1 to ${max}, the number of crop positions in the smallest image`, "argument: 0 crops: expected a whole number from 1, such as 1, 5 or 15",
+    `argument: 1000 crops: expected 1 to ${max}, the number of crop positions in the smallest image`]);
   assert.equal(states.filter((state) => state === "loading").length, 2, "starting, and starting on the CPU");
   assert.equal(page.workers().length, 1);
 });
@@ -130,7 +130,7 @@ claim("wrong arguments, an early question and the end of a scope are told as suc
   assert.match(told.wrong[2], /^ScoreError argument: the prompt is of type number/);
   assert.match(told.wrong[3], /^ScoreError argument: the <img> has no src/);
   assert.match(told.wrong[4], /^ScoreError argument: no model: .* found number$/);
-  assert.match(told.wrong[5], /^ScoreError argument: "https:\/\/\[" is no address of a model\.json$/);
+  assert.match(told.wrong[5], /^ScoreError argument: "https:\/\/\[" is not the address of a model\.json$/);
   assert.deepEqual(told.closed, [true, "ScoreError closed: the scorer was closed"]);
   for (const aborted of told.aborted) assert.match(aborted, /^AbortError 20: /);
 });

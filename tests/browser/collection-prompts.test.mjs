@@ -14,7 +14,7 @@ test("a table's prompts reach images that are there and those that come, but not
   collection.setPrompt(b, "typed");
   const rows = ["a", "b", "c"].map((name, index) => ({ line: index + 2, image: `${name}.png`, prompt: `from the table ${name}` }));
   const report = collection.addPrompts({ name: "prompts.csv", rows, notices: [] });
-  assert.deepEqual(report, { applied: 2, notices: ["prompts.csv: no image here is meant by line 4 (c.png)"] });
+  assert.deepEqual(report, { applied: 2, notices: ["prompts.csv: no image fits line 4 (c.png)"] });
   const [c] = collection.add([entry("run/c.png")]);
   await done(collection);
   assert.deepEqual([a, b, c].map((id) => collection.get(id).prompt), ["from the table a", "typed", "from the table c"]);
@@ -38,7 +38,7 @@ test("sidecars are read before their images' turn, so that they can be searched;
   collection.attach(scorer);
   await done(collection);
   assert.deepEqual(pick(collection.get(a), ["prompt", "promptSource"]), { prompt: "a red fox", promptSource: "sidecar" });
-  assert.match(collection.get(b).error, /x\.txt cannot be read: it is no UTF-8/);
+  assert.match(collection.get(b).error, /x\.txt cannot be read: it is not UTF-8/);
   assert.equal(scorer.prompts.at(-1), "", "a blank file says that there is no prompt, as the command line has it");
   collection.setPrompt(b, "typed instead");
   await done(collection);

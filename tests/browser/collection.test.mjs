@@ -117,7 +117,7 @@ test("a file that has gone says so", async () => {
   const { collection } = gallery();
   const [id] = collection.add([{ ...entry("gone.png"), blob: async () => { throw new DOMException("a system's text", "NotFoundError"); } }]);
   await done(collection);
-  assert.match(collection.get(id).error, /gone\.png cannot be read any more.*add it again/);
+  assert.match(collection.get(id).error, /gone\.png can no longer be read.*add it again/);
 });
 
 test("three device failures in a row stop the queue, and no image is lost", async () => {
@@ -248,7 +248,7 @@ test("a file that is there already is not taken twice, nor one that shows so onl
   const [unopened] = collection.add([{ ...entry("a/b.png"), blob: async () => file(4) }]);
   await done(collection);
   await until(() => notices.length === 1);
-  assert.deepEqual([collection.get(unopened), notices[0].message, scorer.seen.length], [undefined, "one image was there already, and not taken twice", 3]);
+  assert.deepEqual([collection.get(unopened), notices[0].message, scorer.seen.length], [undefined, "one image was already in the list and not added again", 3]);
 });
 
 test("changes of one frame come as one event", async () => {

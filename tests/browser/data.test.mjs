@@ -80,8 +80,8 @@ for (const [what, prepare, said] of [
   ["that a newer page has written", () => new Promise((resolve) => { indexedDB.open("test", 99).onsuccess = ({ target }) => resolve(target.result.close()); }), /newer version of this page/],
   ["that another tab holds back", () => new Promise((resolve) => {
     indexedDB.open("test", 1).onsuccess = () => { indexedDB.deleteDatabase("test"); resolve(); };
-  }), /another tab holds the browser's database back/],
-  ["that the browser refuses", () => { IDBFactory.prototype.open = () => { throw new DOMException("denied", "SecurityError"); }; }, /this browser lets the page store nothing/],
+  }), /another tab blocks the browser's database/],
+  ["that the browser refuses", () => { IDBFactory.prototype.open = () => { throw new DOMException("denied", "SecurityError"); }; }, /this browser does not let the page store data/],
   ["that is damaged", () => new Promise((resolve) => {
     const opening = indexedDB.open("test", 1); // As another program may have left it: without what we expect in it.
     opening.onupgradeneeded = () => opening.result.createObjectStore("other");
@@ -120,7 +120,7 @@ claim("a full disk is said once, and no result is lost", async (page) => {
   });
   assert.deepEqual([told.seen, told.scored], [["a.png", "b.png", "c.png"], 5]);
   assert.equal(told.notices.length, 1);
-  assert.match(told.notices[0], /storage is full: results from now on last until this page is closed/);
+  assert.match(told.notices[0], /storage is full: new results are lost when this page is closed/);
 });
 
 claim("thumbnails stay within their budget and keep the image's shape; what cannot be shown is null", async (page) => {

@@ -81,7 +81,7 @@ claim("a graphics card that is lost in mid-queue is opened again, then the CPU t
     assert.ok(banners.some((text) => pattern.test(text)), `no banner says ${pattern}, but: ${banners.join(" | ")}`);
   }
   await page.locator(".chip b", { hasText: "CPU" }).click();
-  await page.getByRole("dialog", { name: "Model and device" }).getByText(/Why not WebGPU: WebGPU stopped: the graphics device was lost/).waitFor();
+  await page.getByRole("dialog", { name: "Model and device" }).getByText(/WebGPU is not used: WebGPU stopped: the graphics device was lost/).waitFor();
 }, {
   query: "?device=webgpu&crops=1",
   isEmpty: true,

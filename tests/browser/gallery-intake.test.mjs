@@ -41,7 +41,7 @@ async function folderIsScored(page) {
   await shownScores(page, "rocket.png", commandLine("rocket.png", null));
   const told = await page.locator(".banners").textContent();
   assert.match(told, /Prompts\.csv: 1 image got its prompt/);
-  assert.match(told, /One file is no image that can be scored and passed over \(1 \.md\)/);
+  assert.match(told, /One file was skipped \(1 \.md\)/);
 }
 
 claim("a folder picked in the page's own control is scored with the prompts that lie in it", async (page) => {
@@ -108,7 +108,7 @@ claim("addresses copied as text are pasted with Ctrl+V and fetched, but not thos
   await page.getByLabel("Search prompts and names").click();
   await page.keyboard.press("Control+V");
   assert.match(await page.getByLabel("Search prompts and names").inputValue(), /fish\.jpg$/);
-  await page.getByText("No image fits").waitFor();
+  await page.getByText("No image matches").waitFor();
   assert.equal(await page.evaluate(() => document.querySelector("tsp-gallery").collection.items.length), 2);
 }, { isEmpty: true, context: CLIPBOARD });
 
@@ -124,7 +124,7 @@ claim("the kept images' names are copied, and where the browser refuses, the pag
   };
   await copy();
   await page.getByText("The names of 2 kept images are in the clipboard.").first().waitFor();
-  const pasted = "cat.jpg\nfish.jpg\n"; // As the list is ordered, one a line.
+  const pasted = "cat.jpg\nfish.jpg\n"; // In the order of the list, one per line.
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), pasted);
 
   const session = await opened.browser.newBrowserCDPSession();
@@ -133,7 +133,7 @@ claim("the kept images' names are copied, and where the browser refuses, the pag
   await session.send("Browser.setPermission", { origin: opened.served.origin, browserContextId, permission: { name: "clipboard-write" }, setting: "denied" });
   await page.keyboard.press("x");
   await copy();
-  await page.getByText(/^The browser does not let this page copy: save the names as a file instead\.$/).first().waitFor();
+  await page.getByText(/^The browser does not let this page write to the clipboard; save the names as a file instead\.$/).first().waitFor();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), pasted);
 }, { context: CLIPBOARD });
 
@@ -157,7 +157,7 @@ claim("a dropped CSV table and dropped sidecars give prompts, and metadata does 
 
 claim("addresses are fetched, and one that another server refuses says so on its tile while the rest goes on", async (page) => {
   await page.getByRole("button", { name: "Addresses" }).click();
-  await page.getByLabel("Addresses, one a line").fill(`${opened.served.elsewhere}/samples/coffee.jpg\n${opened.served.origin}/samples/cat.jpg`);
+  await page.getByLabel("Addresses, one per line").fill(`${opened.served.elsewhere}/samples/coffee.jpg\n${opened.served.origin}/samples/cat.jpg`);
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await allScored(page);
   await shownScores(page, "cat.jpg", commandLine("cat.jpg", null));

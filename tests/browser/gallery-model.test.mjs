@@ -84,7 +84,7 @@ claim("a download is cancelled on its way, goes on later, comes from the cache a
   await page.getByText(/^Downloading the model:\s+[\d.]+ of [\d.]+ MB/).waitFor();
   await page.waitForFunction((first) => document.querySelector("tsp-gallery").engine.progress?.loaded > first, first);
   await state.getByRole("button", { name: "Cancel" }).click();
-  await page.getByText("The model is not loaded: images wait until it is.").waitFor();
+  await page.getByText("The model is not loaded. The images wait for it.").waitFor();
   await cut;
   assert.equal(await page.locator("data.value").count(), 0);
   assert.deepEqual(shardsAsked(), ["/slow/part-1.safetensors", "/slow/part-2.safetensors"]);
@@ -126,7 +126,7 @@ claim("a model is loaded by its address on another server, and its results say t
   await page.keyboard.press("Enter");
   await page.getByRole("alert").getByText(/nowhere\/model\.json: the server answered 404 Not Found; check the address/).waitFor();
   await page.getByRole("button", { name: "Choose another model" }).click();
-  await page.getByRole("button", { name: "The built-in one" }).click();
+  await page.getByRole("button", { name: "Built-in model" }).click();
   await page.locator(".chip.ready").waitFor();
   await sampleIsScored(page);
 }, { provoked: [/Failed to load resource/] });

@@ -56,7 +56,7 @@ claim("settings that cannot be meant say what is expected", async (page) => {
     'argument: unknown device "gpu": expected auto, webgpu, cpu',
     "argument: 2.5 crops: expected a whole number from 1, such as 1, 5 or 15",
     "argument: 0 crops: expected a whole number from 1, such as 1, 5 or 15",
-    'argument: "http://" is no address of a model.json',
+    'argument: "http://" is not the address of a model.json',
   ]);
 });
 

@@ -62,7 +62,7 @@ claim("keys reach the gallery while nothing has the focus", async (page) => {
 
 claim("an address that holds the image itself is scored under the page's own policy", async (page) => {
   await page.getByRole("button", { name: "Addresses" }).click();
-  await page.getByLabel("Addresses, one a line").fill(`data:image/jpeg;base64,${bytesOf("cat.jpg").toString("base64")}`);
+  await page.getByLabel("Addresses, one per line").fill(`data:image/jpeg;base64,${bytesOf("cat.jpg").toString("base64")}`);
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await tile(page, "image in the address").waitFor();
   await allScored(page);
@@ -75,7 +75,7 @@ claim("an image that is too large to be shown is not decoded for the large view,
   await drop(page, [{ name: "huge.png", bytes: huge }]);
   await allScored(page);
   await tile(page, "huge.png").click();
-  await page.getByText("The image has 20000 × 20000 pixels, too many to be shown").waitFor();
+  await page.getByText("The image has 20000 × 20000 pixels, which is too large to show").waitFor();
   assert.equal(await page.locator("dialog.detail .stage img").count(), 0);
 }, { ...quick, isEmpty: true });
 
@@ -87,14 +87,14 @@ claim("an image that could not be fetched has its picture once it can", async (p
     return true;
   };
   await page.getByRole("button", { name: "Addresses" }).click();
-  await page.getByLabel("Addresses, one a line").fill("samples/cat.jpg");
+  await page.getByLabel("Addresses, one per line").fill("samples/cat.jpg");
   await page.getByRole("button", { name: "Add", exact: true }).click();
   await page.getByText(/the server answered 503/).first().waitFor();
   const isPainted = () => tile(page, "cat.jpg").locator("canvas").evaluate((canvas) =>
     canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0));
   assert.equal(await isPainted(), false);
   isDown = false;
-  await page.getByRole("button", { name: "Try failed ones again" }).click();
+  await page.getByRole("button", { name: "Retry failed images" }).click();
   await allScored(page);
   await shownScores(page, "cat.jpg", commandLine("cat.jpg", null, "--crops", "1"));
   await page.waitForFunction(() => {

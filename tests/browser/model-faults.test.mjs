@@ -175,9 +175,9 @@ claim("a shard that is too long or missing is named", async (page) => {
 claim("what is no model is told by its first words", async (page) => {
   const { code, message } = await load(page, { model: "/empty.html" });
   assert.equal(code, "model");
-  assert.match(message, /empty\.html is no model\.json: it begins with "<!doctype html>/);
+  assert.match(message, /empty\.html is not a model\.json: it begins with "<!doctype html>/);
   opened.served.answer = (request, response) => request.url.endsWith("model.json") && response.end('{"name":"another"}');
-  assert.match((await load(page)).message, /describes no tsp-mgs model/);
+  assert.match((await load(page)).message, /does not describe a tsp-mgs model/);
 });
 
 claim("a big download is asked for, and not again once it is there", async (page) => {

@@ -16,7 +16,7 @@ test("quotes, separators and lines within cells are read as RFC 4180 has them, w
     { line: 4, cells: ["e", "f", "g"] },
   ]);
   assert.deepEqual(parseCsv("sep=;\na;b,c", ","), [{ line: 2, cells: ["a", "b,c"] }]);
-  assert.throws(() => parseCsv('a,b\nc,"d\ne'), /line 2: a quote opens here and never closes/);
+  assert.throws(() => parseCsv('a,b\nc,"d\ne'), /line 2: a quoted cell starts here and has no closing quote/);
 });
 
 test("a text that a spreadsheet would run is defused, and reading undoes that exactly", () => {
@@ -45,7 +45,7 @@ for (const [what, bytes] of Object.entries({
 test("a table in the old Windows encoding is read, and said to be", async () => {
   const { rows, notices } = await readTable(file(Uint8Array.from([..."image;prompt\na.png;caf"].map((c) => c.charCodeAt(0)).concat(0xe9))));
   assert.equal(rows[0].prompt, "café");
-  assert.match(notices[0], /prompts\.csv: this is no UTF-8, so it was read as Windows-1252/);
+  assert.match(notices[0], /prompts\.csv: the file is not UTF-8 and was read as Windows-1252/);
 });
 
 test("a table without a header that names the columns is refused with what was found", async () => {
@@ -69,9 +69,9 @@ test("rows that fit no image, several, or one that has its prompt, are told with
   const { prompts, notices } = matchTable({ name: "t.csv", rows, notices: [] }, items);
   assert.deepEqual([...prompts], [[2, "2"]]);
   assert.deepEqual(notices, [
-    "t.csv: no image here is meant by line 5 (gone0.png), line 6 (gone1.png), line 7 (gone2.png), line 8 (gone3.png), line 9 (gone4.png) and 2 more",
-    "t.csv: several images could be meant by line 2 (a.png); give more of the path there",
-    "t.csv: an earlier line has a prompt for the same image as line 4 (B.png); the first counts",
+    "t.csv: no image fits line 5 (gone0.png), line 6 (gone1.png), line 7 (gone2.png), line 8 (gone3.png), line 9 (gone4.png) and 2 more",
+    "t.csv: several images fit line 2 (a.png); write more of the path in the table",
+    "t.csv: an earlier line has a prompt for the same image as line 4 (B.png); the earlier one is used",
   ]);
 });
 
@@ -82,8 +82,8 @@ test("a sidecar is read as the command line reads it, or as JSON's prompt", asyn
   assert.equal(await read("a.json", '{"prompt": " a fox ", "seed": 3}'), "a fox");
   assert.equal(await read("a.json", '{"seed": 3}'), null);
   assert.equal(await read("a.json", '[1]'), null);
-  await assert.rejects(read("a.json", '{"prompt": '), /the prompt file a\.json is no JSON/);
-  await assert.rejects(read("a.txt", new Uint8Array([0xff, 0x00])), /the prompt file a\.txt cannot be read: it is no UTF-8 text/);
+  await assert.rejects(read("a.json", '{"prompt": '), /the prompt file a\.json is not JSON/);
+  await assert.rejects(read("a.txt", new Uint8Array([0xff, 0x00])), /the prompt file a\.txt cannot be read: it is not UTF-8 text/);
 });
 
 test("addresses are read one a line, and what is none is told", () => {

@@ -43,7 +43,7 @@ claim("images that cannot be scored say why, and the next ones score", async (pa
   assert.match(missing.message, /none\.jpg: the server answered 404 Not Found/);
   assert.match(refused[0].message, /the network is down, or localhost:\d+ does not allow other sites to read its files \(CORS\); check the connection, or download the file/);
   assert.match(refused[1].message, /expected a Blob, an address, .* found Object$/);
-  assert.match(refused[2].message, /"https:\/\/\[" is no address/);
+  assert.match(refused[2].message, /"https:\/\/\[" is not the address/);
   assertSame(fine, cat());
 }, { provoked: [...FAILED_REQUEST, /CORS policy/] });
 

@@ -66,7 +66,7 @@ claim("a dropped folder is walked through: prompt files belong to their images, 
   assert.deepEqual(told.paths, ["dropped/a.png", "dropped/c.d.webp", "dropped/sub/b.JPG"]);
   assert.deepEqual(told.sidecars, ["a.txt", "c.d.json", "b.txt"]);
   assert.deepEqual(told.tables, ["prompts.csv"]);
-  assert.deepEqual(told.notices, ["3 files are no image that can be scored and passed over (1 .mp4, 1 .svg, 1 .txt); expected PNG, JPEG, WebP, GIF, BMP or TIFF"]);
+  assert.deepEqual(told.notices, ["3 files were skipped (1 .mp4, 1 .svg, 1 .txt); expected PNG, JPEG, WebP, GIF, BMP or TIFF"]);
   assert.deepEqual(told.before, [["dropped/a.png", "a fox", "sidecar"], ["dropped/c.d.webp", "a cat", "sidecar"], ["dropped/sub/b.JPG", "stronger", "sidecar"]]);
   assert.deepEqual(told.report, { applied: 1, notices: [] });
   assert.deepEqual(told.after[2], ["from the table", "csv"]);
@@ -82,7 +82,7 @@ claim("single files are dropped with what is beside them; one without an ending 
   const told = await page.evaluate(async () => listing(await dropped));
   assert.deepEqual(told.paths, ["b.png", "a.png", "download"], "in the order dropped; the scorer judges what is named .png");
   assert.deepEqual(told.sidecars, ["b.txt", null, null]);
-  assert.deepEqual(told.notices, ["one file is no image that can be scored and passed over (1 .md); expected PNG, JPEG, WebP, GIF, BMP or TIFF"]);
+  assert.deepEqual(told.notices, ["one file was skipped (1 .md); expected PNG, JPEG, WebP, GIF, BMP or TIFF"]);
 });
 
 claim("a picked folder is listed through its handle, and its files are opened at their turn", async (page) => {
@@ -108,7 +108,7 @@ claim("a picked folder is listed through its handle, and its files are opened at
   });
   assert.deepEqual(told.paths, ["picked/2.png", "picked/10.png", "picked/sub/1.png"]);
   assert.deepEqual([told.found, told.seen], [[1, 2, 3], ["two", "one"]]);
-  assert.deepEqual(told.errors, [null, "10.png cannot be read any more: it was moved, changed or deleted since it was added; add it again", null]);
+  assert.deepEqual(told.errors, [null, "10.png can no longer be read: it was moved, changed or deleted since it was added; add it again", null]);
 });
 
 claim("images and addresses are pasted; other text is told", async (page) => {
@@ -130,7 +130,7 @@ claim("images and addresses are pasted; other text is told", async (page) => {
   assert.deepEqual([told.image.paths, told.next.paths, told.old.paths], [["pasted-1.png"], ["pasted-2.png"], ["image.png"]]);
   assert.deepEqual(told.addresses.paths, ["https://a.example/x%20y.png", "https://a.example/"]);
   assert.match(told.text.notices[0], /expected the address of an image.*line 1 \("a fox"\)/);
-  assert.match(told.nothing.notices[0], /neither a file nor the address of an image/);
+  assert.match(told.nothing.notices[0], /neither a file nor an address to add/);
 });
 
 claim("an image from the network is fetched at its turn; one that is refused, missing or cut has its own sentence", async (page, { origin, elsewhere }) => {

@@ -1,6 +1,6 @@
 // @ts-check
 /// <reference path="./elements/tags.d.ts" preserve="true" />
-// define.js — the entry `tsp-mgs/define`: registers <tsp-score> and <tsp-gallery>. On a server it does nothing.
+// define.js — the entry `tsp-mgs/define`: registers <tsp-score> and <tsp-gallery>. On a server, it does nothing.
 
 import { TspGallery } from "./elements/tsp-gallery.js";
 import { TspScore } from "./elements/tsp-score.js";

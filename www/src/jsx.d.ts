@@ -1,4 +1,4 @@
-// jsx.d.ts — the entry `tsp-mgs/jsx`, types alone: both elements in React 19's JSX. Other libraries take `TspElements`.
+// jsx.d.ts — the entry `tsp-mgs/jsx`: the types of both elements for React 19. Other libraries can use `TspElements`.
 
 import type { HTMLAttributes, RefAttributes } from "react";
 import type { TspEvents } from "./elements/tags.js";
@@ -11,7 +11,7 @@ type Element<Type, Property extends keyof Type, Event extends keyof TspEvents> =
 export interface TspElements {
   "tsp-score": Element<TspScore, "src" | "prompt" | "alt" | "model" | "device" | "crops" | "files" | "scorer", "tsp-score" | "tsp-error"> &
     { result?: object | string | null };
-  "tsp-gallery": Element<TspGallery, "model" | "device" | "crops" | "files" | "samples" | "theme",
+  "tsp-gallery": Element<TspGallery, "src" | "live" | "model" | "device" | "crops" | "files" | "samples" | "theme",
     "tsp-ready" | "tsp-scored" | "tsp-mark" | "tsp-error" | "tsp-theme"> & { "show-samples"?: boolean };
 }
 

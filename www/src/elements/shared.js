@@ -1,5 +1,5 @@
 // @ts-check
-// shared.js — one scorer for all elements of a page with the same settings, and one answer to its question.
+// shared.js — a scorer that all elements of a page with the same settings share, and its question before a large download.
 
 import { createScorer } from "../engine/client.js";
 
@@ -12,10 +12,10 @@ import { createScorer } from "../engine/client.js";
  * @property {string | null} files
  */
 
-/** Sends "question" when {@link SharedScorer.question} changes. */
+/** Sends the event "question" when {@link SharedScorer.question} changes. */
 export class SharedScorer extends EventTarget {
-  /** Of the same model, device and files. @type {Map<string, SharedScorer>} */ static #known = new Map();
-  /** Bytes of a download that waits for a yes. @type {number | null} */ question = null;
+  /** All shared scorers, by settings. @type {Map<string, SharedScorer>} */ static #known = new Map();
+  /** The size in bytes of a download that waits for an answer. @type {number | null} */ question = null;
   /** @type {(isWanted: boolean) => void} */ #answer = () => {};
   /** @type {Promise<Scorer> | null} */ #loading = null;
   /** @type {Scorer | null} */ #scorer = null;
@@ -36,7 +36,7 @@ export class SharedScorer extends EventTarget {
     this.#settings = settings;
   }
 
-  /** The scorer; a new one after one that was closed, that failed, or whose download was declined. @returns {Promise<Scorer>} */
+  /** The scorer. A new one is created if the last one was closed, failed, or its download was declined. @returns {Promise<Scorer>} */
   loaded() {
     if (this.#scorer?.isClosed) this.#forget();
     if (this.#loading) return this.#loading;
@@ -58,7 +58,7 @@ export class SharedScorer extends EventTarget {
     return loading;
   }
 
-  /** Lets the download begin, or not. @param {boolean} isWanted */
+  /** Starts or declines the download. @param {boolean} isWanted */
   answer(isWanted) {
     this.#setQuestion(null);
     this.#answer(isWanted);

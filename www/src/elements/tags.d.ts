@@ -1,4 +1,4 @@
-// tags.d.ts — what TypeScript knows of the elements in HTML: their tags, and the events that they send.
+// tags.d.ts — the types of the elements' tags and events.
 
 import type { TspGallery } from "./tsp-gallery.js";
 import type { TspScore } from "./tsp-score.js";
@@ -6,17 +6,17 @@ import type { Item, Mark } from "../gallery/types.js";
 import type { Info, Result } from "../engine/protocol.js";
 
 export interface TspEvents {
-  /** `<tsp-score>` has its result. */
+  /** `<tsp-score>` has a result. */
   "tsp-score": CustomEvent<Result>;
-  /** Either element: what went wrong. */
+  /** An error, from both elements. */
   "tsp-error": CustomEvent<{ code: string; message: string }>;
-  /** `<tsp-gallery>` can score; again when the device or the crops change. */
+  /** `<tsp-gallery>` can score. Sent again after a change of the device or the crops. */
   "tsp-ready": CustomEvent<Info>;
   /** `<tsp-gallery>` has a result for an image. */
   "tsp-scored": CustomEvent<Item>;
-  /** A person has marked images. */
+  /** The user marked images. */
   "tsp-mark": CustomEvent<{ ids: number[]; mark: Mark }>;
-  /** A person has chosen light or dark. */
+  /** The user chose light or dark. */
   "tsp-theme": CustomEvent<{ theme: "light" | "dark" }>;
 }
 

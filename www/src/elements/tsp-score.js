@@ -1,8 +1,8 @@
 // @ts-check
-// tsp-score.js — <tsp-score src prompt>: one image and its two scores.
+// tsp-score.js — the element <tsp-score>: an image and its two scores.
 
 import { css, html, LitElement, nothing } from "lit";
-import { isAbort, megabytes, messageOf, ScoreError } from "../engine/errors.js";
+import { isAbort, megabytes, messageOf, ScoreError } from "../common/errors.js";
 import { camelCase } from "../engine/names.js";
 import { sentence } from "../ui/format.js";
 import { SharedScorer } from "./shared.js";
@@ -15,30 +15,30 @@ import { SharedScorer } from "./shared.js";
 const TASKS = /** @type {const} */ ([["perception", "Looks"], ["alignment", "Shows its prompt"]]);
 
 /**
- * One image and its two scores. Elements with the same model, device, crops and files share one scorer.
+ * An image and its two scores. Elements with the same model, device and files share one scorer.
  *
  * @element tsp-score
  * @attr {string} src - Address of the image
- * @attr {string} prompt - The text it was made from; without it the image's metadata is read
- * @attr {string} alt - What the image shows, for those who do not see it
- * @attr {string} model - Address of a model.json; without it the one beside the library
- * @attr {"auto" | "webgpu" | "cpu"} device - Where to compute
- * @attr {number} crops - Crops that a task looks at: 1, 5 or 15
- * @attr {string} files - Folder of the library's worker and wasm, where a bundler has not placed them
- * @attr {string} result - A line of `trainer score --format jsonl`: it is shown, and nothing is computed
- * @fires {CustomEvent<Result>} tsp-score - The result, once it is computed
- * @fires {CustomEvent<{ code: string, message: string }>} tsp-error - What went wrong
+ * @attr {string} prompt - The text that the image was generated from; default: read from the image's metadata
+ * @attr {string} alt - A description of the image for people who do not see it
+ * @attr {string} model - Address of a model.json; default: `model/model.json` in the folder of the library
+ * @attr {"auto" | "webgpu" | "cpu"} device - The device for scoring
+ * @attr {number} crops - The number of crops of each task: 1, 5 or 15
+ * @attr {string} files - Folder of the library's worker and wasm, if no bundler places them
+ * @attr {string} result - A line of `trainer score --format jsonl`, which is shown instead of a new result
+ * @fires {CustomEvent<Result>} tsp-score - The computed result
+ * @fires {CustomEvent<{ code: string, message: string }>} tsp-error - An error
  * @csspart image - The image
  * @csspart scores - Both scores
  * @csspart score - One score: its label and its value
- * @csspart perception - The first score
- * @csspart alignment - The second score
+ * @csspart perception - Perception
+ * @csspart alignment - Alignment
  * @csspart label - A score's name
  * @csspart value - A score's number
- * @csspart status - What happens until there are scores
+ * @csspart status - The state until there are scores
  * @csspart question - The question before a large download
- * @csspart error - What went wrong
- * @csspart warning - What the result must say
+ * @csspart error - The error
+ * @csspart warning - The notes of the result
  */
 export class TspScore extends LitElement {
   static properties = {
@@ -71,8 +71,10 @@ export class TspScore extends LitElement {
   /** @type {AbortController | null} */ #running = null;
   /** @type {IntersectionObserver | null} */ #observer = null;
   #isVisible = false;
-  /** What the property `result` has unless somebody has given another one. @type {Result | null | undefined} */ #own = null;
+  /** The value that this element gave to `result`. Another value was set from outside. @type {Result | null | undefined} */ #own = null;
+  /** Whether a result was set from outside. */
   #isGiven = false;
+  /** Whether `result` was set to null from outside, so that the image must be scored. */
   #isTakenBack = false;
 
   constructor() {
@@ -84,10 +86,10 @@ export class TspScore extends LitElement {
     /** @type {import("../engine/protocol.js").DeviceChoice | null} */ this.device = null;
     /** @type {number | null} */ this.crops = null;
     /** @type {string | null} */ this.files = null;
-    /** One's own, instead of the shared one. A closed one is not used. @type {Scorer | null} */ this.scorer = null;
-    /** Undefined: what was given is wrong. @type {Result | null | undefined} */ this.result = null;
+    /** A scorer to use instead of the shared one, unless it is closed. @type {Scorer | null} */ this.scorer = null;
+    /** undefined: the value from outside is wrong. @type {Result | null | undefined} */ this.result = null;
     /** @type {Error | null} */ this.error = null;
-    /** Bytes of a download that waits for a yes. @type {number | null} */ this.question = null;
+    /** The size in bytes of a download that waits for an answer. @type {number | null} */ this.question = null;
   }
 
   connectedCallback() {
@@ -96,7 +98,7 @@ export class TspScore extends LitElement {
       this.#isVisible = entries.at(-1)?.isIntersecting === true;
     });
     this.#observer.observe(this);
-    if (this.hasUpdated && !this.result) this.#score(); // It was moved while it was being scored.
+    if (this.hasUpdated && !this.result) this.#score(); // The element was moved while the image was scored.
   }
 
   disconnectedCallback() {
@@ -105,7 +107,7 @@ export class TspScore extends LitElement {
     this.#running?.abort();
   }
 
-  /** On a server, too. @param {Map<PropertyKey, unknown>} changed */
+  /** Also called on a server. @param {Map<PropertyKey, unknown>} changed */
   willUpdate(changed) {
     const given = this.result;
     if (!changed.has("result") || given === this.#own) return;
@@ -115,7 +117,7 @@ export class TspScore extends LitElement {
     try {
       this.#show(given === null ? null : resultOf(given));
     } catch (error) {
-      this.#show(undefined); // So that null takes it back.
+      this.#show(undefined); // So that setting null is a change.
       this.error = /** @type {Error} */ (error);
     }
   }
@@ -177,7 +179,7 @@ export class TspScore extends LitElement {
     return loaded.score(src, prompt, options);
   }
 
-  /** Answers for all elements that wait for the same model. @param {boolean} isWanted */
+  /** The answer applies to all elements that share the scorer. @param {boolean} isWanted */
   #answer(isWanted) {
     const { model, device, files } = this;
     SharedScorer.of({ model, device, files }).answer(isWanted);
@@ -227,7 +229,7 @@ export class TspScore extends LitElement {
 }
 
 /**
- * What `trainer score --format jsonl` writes for an image, as a line of JSON or an object; names in either case.
+ * Reads a line of `trainer score --format jsonl`, as JSON or as an object, with names in snake_case or camelCase.
  * @param {unknown} given
  * @returns {Result}
  */
@@ -236,7 +238,7 @@ function resultOf(given) {
   try {
     row = camelCase(typeof given === "string" ? JSON.parse(given) : given);
   } catch (error) {
-    throw new ScoreError("argument", `the result is no JSON: expected a line of \`trainer score --format jsonl\`; ${messageOf(error)}`);
+    throw new ScoreError("argument", `the result is not JSON: expected a line of \`trainer score --format jsonl\`; ${messageOf(error)}`);
   }
   if (typeof row?.error === "string") throw new ScoreError("image", row.error);
   if (typeof row?.perception?.score !== "number" && typeof row?.alignment?.score !== "number") {

@@ -1,17 +1,16 @@
 // @ts-check
-// collection.js — the images of a gallery and all that is known of them: the one source of truth that the page draws from.
+// collection.js — the images of a gallery with their states, prompts, marks and results. The elements draw what it holds.
 
 import { toCsv, toJson } from "./export.js";
 import { Frame } from "./frame.js";
 import { List } from "./list.js";
 import { progressOf } from "./progress.js";
 import { matchTable } from "./prompts.js";
-import { Queue } from "./queue.js";
 import { Reader } from "./reader.js";
+import { Scoring } from "./scoring.js";
 import { Shown } from "./shown.js";
 import { Sidecars } from "./sidecars.js";
 import { Wanted } from "./wanted.js";
-import { askedOf, showPrompt } from "./work.js";
 
 /**
  * @typedef {import("./types.js").Entry} Entry
@@ -21,25 +20,25 @@ import { askedOf, showPrompt } from "./work.js";
  * @typedef {import("./types.js").Scorer} Scorer
  * @typedef {import("./types.js").Table} Table
  * @typedef {import("./types.js").View} View
- * @typedef {import("./types.js").Work} Work
+ * @typedef {import("./work.js").Work} Work
  */
 
 /**
- * Events, all CustomEvents, gathered for each frame:
- * - "change" `{ ids }`: items came, went or changed (an id that `get` does not know any more was removed)
+ * The images of a gallery. It sends CustomEvents, at most one of each type per frame:
+ * - "change" `{ ids }`: items were added, changed or removed; `get` returns nothing for a removed one
  * - "view": `shown` changed
  * - "progress": `progress` changed
- * - "notice" `{ message }`: a sentence for the person; nothing is lost by it
+ * - "notice" `{ message }`: a message for the user
  */
 export class Collection extends EventTarget {
   #list = new List();
   #shown = new Shown();
   #wanted = new Wanted(this.#list.works);
-  /** Images that turned out to be there already; they go with the next frame. @type {Set<number>} */ #twice = new Set();
+  /** Images that are already in the collection. They are removed with the next frame. @type {Set<number>} */ #twice = new Set();
   /** @type {Table[]} */ #tables = [];
   #sidecars;
   #reader;
-  #queue;
+  #scoring;
   #frame;
 
   /** @param {{ scorer?: Scorer, results?: import("./results.js").Results }} [parts] */
@@ -54,7 +53,7 @@ export class Collection extends EventTarget {
         if (this.#list.isTwice(work)) this.#takeOut(work);
       },
     });
-    this.#queue = new Queue({
+    this.#scoring = new Scoring({
       wanted: this.#wanted,
       changed,
       notice: (message) => this.#dispatch("notice", { message }),
@@ -65,12 +64,12 @@ export class Collection extends EventTarget {
     if (scorer) this.attach(scorer);
   }
 
-  /** To be called before images come; without it nothing is kept for the next visit. @param {import("./results.js").Results} results */
+  /** Stores results, marks and prompts for the next visit. Call it before images are added. @param {import("./results.js").Results} results */
   keepIn(results) {
     this.#reader.results = results;
   }
 
-  /** In the order added. @returns {readonly Item[]} */
+  /** All items in the order in which they were added. @returns {readonly Item[]} */
   get items() {
     return this.#list.items;
   }
@@ -80,7 +79,7 @@ export class Collection extends EventTarget {
     return this.#list.works.get(id)?.item;
   }
 
-  /** Opens an item's file, e.g. for the large image of the detail view. @param {number} id @param {AbortSignal} [signal] @returns {Promise<Blob>} */
+  /** Opens the file of an item. @param {number} id @param {AbortSignal} [signal] @returns {Promise<Blob>} */
   async blob(id, signal) {
     const work = this.#list.works.get(id);
     if (!work) throw new Error("this image is no longer in the collection");
@@ -88,8 +87,8 @@ export class Collection extends EventTarget {
   }
 
   /**
-   * Returns the new ids. A file that is there already (same path, size and time) is not taken twice; where that is known only
-   * once it is opened, it is taken out then.
+   * Adds images and returns their ids. A file that is already in the collection (same path, size and time) is not added again. If
+   * size and time are not known before the file is opened, it is removed then.
    * @param {Iterable<Entry>} entries
    */
   add(entries) {
@@ -104,15 +103,15 @@ export class Collection extends EventTarget {
     if (ids.length > 0) for (const table of this.#tables) this.#applyTable(table);
     this.#wanted.renew();
     this.#show();
-    this.#queue.wake();
+    this.#scoring.wake();
     return ids;
   }
 
-  /** Prompts from a CSV file, for the images that are there and those that come. Typed ones stay. @param {Table} table @returns {import("./types.js").TableReport} */
+  /** Takes prompts from a CSV file, for present and future images. Typed prompts take precedence. @param {Table} table @returns {import("./types.js").TableReport} */
   addPrompts(table) {
     this.#tables.push(table);
     const report = this.#applyTable(table);
-    this.#queue.wake();
+    this.#scoring.wake();
     return { ...report, notices: [...table.notices, ...report.notices] };
   }
 
@@ -123,38 +122,34 @@ export class Collection extends EventTarget {
     return { applied: prompts.size, notices };
   }
 
-  /** Scores the image again, before anything else and even while paused. Blank or null: as found beside or in the image. @param {number} id @param {string | null} text */
+  /** Sets the prompt and scores the image next, even while paused. Blank or null: the prompt of the sidecar file or the image. @param {number} id @param {string | null} text */
   setPrompt(id, text) {
     const work = this.#list.works.get(id);
     if (!work) return;
     const isNew = this.#ask(work, "typed", text?.trim() || null);
-    work.isTyped = true;
     this.#reader.keepNote(work);
     if (!isNew && (work.item.status === "scored" || work.item.status === "working")) return;
     if (work.item.status === "failed") this.#again(work);
-    work.item.isHeld = false;
+    work.hold(false);
     this.#wanted.edit(work);
-    this.#queue.wake();
+    this.#scoring.wake();
   }
 
-  /** Whether the scorer must be asked again. @param {Work} work @param {"typed" | "tabled"} source @param {string | null} prompt */
+  /** Returns whether the image must be scored again. @param {Work} work @param {"typed" | "tabled"} source @param {string | null} prompt */
   #ask(work, source, prompt) {
-    const before = askedOf(work);
-    work[source] = prompt;
-    const isNew = before !== askedOf(work);
+    const isNew = work.setPrompt(source, prompt);
     if (isNew) this.#again(work);
-    showPrompt(work);
+    work.showPrompt();
     this.#touch(work.item.id);
     return isNew;
   }
 
-  /** Kept for the next visit, by the image's content. @param {Iterable<number>} ids @param {Mark} mark */
+  /** Marks images. A mark is stored by the hash of the image. @param {Iterable<number>} ids @param {Mark} mark */
   setMark(ids, mark) {
     for (const id of ids) {
       const work = this.#list.works.get(id);
       if (!work || work.item.mark === mark) continue;
-      work.item.mark = mark;
-      work.isMarked = true;
+      work.setMark(mark);
       this.#reader.keepNote(work);
       this.#touch(id);
     }
@@ -164,33 +159,31 @@ export class Collection extends EventTarget {
   /** @param {Iterable<number>} ids */
   remove(ids) {
     for (const work of this.#list.delete(ids)) {
-      this.#queue.drop(work);
+      this.#scoring.drop(work);
       this.#frame.touch(work.item.id);
     }
     this.#wanted.renew();
     this.#show();
-    this.#queue.wake();
+    this.#scoring.wake();
   }
 
-  /** Failed ones wait again. @param {Iterable<number>} ids */
+  /** Scores failed images again. @param {Iterable<number>} ids */
   retry(ids) {
     for (const id of ids) {
       const work = this.#list.works.get(id);
       if (work?.item.status === "failed") this.#again(work);
     }
-    this.#queue.wake();
+    this.#scoring.wake();
   }
 
   /** @param {Work} work */
   #again(work) {
-    this.#queue.drop(work);
-    if (work.item.status === "failed") work.reading = null;
-    Object.assign(work.item, { status: "waiting", error: null, fromStore: false });
+    this.#scoring.again(work);
     this.#wanted.renew();
     this.#touch(work.item.id);
   }
 
-  /** Another model or other crops: all scores are out of date. */
+  /** Scores all images again, after a change of the model or the crops. */
   #outdate() {
     for (const work of this.#list.works.values()) if (work.item.status !== "failed") this.#again(work);
   }
@@ -199,13 +192,13 @@ export class Collection extends EventTarget {
     return this.#shown.view;
   }
 
-  /** Fields that are left out keep their value. `shown` is recomputed before this returns. @param {Partial<View>} view */
+  /** Changes the given fields of the view, and recomputes `shown`. @param {Partial<View>} view */
   set view(view) {
     this.#shown.view = { ...this.#shown.view, ...view };
     this.#show();
   }
 
-  /** Ids that the view shows, in its order. @returns {readonly number[]} */
+  /** The ids of the images that the view shows, in its order. @returns {readonly number[]} */
   get shown() {
     return this.#shown.ids;
   }
@@ -216,44 +209,44 @@ export class Collection extends EventTarget {
     this.#frame.touchView();
   }
 
-  /** Of what the view shows without its range on this task, so that the range can be drawn over it. @param {import("./types.js").TaskName} task @param {number} [bins] */
+  /** The histogram of the images that the view would show without its range on this task. @param {import("./types.js").TaskName} task @param {number} [bins] */
   histogram(task, bins = 25) {
     return this.#shown.histogram(this.#list.items, task, bins);
   }
 
-  /** The scorer may come later than the images, change its crops or model, or go. @param {Scorer} scorer */
+  /** Sets the scorer, at any time. @param {Scorer} scorer */
   attach(scorer) {
-    this.#queue.use(scorer);
+    this.#scoring.use(scorer);
   }
 
   detach() {
-    this.#queue.use(null);
+    this.#scoring.use(null);
   }
 
-  /** Those on the screen, which are scored first. @param {Iterable<number>} ids */
+  /** Sets the images on the screen, which are scored first. @param {Iterable<number>} ids */
   setVisible(ids) {
     this.#wanted.setVisible(ids);
   }
 
-  /** The image in work is finished. */
+  /** Stops after the image in progress. */
   pause() {
-    this.#queue.isPaused = true;
+    this.#scoring.isPaused = true;
     this.#frame.ask();
   }
 
-  /** Also takes up what was cancelled. */
+  /** Continues after `pause` and `cancel`. */
   resume() {
-    this.#queue.isPaused = false;
+    this.#scoring.isPaused = false;
     for (const work of this.#list.works.values()) if (work.item.isHeld) this.#hold(work, false);
     this.#wanted.renew();
     this.#frame.ask();
-    this.#queue.wake();
+    this.#scoring.wake();
   }
 
-  /** The image in work and all waiting ones are held until `resume`; images added later are scored. */
+  /** Holds the image in progress and all waiting ones until `resume`. Images that are added later are scored. */
   cancel() {
     for (const work of this.#list.works.values()) {
-      if (work.item.status === "working") this.#queue.drop(work);
+      if (work.item.status === "working") this.#scoring.drop(work);
       if (work.item.status === "waiting") this.#hold(work, true);
     }
     this.#wanted.renew();
@@ -264,27 +257,26 @@ export class Collection extends EventTarget {
    * @param {boolean} isHeld
    */
   #hold(work, isHeld) {
-    work.item.isHeld = isHeld;
-    if (isHeld) work.isEdited = false;
+    work.hold(isHeld);
     this.#touch(work.item.id);
   }
 
   /** @returns {Progress} */
   get progress() {
-    return progressOf(this.#list.items, this.#queue.median, this.#queue.isPaused);
+    return progressOf(this.#list.items, this.#scoring.median, this.#scoring.isPaused);
   }
 
-  /** The list as shown, or only these. @param {Iterable<number>} [ids] */
+  /** The scores of the given images, or of all images that the view shows. @param {Iterable<number>} [ids] */
   exportCsv(ids) {
     return toCsv(this.#listed(ids));
   }
 
-  /** @param {Iterable<number>} [ids] */
+  /** As `exportCsv`, with the whole results. @param {Iterable<number>} [ids] */
   exportJson(ids) {
     return toJson(this.#listed(ids));
   }
 
-  /** File names with this mark, in the view's order, hidden ones last; one a line. @param {Mark} mark */
+  /** The names of files with this mark, one per line, in the order of the view. Hidden ones come last. @param {Mark} mark */
   names(mark) {
     const ids = new Set([...this.#shown.ids, ...this.#list.items.map(({ id }) => id)]);
     return this.#listed(ids).filter((item) => item.mark === mark).map(({ name }) => `${name}\n`).join("");
@@ -295,7 +287,7 @@ export class Collection extends EventTarget {
     return [...ids].flatMap((id) => this.get(id) ?? []);
   }
 
-  /** Stops the work and lets go of the scorer; the results' store stays open. */
+  /** Stops the work and detaches the scorer. The store of results stays open. */
   close() {
     this.detach();
     this.#sidecars.close();
@@ -322,12 +314,12 @@ export class Collection extends EventTarget {
     const twice = [...this.#twice];
     this.#twice.clear();
     this.remove(twice);
-    this.#dispatch("notice", { message: `${twice.length === 1 ? "one image was" : `${twice.length} images were`} there already, and not taken twice` });
+    this.#dispatch("notice", { message: `${twice.length === 1 ? "one image was" : `${twice.length} images were`} already in the list and not added again` });
   }
 
   /** @param {Work} work */
   #takeOut(work) {
-    this.#queue.drop(work);
+    this.#scoring.drop(work);
     this.#hold(work, true);
     this.#twice.add(work.item.id);
   }

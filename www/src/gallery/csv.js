@@ -1,24 +1,24 @@
 // @ts-check
-// csv.js — comma-separated values as RFC 4180 has them, and as spreadsheets write and misread them.
+// csv.js — reads and writes comma-separated values (RFC 4180), with the deviations of spreadsheet programs.
 
-/** What spreadsheets put between cells, by language and by file type. */
+/** The separators that spreadsheet programs use, depending on language and file type. */
 export const SEPARATORS = [",", ";", "\t"];
 
-/** Excel writes this as a first line of its own, to say which separator it uses. */
+/** Excel can write a first line that names the separator. */
 export const SEPARATOR_LINE = /^sep=(.)\r?\n/i;
 
 /**
- * Text that a spreadsheet would run as a formula, or that has the mark against it already, so that reading can undo what
- * writing did (OWASP, "CSV Injection").
+ * Text that a spreadsheet program would run as a formula (OWASP, "CSV Injection"), with or without apostrophes before it. `defuse`
+ * adds an apostrophe to both, so that `refuse` restores the text.
  */
 const FORMULA = /^'*[=+\-@\t\r]/;
 
 /**
- * @typedef {{ line: number, cells: string[] }} Row  `line`: where it starts in the file, from 1
+ * @typedef {{ line: number, cells: string[] }} Row  `line`: its first line in the file, from 1
  */
 
 /**
- * Rows that hold nothing are left out.
+ * Parses a file. Empty rows are left out.
  * @param {string} text
  * @param {string} [separator]
  * @returns {Row[]}
@@ -70,11 +70,11 @@ function quoted(text, start, separator, line) {
   let value = "";
   for (let at = start + 1; ;) {
     const quote = text.indexOf('"', at);
-    if (quote < 0) throw new Error(`line ${line}: a quote opens here and never closes; close it, or double a quote that is meant as such`);
+    if (quote < 0) throw new Error(`line ${line}: a quoted cell starts here and has no closing quote; close it, or double a quote that belongs to the text`);
     value += text.slice(at, quote);
     at = quote + 1;
     if (text[at] !== '"') {
-      const rest = plain(text, at, separator); // Nothing, unless the quote was no quote.
+      const rest = plain(text, at, separator); // Empty, unless the cell has text after its closing quote.
       return { value: value + rest.value, end: rest.end, lines: value.split("\n").length - 1 };
     }
     value += '"';
@@ -82,24 +82,24 @@ function quoted(text, start, separator, line) {
   }
 }
 
-/** @param {(string | number | null | undefined)[][]} rows  null: an empty cell */
+/** @param {(string | number | null | undefined)[][]} rows  null and undefined are empty cells */
 export function writeCsv(rows) {
   return rows.map((row) => `${row.map(cell).join(",")}\r\n`).join("");
 }
 
 /** @param {string | number | null | undefined} value */
 function cell(value) {
-  if (typeof value === "number") return String(value); // A negative number is no formula.
+  if (typeof value === "number") return String(value); // Not defused: a negative number is not a formula.
   const text = defuse(value ?? "");
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** A spreadsheet shows text after an apostrophe as text. @param {string} text */
+/** Adds an apostrophe, after which a spreadsheet program does not run the text. @param {string} text */
 export function defuse(text) {
   return FORMULA.test(text) ? `'${text}` : text;
 }
 
-/** The text before `defuse`. @param {string} text */
+/** Reverses `defuse`. @param {string} text */
 export function refuse(text) {
   return text.startsWith("'") && FORMULA.test(text.slice(1)) ? text.slice(1) : text;
 }

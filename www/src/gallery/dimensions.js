@@ -1,20 +1,20 @@
 // @ts-check
-// dimensions.js — an image's size from the first bytes of its file, so that a huge one is known before it is decoded.
+// dimensions.js — reads the size of an image from the header of its file, so that huge images are not decoded.
 
-/** Enough for the header of every format, and of a JPEG with a large preview inside. */
+/** Enough for the headers of all formats, and for a JPEG with a large preview. */
 const HEADER_BYTES = 256 * 1024;
-/** A decoded pixel takes 4 bytes, and the browser decodes before it makes small: beyond this, 400 MB. */
+/** The browser decodes the whole image before it resizes it. With 4 bytes per pixel, this limit is 400 MB. */
 const MAX_PIXELS = 100e6;
 
-/** Showing it could cost the tab. @param {{ width: number, height: number }} size */
+/** Whether decoding could crash the tab. @param {{ width: number, height: number }} size */
 export function isTooLarge({ width, height }) {
   return width * height > MAX_PIXELS;
 }
 
 /**
- * Of a PNG, GIF, BMP, WebP or JPEG, as stored: a camera's turn is not applied.
+ * Reads the size of a PNG, GIF, BMP, WebP or JPEG file, without its EXIF orientation.
  * @param {Blob} blob
- * @returns {Promise<{ width: number, height: number } | null>}  null: not known
+ * @returns {Promise<{ width: number, height: number } | null>}  null: unknown
  */
 export async function sizeOf(blob) {
   const bytes = new Uint8Array(await blob.slice(0, HEADER_BYTES).arrayBuffer());
@@ -26,13 +26,13 @@ export async function sizeOf(blob) {
     if (startsWith(bytes, "RIFF") && startsWith(bytes.subarray(8), "WEBP")) return webp(bytes.subarray(12), view);
     if (startsWith(bytes, "\xff\xd8")) return jpeg(view);
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error; // The header ends early.
+    if (!(error instanceof RangeError)) throw error; // A RangeError means that the header is incomplete.
   }
   return null;
 }
 
 /**
- * Its three kinds: with extensions, lossless, lossy (RFC 9649).
+ * Reads the three kinds of headers (RFC 9649): with extensions, lossless, lossy.
  * @param {Uint8Array} chunk
  * @param {DataView} view
  */
@@ -49,12 +49,12 @@ function webp(chunk, view) {
   return startsWith(chunk, "VP8 ") ? { width: view.getUint16(26, true) & 0x3fff, height: view.getUint16(28, true) & 0x3fff } : null;
 }
 
-/** Walks the segments up to the start of a frame (ITU-T T.81, B.2.2). @param {DataView} view */
+/** Reads segments up to the start of a frame (ITU-T T.81, B.2.2). @param {DataView} view */
 function jpeg(view) {
   for (let at = 2; ;) {
     const marker = view.getUint8(at + 1);
     if (view.getUint8(at) !== 0xff) return null;
-    if (marker === 0xff) at += 1; // Fill bytes may stand before a marker.
+    if (marker === 0xff) at += 1; // Fill bytes can precede a marker.
     else if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return { width: view.getUint16(at + 7), height: view.getUint16(at + 5) };
     else at += 2 + view.getUint16(at + 2);
   }

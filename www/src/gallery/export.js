@@ -1,5 +1,5 @@
 // @ts-check
-// export.js — the list as files: CSV for spreadsheets, JSON for programs.
+// export.js — writes the list as CSV and as JSON.
 
 import { snakeCase } from "../engine/names.js";
 import { writeCsv } from "./csv.js";
@@ -9,18 +9,19 @@ import { scoreOf } from "./view.js";
 
 const TASKS = /** @type {const} */ (["perception", "alignment"]);
 
-/** The parts of a score that are one number each. */
+/** The parts of a score that are one number. */
 const PARTS = /** @type {const} */ (["qImage", "qPatches", "qFine", "alpha", "wImage", "wPatches"]);
 
-/** The parts that are one number a level. */
+/** The parts that have one number for each level. */
 const LEVEL_PARTS = /** @type {const} */ (["pImage", "pPatches"]);
 
-/** In files, names are in snake_case. */
+/** The names of the parts in files. */
 const COLUMNS = { qImage: "q_image", qPatches: "q_patches", qFine: "q_fine", alpha: "alpha", wImage: "w_image", wPatches: "w_patches", pImage: "p_image", pPatches: "p_patches" };
 
 /**
- * One row an image, after a row of names. A text that a spreadsheet would take for a formula gets an apostrophe before it,
- * which `readTable` takes off again. A mark at the beginning tells Excel that it is UTF-8, where that matters. A score that is out of date is left out.
+ * Writes a row of names, and one row for each image. Obsolete scores are left out. Text that a spreadsheet program would run as a
+ * formula gets an apostrophe, which `readTable` removes. A file that is not ASCII starts with a byte order mark, which Excel needs to
+ * recognise UTF-8.
  * @param {readonly Item[]} items
  */
 export function toCsv(items) {
@@ -47,7 +48,7 @@ export function toCsv(items) {
 }
 
 /**
- * One object an image, with the whole result: words and crops too.
+ * Writes one object for each image, with its whole result.
  * @param {readonly Item[]} items
  */
 export function toJson(items) {
@@ -65,7 +66,7 @@ export function toJson(items) {
   return `${JSON.stringify(rows, null, 1)}\n`;
 }
 
-/** @param {Item} item */
+/** The result, unless it is obsolete. @param {Item} item */
 function currentOf({ status, result }) {
   return status === "scored" ? result : null;
 }

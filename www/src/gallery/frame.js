@@ -1,7 +1,7 @@
 // @ts-check
-// frame.js — gathers what changes between two frames of the screen, so that a page draws once for a thousand changes.
+// frame.js — collects changes and reports them once per frame of the screen.
 
-/** Without frames, as in a tab in the background, it is told this often. */
+/** The time between two reports without frames, as in a tab in the background. */
 const PATIENCE_MS = 100;
 
 export class Frame {
@@ -13,7 +13,7 @@ export class Frame {
   #stop = () => {};
   #tell;
 
-  /** @param {(ids: number[], isViewNew: boolean) => void} tell  items that changed; whether their order did */
+  /** @param {(ids: number[], isViewNew: boolean) => void} tell  called with the changed items, and whether their order changed */
   constructor(tell) {
     this.#tell = tell;
   }
@@ -29,14 +29,14 @@ export class Frame {
     this.ask();
   }
 
-  /** Tells in the next frame, even if no item changed. */
+  /** Reports in the next frame, even if no item changed. */
   ask() {
     if (this.#isAsked || this.#isClosed) return;
     this.#isAsked = true;
     const flush = () => this.#flush();
     const timer = setTimeout(flush, PATIENCE_MS);
     const frame = globalThis.requestAnimationFrame?.(flush);
-    // Of a tab in the background no frame comes for hours: those that were asked for would pile up.
+    // A tab in the background gets no frames, so the requests would accumulate.
     this.#stop = () => {
       clearTimeout(timer);
       globalThis.cancelAnimationFrame?.(frame);
@@ -52,7 +52,7 @@ export class Frame {
     this.#tell(ids, isViewNew);
   }
 
-  /** Once, however often it is asked for until then. @param {number} wait_ms @param {() => void} work */
+  /** Calls `work` after a time. Calls in the meantime have no effect. @param {number} wait_ms @param {() => void} work */
   later(wait_ms, work) {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;

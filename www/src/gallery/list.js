@@ -1,12 +1,11 @@
 // @ts-check
-// list.js — the images of a gallery in the order added, each file once: a folder that is dropped again does not come twice.
+// list.js — the images of a gallery in the order in which they were added. A file is not added twice.
 
-import { workOf } from "./work.js";
+import { Work } from "./work.js";
 
 /**
  * @typedef {import("./types.js").Entry} Entry
  * @typedef {import("./types.js").Item} Item
- * @typedef {import("./types.js").Work} Work
  */
 
 export class List {
@@ -15,9 +14,9 @@ export class List {
   /** @type {Map<string, Set<Work>>} */ #byPath = new Map();
   #lastId = 0;
 
-  /** Null where the file is there already. @param {Entry} entry @returns {Work | null} */
+  /** Adds an image. Returns null if the list has its file already. @param {Entry} entry @returns {Work | null} */
   add(entry) {
-    const work = workOf(this.#lastId + 1, entry);
+    const work = new Work(this.#lastId + 1, entry);
     if (this.isTwice(work)) return null;
     const { item } = work;
     this.#lastId = item.id;
@@ -29,7 +28,7 @@ export class List {
     return work;
   }
 
-  /** @param {Iterable<number>} ids @returns {Work[]}  those that were there */
+  /** @param {Iterable<number>} ids @returns {Work[]}  the deleted ones */
   delete(ids) {
     const gone = [...new Set(ids)].flatMap((id) => this.works.get(id) ?? []);
     for (const work of gone) {
@@ -40,14 +39,14 @@ export class List {
     return gone;
   }
 
-  /** Whether the same file is there as another item, as far as both are opened. @param {Work} work */
+  /** Whether another item has the same file, as far as that is known. @param {Work} work */
   isTwice(work) {
     for (const other of this.#byPath.get(work.item.path) ?? []) if (other !== work && isSame(other, work)) return true;
     return false;
   }
 }
 
-/** Path, size and time agree. To ask a file for the last two costs the page 0.2 ms, so the path comes first. @param {Work} a @param {Work} b */
+/** Whether size and time agree, or the addresses. Size and time take 0.2 ms, so the caller compares paths first. @param {Work} a @param {Work} b */
 function isSame(a, b) {
   if (a.entry.url || b.entry.url) return a.entry.url === b.entry.url;
   return a.file !== null && b.file !== null && a.file.size === b.file.size && a.file.lastModified === b.file.lastModified;

@@ -1,5 +1,5 @@
 // @ts-check
-// progress.js — how far the work is.
+// progress.js — counts the images in each state, and estimates the remaining time.
 
 /**
  * @param {readonly import("./types.js").Item[]} items

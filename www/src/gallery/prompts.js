@@ -1,25 +1,25 @@
 // @ts-check
-// prompts.js — prompts that come beside the images: CSV tables, and sidecar files as `trainer score` reads them.
+// prompts.js — reads prompts from CSV tables and from sidecar files. `trainer score` reads sidecar files in the same way.
 
 import { parseCsv, refuse, SEPARATOR_LINE, SEPARATORS } from "./csv.js";
 
 /**
  * @typedef {import("./types.js").Item} Item
  * @typedef {import("./types.js").Table} Table
- * @typedef {{ item: Item, parts: string[] }} Place  an item, and its path in parts: in a thousand folders each may hold an `image.png`
+ * @typedef {{ item: Item, parts: string[] }} Place  an item, and the parts of its path
  */
 
-/** Names of columns, the surest first: a path says more than a name. */
+/** Names of columns. Earlier ones take precedence: a path is less ambiguous than a name. */
 const IMAGE_COLUMNS = ["path", "image_path", "image", "file", "filename", "file_name", "name", "image_name"];
 const PROMPT_COLUMNS = ["prompt", "text", "caption"];
 
-/** So many rows are named one by one; of more, the number is told. */
-const TOLD_ROWS = 5;
+/** The number of rows that a message lists. */
+const LISTED_ROWS = 5;
 
 /**
- * A CSV file with a header: a column for the image and one for its prompt, in any order among others.
+ * Reads a CSV file whose header names a column for the image and one for its prompt.
  * @param {import("./types.js").Sidecar} file
- * @returns {Promise<Table>}  rejects with a sentence when the file is no such table
+ * @returns {Promise<Table>}  rejects with a message if the file is not such a table
  */
 export async function readTable(file) {
   const { text, note } = decode(new Uint8Array(await (await file.blob()).arrayBuffer()));
@@ -55,7 +55,7 @@ function layoutOf(header, separator) {
   try {
     cells = parseCsv(header, separator)[0]?.cells ?? [];
   } catch {
-    cells = [header]; // A quote across lines: no header of ours.
+    cells = [header]; // A quoted cell with several lines cannot be one of our columns.
   }
   const names = cells.map((name) => name.trim().toLowerCase().replaceAll(/[\s-]+/g, "_"));
   return { separator, image: columnOf(names, IMAGE_COLUMNS), prompt: columnOf(names, PROMPT_COLUMNS) };
@@ -72,25 +72,25 @@ function columnOf(names, wanted) {
 /** @param {Table["rows"]} rows */
 function nameless(rows) {
   const found = rows.filter(({ image, prompt }) => !image && prompt);
-  return found.length ? [`no image is named in ${told(found, ({ line }) => `line ${line}`)}, which is left out`] : [];
+  return found.length ? [`no image is named in ${listed(found, ({ line }) => `line ${line}`)}; skipped`] : [];
 }
 
-/** Excel writes UTF-16, UTF-8 with a mark or, as "CSV", the old Windows encoding. @param {Uint8Array<ArrayBuffer>} bytes */
+/** Excel writes UTF-16, UTF-8 with a byte order mark, or Windows-1252. @param {Uint8Array<ArrayBuffer>} bytes */
 function decode(bytes) {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return { text: new TextDecoder("utf-16le").decode(bytes), note: [] };
   try {
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes), note: [] };
   } catch {
-    return { text: new TextDecoder("windows-1252").decode(bytes), note: ["this is no UTF-8, so it was read as Windows-1252; check words with accents"] };
+    return { text: new TextDecoder("windows-1252").decode(bytes), note: ["the file is not UTF-8 and was read as Windows-1252; check words with accents"] };
   }
 }
 
 /**
- * Which image each row means: the one whose path agrees with it in the most parts, from the file name backwards. A path from
- * another computer, or from above the folder that was dropped, still finds its image.
+ * Finds the image of each row: the one whose path has the most parts in common, counted from the file name backwards. So a path from
+ * another computer, or from a parent of the dropped folder, finds its image.
  * @param {Table} table
  * @param {readonly Item[]} items
- * @returns {{ prompts: Map<number, string>, notices: string[] }}  prompts by the id of the item
+ * @returns {{ prompts: Map<number, string>, notices: string[] }}  prompts by id of the item
  */
 export function matchTable(table, items) {
   /** @type {Map<string, Place[]>} */
@@ -124,13 +124,13 @@ export function matchTable(table, items) {
   /** @type {(row: Table["rows"][number]) => string} */
   const place = ({ line, image }) => `line ${line} (${image})`;
   /** @type {(what: string, rows: Table["rows"], end: string) => string[]} */
-  const notice = (what, rows, end) => (rows.length ? [`${table.name}: ${what} ${told(rows, place)}${end}`] : []);
+  const notice = (what, rows, end) => (rows.length ? [`${table.name}: ${what} ${listed(rows, place)}${end}`] : []);
   return {
     prompts,
     notices: [
-      ...notice("no image here is meant by", odd.missing, ""),
-      ...notice("several images could be meant by", odd.several, "; give more of the path there"),
-      ...notice("an earlier line has a prompt for the same image as", odd.again, "; the first counts"),
+      ...notice("no image fits", odd.missing, ""),
+      ...notice("several images fit", odd.several, "; write more of the path in the table"),
+      ...notice("an earlier line has a prompt for the same image as", odd.again, "; the earlier one is used"),
     ],
   };
 }
@@ -149,7 +149,7 @@ function nearest(places, parts) {
   return places.filter((_, index) => agreed[index] === most).map(({ item }) => item);
 }
 
-/** Without regard to case, to the kind of slash, and to how accents are composed: file systems differ in all three. @param {string} path */
+/** The parts of a path. Case, kind of slash and composition of accents are normalised, because file systems differ in them. @param {string} path */
 function partsOf(path) {
   return path.normalize("NFC").toLowerCase().split(/[\\/]/).filter((part) => part !== "" && part !== ".");
 }
@@ -159,22 +159,22 @@ function partsOf(path) {
  * @param {T[]} all
  * @param {(one: T) => string} name
  */
-function told(all, name) {
-  const named = all.slice(0, TOLD_ROWS).map(name).join(", ");
-  return all.length > TOLD_ROWS ? `${named} and ${all.length - TOLD_ROWS} more` : named;
+function listed(all, name) {
+  const named = all.slice(0, LISTED_ROWS).map(name).join(", ");
+  return all.length > LISTED_ROWS ? `${named} and ${all.length - LISTED_ROWS} more` : named;
 }
 
 /**
- * The prompt in NAME.txt, which may be blank and then means that there is none, or in NAME.json's "prompt".
+ * Reads the prompt from NAME.txt, or from the field "prompt" of NAME.json. A blank text means that there is no prompt.
  * @param {import("./types.js").Sidecar} sidecar
- * @returns {Promise<string | null>}  null: a JSON file about something else. Rejects with a sentence when it cannot be read.
+ * @returns {Promise<string | null>}  null: a JSON file without a prompt. Rejects with a message if the file cannot be read
  */
 export async function readSidecar({ name, blob }) {
   let text;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(await (await blob()).arrayBuffer());
   } catch (error) {
-    const why = error instanceof TypeError ? "it is no UTF-8 text; save it as UTF-8" : "it was moved, changed or deleted; add the folder again";
+    const why = error instanceof TypeError ? "it is not UTF-8 text; save it as UTF-8" : "it was moved, changed or deleted; add the folder again";
     throw new Error(`the prompt file ${name} cannot be read: ${why}`);
   }
   if (!/\.json$/i.test(name)) return text.replace(/^\uFEFF+/, "").trim();
@@ -182,6 +182,6 @@ export async function readSidecar({ name, blob }) {
     const { prompt } = JSON.parse(text) ?? {};
     return typeof prompt === "string" ? prompt.trim() : null;
   } catch (error) {
-    throw new Error(`the prompt file ${name} is no JSON: ${error instanceof Error ? error.message : error}`);
+    throw new Error(`the prompt file ${name} is not JSON: ${error instanceof Error ? error.message : error}`);
   }
 }

@@ -1,60 +1,59 @@
 // @ts-check
-// reader.js — reads an image before it is scored: its prompt and its hash, and what earlier visits left for it.
+// reader.js — reads the prompt and the hash of an image, and looks up what earlier visits stored for it.
 
 import { MAX_IMAGE_BYTES } from "../model/download.js";
-import { sha256 } from "../model/hash.js";
+import { sha256 } from "../common/hash.js";
 import { keyOf } from "./results.js";
-import { askedOf, readPrompt, showPrompt } from "./work.js";
 
 /**
- * @typedef {import("./types.js").Work} Work
+ * @typedef {import("./work.js").Work} Work
  * @typedef {import("./results.js").Stored} Stored
  */
 
-/** Images from the network that are held until they are scored. */
+/** The number of images from the network that are kept in memory until they are scored. */
 export const FETCHED = 12;
 
 export class Reader {
-  /** Without them nothing is kept for the next visit. @type {import("./results.js").Results | null} */ results = null;
+  /** The store; null: nothing is stored. @type {import("./results.js").Results | null} */ results = null;
   /** @type {Work[]} */ #fetched = [];
   #changed;
   #opened;
 
-  /** @param {{ changed: (work: Work) => void, opened: (work: Work) => void }} host  `opened`: its file is at hand now */
+  /** @param {{ changed: (work: Work) => void, opened: (work: Work) => void }} host  `opened` is called when a file was opened */
   constructor({ changed, opened }) {
     this.#changed = changed;
     this.#opened = opened;
   }
 
   /**
-   * Where the image's result is stored, and that result; null where there is none.
+   * Returns the key of the image's result, and the stored result or null.
    * @param {Work} work
-   * @param {() => import("./types.js").ScorerInfo | undefined} run  what will score it: undefined, and only the image is read
+   * @param {() => import("./types.js").ScorerInfo | undefined} run  the settings of the scorer; if undefined, only the image is read, and null is returned
    * @returns {Promise<{ key: string | null, stored: Stored | null } | null>}
    */
   async read(work, run) {
-    await readPrompt(work, this.#changed);
+    await work.readPrompt(this.#changed);
     const hash = await this.#hashOf(work);
     const info = run();
     if (!info) return null;
-    const key = hash && await keyOf(hash, askedOf(work), info);
+    const key = hash && await keyOf(hash, work.asked, info);
     return { key, stored: key && (await this.results?.get(key)) || null };
   }
 
-  /** What a person said of the image, by its content. @param {Work} work */
+  /** Stores mark and typed prompt by the hash of the image. @param {Work} work */
   async keepNote(work) {
     try {
       const hash = await this.#hashOf(work);
       if (hash !== null) await this.results?.putNote(hash, work.item.mark, work.typed);
     } catch {
-      // The image cannot be read: it says so itself when its turn comes.
+      // The image cannot be read. The error is shown when it is scored.
     }
   }
 
-  /** Once an image. @param {Work} work @returns {Promise<string | null>}  null where nothing is kept, or the browser cannot hash */
+  /** Computes the hash once. @param {Work} work @returns {Promise<string | null>}  null if nothing is stored, or the browser offers no cryptography */
   #hashOf(work) {
     return work.hashing ??= this.#open(work).catch((error) => {
-      work.hashing = null; // It may be there again when it is tried again.
+      work.hashing = null; // Another try can succeed.
       throw error;
     });
   }
@@ -73,9 +72,7 @@ export class Reader {
     if (work.hash === null) return null;
     const note = await this.results.note(work.hash);
     if (note) {
-      if (!work.isMarked) work.item.mark = note.mark;
-      if (!work.isTyped) work.typed = note.prompt;
-      showPrompt(work);
+      work.recall(note);
       this.#changed(work);
     }
     return work.hash;

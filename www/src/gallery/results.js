@@ -1,10 +1,10 @@
 // @ts-check
-// results.js — scores, marks and typed prompts that outlive the visit: in IndexedDB, or in memory where that cannot be had.
+// results.js — stores results, marks and typed prompts in IndexedDB. Without IndexedDB, they stay in memory.
 
 import { openDB } from "idb";
 
+import { sha256 } from "../common/hash.js";
 import { camelCase } from "../engine/names.js";
-import { sha256 } from "../model/hash.js";
 
 /**
  * @typedef {import("./types.js").Result} Result
@@ -12,11 +12,11 @@ import { sha256 } from "../model/hash.js";
  *
  * @typedef {object} Stored  a result
  * @property {string} key
- * @property {number} at  when it was written, in milliseconds since 1970
+ * @property {number} at  the time of writing, in milliseconds since 1970
  * @property {Result} result
  * @property {Provenance} provenance
  *
- * @typedef {object} Note  what a person said of an image
+ * @typedef {object} Note  the mark and the typed prompt of an image
  * @property {string} hash  of the image's bytes
  * @property {number} at
  * @property {import("./types.js").Mark} mark
@@ -29,30 +29,30 @@ import { sha256 } from "../model/hash.js";
  * @typedef {import("idb").IDBPDatabase<Schema>} Database
  */
 
-/** Goes up when `Result` or a key changes its shape; what older ones wrote is then forgotten. */
+/** Increase it when `Result` or a key changes its shape. Then earlier data is deleted. */
 const VERSION = 1;
 /** A result takes about 5 kB, so this is 1 GB. */
 const LIMIT = 200_000;
-/** So much of the limit goes at once when it is reached: counting and deleting cost a pass each. */
+/** The share of the results that is deleted when the limit is reached. Each deletion needs a pass over them. */
 const SHARE_TO_FORGET = 0.05;
-/** A database that another tab holds back does not answer at all. */
+/** The time to wait for a database that another tab blocks. */
 const PATIENCE_MS = 3_000;
 
 export class Results {
   /** @type {Database | null} */ #database = null;
-  /** What the database has not taken yet, or could not. */
+  /** Data that the database has not stored yet, or cannot store. */
   #memory = { results: /** @type {Map<string, Stored>} */ (new Map()), notes: /** @type {Map<string, Note>} */ (new Map()) };
   #count = 0;
   #isFull = false;
-  /** Whether an earlier visit left anything that could be found. */
+  /** Whether earlier visits stored anything. */
   hasEarlier = false;
   #limit;
   #tell;
 
   /**
-   * Never rejects: without a database the results live in memory, and `onNotice` hears why.
+   * Opens the store. It never rejects: without a database, results stay in memory, and `onNotice` is called with the reason.
    * @param {{ name?: string, limit?: number, onNotice?: (message: string) => void }} [options]
-   *   `limit`: so many results are kept, the newest ones
+   *   `limit`: the number of results that are kept, the newest ones
    */
   static async open({ name = "tsp-mgs", limit = LIMIT, onNotice = () => {} } = {}) {
     const results = new Results(limit, onNotice);
@@ -79,7 +79,7 @@ export class Results {
           database.createObjectStore("results", { keyPath: "key" }).createIndex("at", "at");
           database.createObjectStore("notes", { keyPath: "hash" });
         },
-        // Another tab brings a newer version of the page: it must not wait for this one.
+        // A newer version of the page is open in another tab, and waits for this one.
         blocking: () => this.#lose("a newer version of this page is open in another tab; reload this one"),
         terminated: () => this.#lose("the browser has closed the database"),
       }));
@@ -94,7 +94,7 @@ export class Results {
     }
   }
 
-  /** From now on in memory. @param {string} why */
+  /** Continues in memory. @param {string} why */
   #lose(why) {
     this.#database?.close();
     this.#database = null;
@@ -109,7 +109,7 @@ export class Results {
   /** @param {string} key @returns {Promise<Stored | null>} */
   async get(key) {
     const found = this.#memory.results.get(key) ?? await this.#read((database) => database.get("results", key));
-    // A damaged row is as good as none.
+    // A damaged row is ignored.
     if (typeof found?.result?.width !== "number" || typeof found.provenance?.dtype !== "string") return null;
     return { ...found, result: camelCase(found.result) }; // Earlier versions wrote snake_case.
   }
@@ -175,7 +175,7 @@ export class Results {
     }
   }
 
-  /** Whether it was written. @param {(database: Database) => Promise<unknown>} write */
+  /** Returns whether the data was written. @param {(database: Database) => Promise<unknown>} write */
   async #write(write) {
     const database = this.#database;
     if (!database || this.#isFull) return false;
@@ -190,24 +190,24 @@ export class Results {
     }
   }
 
-  /** The disk is full: old results make room, or new ones stay in memory. @param {(database: Database) => Promise<unknown>} write */
+  /** Deletes old results from a full disk and writes again. If that fails, new results stay in memory. @param {(database: Database) => Promise<unknown>} write */
   async #hasRoomNow(write) {
     try {
       await this.#forget();
       if (this.#database) await write(this.#database);
       return this.#database !== null;
     } catch {
-      if (this.#isFull) return false; // Another write found out meanwhile, and said so.
+      if (this.#isFull) return false; // Another write has reported it meanwhile.
       this.#isFull = true;
-      this.#tell("the browser's storage is full: results from now on last until this page is closed; free some disk space to keep them");
+      this.#tell("the browser's storage is full: new results are lost when this page is closed; free some disk space to keep them");
       return false;
     }
   }
 
-  /** The oldest results go. */
+  /** Deletes the oldest results. */
   async #forget() {
     if (!this.#database) return;
-    this.#count = await this.#database.count("results"); // Other tabs write too, and a key written twice is one result.
+    this.#count = await this.#database.count("results"); // Other tabs write, too, and a repeated key does not add a result.
     const transaction = this.#database.transaction("results", "readwrite");
     let surplus = Math.max(this.#count - this.#limit, 0) + Math.ceil(Math.min(this.#count, this.#limit) * SHARE_TO_FORGET);
     this.#count -= surplus;
@@ -220,10 +220,10 @@ export class Results {
 }
 
 /**
- * The same image, prompt and way of scoring: the same result. The device does not count, as its results agree within the
- * tolerance that the tests hold it to.
+ * Returns the key of a result: a hash of image, prompt and settings. It does not depend on the device, because the results of all
+ * devices agree within the tolerance of the tests.
  * @param {string} hash  of the image's bytes
- * @param {string | null} prompt  as the scorer gets it
+ * @param {string | null} prompt  the argument of the scorer
  * @param {import("./types.js").ScorerInfo} info
  */
 export function keyOf(hash, prompt, { modelHash, crops, preprocessing }) {
@@ -233,7 +233,7 @@ export function keyOf(hash, prompt, { modelHash, crops, preprocessing }) {
 /** @template T @param {Promise<T>} answer @returns {Promise<T>} */
 function inTime(answer) {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error("another tab holds the browser's database back; close it and reload")), PATIENCE_MS);
+    const late = setTimeout(() => reject(new Error("another tab blocks the browser's database; close it and reload")), PATIENCE_MS);
     answer.then(resolve, reject).finally(() => clearTimeout(late));
   });
 }
@@ -246,7 +246,7 @@ function isQuota(error) {
 /** @param {unknown} error */
 function reasonOf(error) {
   if (!(error instanceof Error)) return String(error);
-  if (error.name === "VersionError") return "a newer version of this page has written them; reload to get it";
-  if (error.name === "SecurityError" || error.name === "InvalidStateError") return "this browser lets the page store nothing";
+  if (error.name === "VersionError") return "a newer version of this page has stored them; reload to get it";
+  if (error.name === "SecurityError" || error.name === "InvalidStateError") return "this browser does not let the page store data";
   return error.message || error.name;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// shown.js — what the view shows of the images, and when that has to be looked at again.
+// shown.js — the images that the view shows, and when they must be determined again.
 
 import { DEFAULT_VIEW, histogramOf, shownBy } from "./view.js";
 
@@ -8,15 +8,15 @@ import { DEFAULT_VIEW, histogramOf, shownBy } from "./view.js";
  * @typedef {import("./types.js").View} View
  */
 
-/** So often at most the order follows new scores: tiles that jump in each frame cannot be looked at. */
+/** The shortest time between two changes of the order by new scores. Tiles must not move in each frame. */
 const REORDER_MS = 250;
 
 export class Shown {
   /** @type {View} */ view = DEFAULT_VIEW;
-  /** Of the items, in the view's order. @type {readonly number[]} */ ids = [];
+  /** The ids of the shown items, in the order of the view. @type {readonly number[]} */ ids = [];
   #at = 0;
 
-  /** Whether they are others now, or in another order. @param {readonly Item[]} items */
+  /** Determines the shown items. Returns whether they or their order changed. @param {readonly Item[]} items */
   renew(items) {
     this.#at = performance.now();
     const ids = shownBy(items, this.view);
@@ -25,13 +25,13 @@ export class Shown {
     return true;
   }
 
-  /** Whether new scores or prompts change what is shown or its order. */
+  /** Whether new scores or prompts can change the shown items or their order. */
   get isMoving() {
     const { sort, perception, alignment, search, status } = this.view;
     return !(sort === "added" || sort === "name") || perception !== null || alignment !== null || search.trim() !== "" || status !== null;
   }
 
-  /** Milliseconds until it may move again. */
+  /** The time in milliseconds until the order may change again. */
   get rest() {
     return this.#at + REORDER_MS - performance.now();
   }

@@ -1,11 +1,9 @@
 // @ts-check
-// sidecars.js — reads the prompt files beside images in the background, so that prompts can be searched before images are scored.
+// sidecars.js — reads sidecar files in the background, so that prompts can be searched before images are scored.
 
-import { readPrompt } from "./work.js";
+/** @typedef {import("./work.js").Work} Work */
 
-/** @typedef {import("./types.js").Work} Work */
-
-/** Files that are read at once. */
+/** The number of files that are read at the same time. */
 const READERS = 4;
 
 export class Sidecars {
@@ -29,7 +27,7 @@ export class Sidecars {
   async #read() {
     this.#readers += 1;
     for (let work; (work = this.#unread[this.#from++]);) {
-      await readPrompt(work, this.#changed).catch(() => {}); // It is said when the image's turn comes.
+      await work.readPrompt(this.#changed).catch(() => {}); // The error is shown when the image is scored.
     }
     this.#readers -= 1;
     if (this.#readers === 0) this.close();

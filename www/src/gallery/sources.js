@@ -1,5 +1,5 @@
 // @ts-check
-// sources.js — images as a person brings them: dropped, pasted, picked, or named by URL. Files are listed, not opened.
+// sources.js — lists images that the user drops, pastes or chooses, or names by URL. Files are not opened.
 
 import { downloadImage } from "../model/download.js";
 import { urlsIn } from "./urls.js";
@@ -9,32 +9,32 @@ import { naturalKey } from "./view.js";
  * @typedef {import("./types.js").Entry} Entry
  * @typedef {import("./types.js").Listing} Listing
  * @typedef {{ signal?: AbortSignal, onFound?: (images: number) => void }} ListOptions
- *   `onFound` hears how many images the folders have shown so far
+ *   `onFound` is called with the number of images found so far
  *
- * @typedef {object} Found  a file in a folder or by itself, not opened
+ * @typedef {object} Found  a file, not opened
  * @property {string} path
  * @property {() => Promise<File>} open
- * @property {File} [file]  if it is at hand anyway
- * @property {boolean} isNamed  chosen by itself: its ending does not matter
+ * @property {File} [file]  if it is known without opening it
+ * @property {boolean} isNamed  whether the user chose this file and not its folder. Then its ending does not matter
  */
 
-/** Endings of the formats that the scorer decodes, as `trainer score` lists them. */
+/** File endings of images, as in `trainer score`. */
 const IMAGES = /\.(png|jpe?g|jfif|webp|gif|bmp|tiff?)$/i;
 const TABLES = /\.(csv|tsv)$/i;
 const SIDECARS = /\.(txt|json)$/i;
-/** What systems leave in folders that no person means: macOS's doubles of files, the folder of an archive, the trash. */
+/** Files of operating systems and archives, which are skipped without a message. */
 const LITTER = /(^|\/)(\._[^/]*|__MACOSX(\/.*)?|\.DS_Store|Thumbs\.db|desktop\.ini)$/i;
-/** How files of picture formats begin, so that one without an ending is known (PNG, JPEG, GIF, BMP, TIFF, WebP and AVIF's boxes). */
+/** The first bytes of image files, for files without an ending: PNG, JPEG, GIF, BMP, TIFF, WebP and AVIF. */
 const BEGINNINGS = /^(\x89PNG|\xff\xd8\xff|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|....ftyp)/s;
-/** So many kinds of files that were passed over are named. */
-const TOLD_KINDS = 4;
+/** The number of kinds of skipped files that a message lists. */
+const LISTED_KINDS = 4;
 
-/** From a drop or a paste. Call it inside the event: later the browser hides the files. @param {DataTransfer} transfer @param {ListOptions} [options] @returns {Promise<Listing>} */
+/** Lists a drop or a paste. Call it during the event: afterwards, the browser hides the files. @param {DataTransfer} transfer @param {ListOptions} [options] @returns {Promise<Listing>} */
 export async function fromTransfer(transfer, options = {}) {
   const items = [...transfer.items].filter(({ kind }) => kind === "file");
   const text = transfer.getData("text/uri-list") || transfer.getData("text/plain");
   const opened = items.map((item) => ({ entry: item.webkitGetAsEntry?.() ?? null, file: item.getAsFile() }));
-  if (opened.length === 0) return text.trim() ? fromUrls(text) : nothing("there is neither a file nor the address of an image in it; save the image first, then drop it here");
+  if (opened.length === 0) return text.trim() ? fromUrls(text) : nothing("there is neither a file nor an address to add; save the image first, then drop it here");
   /** @type {Found[]} */
   const found = [];
   /** @type {string[]} */
@@ -48,12 +48,12 @@ export async function fromTransfer(transfer, options = {}) {
   return assemble(found, notices);
 }
 
-/** From `<input type="file" multiple>`, also with `webkitdirectory`. @param {Iterable<File>} files @returns {Promise<Listing>} */
+/** Lists the files of an `<input type="file">`. @param {Iterable<File>} files @returns {Promise<Listing>} */
 export async function fromFiles(files) {
   return assemble([...files].map((file) => (file.webkitRelativePath ? { ...named(file), path: file.webkitRelativePath, isNamed: false } : named(file))), []);
 }
 
-/** From `showDirectoryPicker()`. @param {FileSystemDirectoryHandle} folder @param {ListOptions} [options] @returns {Promise<Listing>} */
+/** Lists a folder from `showDirectoryPicker()`. @param {FileSystemDirectoryHandle} folder @param {ListOptions} [options] @returns {Promise<Listing>} */
 export async function fromFolder(folder, options = {}) {
   /** @type {Found[]} */
   const found = [];
@@ -63,7 +63,7 @@ export async function fromFolder(folder, options = {}) {
   return assemble(found, notices);
 }
 
-/** One URL a line; `base` for relative ones. @param {string} text @param {string} [base] @returns {Listing} */
+/** Lists URLs, one per line. `base` is the base of relative ones. @param {string} text @param {string} [base] @returns {Listing} */
 export function fromUrls(text, base) {
   const { urls, notices } = urlsIn(text, base);
   return { entries: urls.map((url) => fromUrl(url)), tables: [], notices };
@@ -92,7 +92,7 @@ function named(file) {
 
 let pasted = 0;
 
-/** Browsers call every image on the clipboard `image.png`, made just now. @param {Found} found */
+/** A new name for an image from the clipboard, which browsers call `image.png`. @param {Found} found */
 function pastedName({ path, file }) {
   return path === "image.png" && file && Date.now() - file.lastModified < 10_000 ? `pasted-${++pasted}.png` : path;
 }
@@ -110,7 +110,7 @@ async function walkEntry(folder, above, found, notices, tell) {
   /** @type {FileSystemEntry[]} */
   const all = [];
   try {
-    // The browser hands out a hundred at a time.
+    // Each call returns at most a hundred entries.
     for (let some; (some = await new Promise(/** @type {(resolve: (some: FileSystemEntry[]) => void, reject: (error: Error) => void) => void} */
       ((resolve, reject) => reader.readEntries(resolve, reject)))).length > 0;) all.push(...some);
   } catch {
@@ -160,7 +160,7 @@ function counter({ signal, onFound }) {
 }
 
 /**
- * Images with the prompt files beside them; tables; and what is neither.
+ * Sorts files into images with their sidecar files, tables, and others.
  * @param {Found[]} found
  * @param {string[]} notices
  * @returns {Promise<Listing>}
@@ -188,7 +188,7 @@ async function assemble(found, notices) {
   }
   if (found.some(({ isNamed }) => !isNamed)) images.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
   const passed = others.filter((file) => !used.has(file));
-  const said = passed.length > 0 ? [passedOver(passed)] : images.length + tables.length === 0 && notices.length === 0 ? ["there is no image in it"] : [];
+  const said = passed.length > 0 ? [passedOver(passed)] : images.length + tables.length === 0 && notices.length === 0 ? ["no image was found"] : [];
   return { entries: images.map(({ entry }) => entry), tables, notices: [...notices, ...said] };
 }
 
@@ -207,7 +207,7 @@ function entryOf({ path, open, file }, sidecar) {
   };
 }
 
-/** Endings in any case: `IMG.PNG` has `IMG.TXT`, where the name itself must be the same. @param {string} path */
+/** A path with its ending in lower case: `IMG.TXT` belongs to `IMG.PNG`. @param {string} path */
 function sidecarKey(path) {
   return path.replace(/\.[^./]*$/, (ending) => ending.toLowerCase());
 }
@@ -234,9 +234,9 @@ function passedOver(files) {
     kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
   }
   const most = [...kinds].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
-  const told = most.slice(0, TOLD_KINDS).map(([kind, count]) => `${count} ${kind}`).join(", ");
-  const more = most.length > TOLD_KINDS ? " and others" : "";
-  return `${files.length === 1 ? "one file is" : `${files.length} files are`} no image that can be scored and passed over (${told}${more}); expected PNG, JPEG, WebP, GIF, BMP or TIFF`;
+  const listed = most.slice(0, LISTED_KINDS).map(([kind, count]) => `${count} ${kind}`).join(", ");
+  const more = most.length > LISTED_KINDS ? " and others" : "";
+  return `${files.length === 1 ? "one file was" : `${files.length} files were`} skipped (${listed}${more}); expected PNG, JPEG, WebP, GIF, BMP or TIFF`;
 }
 
 /** @param {string} notice @returns {Listing} */

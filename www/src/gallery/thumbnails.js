@@ -1,17 +1,17 @@
 // @ts-check
-// thumbnails.js — small pictures on demand, within a budget of memory.
+// thumbnails.js — makes thumbnails on demand and keeps them within a memory budget.
 
 import { isTooLarge, sizeOf } from "./dimensions.js";
 
-/** What a grid's tile shows on a screen of double density. */
+/** The size of a tile on a screen of double density. */
 const SIDE_PX = 320;
-/** Some 240 pictures of the default side: more than a screen of tiles. */
+/** About 240 thumbnails of the default size, which is more than a screen of tiles. */
 const BUDGET_BYTES = 96e6;
-/** Decoders at work at once; scoring needs a core too. */
+/** The number of images that are decoded at the same time. Scoring needs a core, too. */
 const DECODERS = 2;
-/** Files being opened at once: one from the network may be slow to come, or never come, and the others must not wait for it. */
+/** The number of files that are opened at the same time, so that slow ones from the network do not delay the others. */
 const OPENED = 8;
-/** Drawings of the page whose requests wait: in each a few tiles are new, and those before them have long left the screen. */
+/** The number of renderings whose requests wait. The tiles of earlier renderings have left the screen. */
 const DRAWINGS = 100;
 
 /**
@@ -23,33 +23,33 @@ const DRAWINGS = 100;
  */
 
 export class Thumbnails {
-  /** In the order of use, the oldest first; null for what the browser cannot show. @type {Map<number, ImageBitmap | null>} */ #made = new Map();
-  /** What was asked for in one drawing of the page stays together. @type {Request[][]} */ #waiting = [];
+  /** In the order of use, the oldest first; null for files that the browser cannot show. @type {Map<number, ImageBitmap | null>} */ #made = new Map();
+  /** Requests, grouped by rendering of the page. @type {Request[][]} */ #waiting = [];
   #isDrawing = false;
   /** @type {Map<number, Promise<ImageBitmap | null>>} */ #making = new Map();
-  /** The last work of each decoder. */
+  /** The last job of each decoder. */
   #decoders = Array.from({ length: DECODERS }, () => Promise.resolve());
   #bytes = 0;
   #collection;
   #side_px;
   #budget_bytes;
 
-  /** @param {{ collection: import("./collection.js").Collection, side_px?: number, budget_bytes?: number }} options  `side_px`: of the longer side */
+  /** @param {{ collection: import("./collection.js").Collection, side_px?: number, budget_bytes?: number }} options  `side_px`: the longer side of a thumbnail */
   constructor({ collection, side_px = SIDE_PX, budget_bytes = BUDGET_BYTES }) {
     this.#collection = collection;
     this.#side_px = side_px;
     this.#budget_bytes = budget_bytes;
   }
 
-  /** Bytes of the pictures that are kept. */
+  /** The size of all thumbnails in bytes. */
   get bytes() {
     return this.#bytes;
   }
 
   /**
-   * Draw it at once: it is closed when others need its place. Null: the browser cannot show the file.
+   * Returns a thumbnail, or null if the browser cannot show the file. Draw it at once: it is closed when its memory is needed.
    * @param {number} id
-   * @param {{ signal?: AbortSignal }} [options]  aborted for a tile that has left the screen; what was not begun is then not made
+   * @param {{ signal?: AbortSignal }} [options]  abort the signal when the tile leaves the screen: then the thumbnail is not made
    * @returns {Promise<ImageBitmap | null>}
    */
   get(id, { signal } = {}) {
@@ -65,7 +65,7 @@ export class Thumbnails {
     });
   }
 
-  /** The page begins to ask; it has asked for all when this task ends. */
+  /** Starts a group of requests. It ends with the current task. */
   #draw() {
     this.#isDrawing = true;
     const left = this.#waiting.length > DRAWINGS ? this.#waiting.shift() : undefined;
@@ -77,7 +77,7 @@ export class Thumbnails {
     });
   }
 
-  /** The newest drawing first, as a person scrolled there last, and in it from the top. */
+  /** Serves the newest rendering first, from its top. */
   #next() {
     while (this.#making.size < OPENED) {
       const request = this.#waiting.at(-1)?.shift();
@@ -106,7 +106,7 @@ export class Thumbnails {
   /**
    * @param {number} id
    * @param {AbortSignal | undefined} signal
-   * @param {Promise<unknown> | undefined} before  the same for another tile: it may end with that tile, or bring what is wanted
+   * @param {Promise<unknown> | undefined} before  the same request of another tile, which can be aborted or succeed
    */
   async #make(id, signal, before) {
     await before?.catch(() => {});
@@ -125,7 +125,7 @@ export class Thumbnails {
     return bitmap;
   }
 
-  /** By the decoder that has rested longest. @param {() => Promise<ImageBitmap | null>} work */
+  /** Runs `work` on the decoder that was started first. @param {() => Promise<ImageBitmap | null>} work */
   #decoded(work) {
     const done = /** @type {Promise<void>} */ (this.#decoders.shift()).then(work);
     this.#decoders.push(done.then(() => {}, () => {}));
@@ -142,7 +142,7 @@ export class Thumbnails {
     bitmap?.close();
   }
 
-  /** Lets go of all pictures, or of these items'. @param {Iterable<number>} [ids] */
+  /** Deletes all thumbnails, or those of the given items. @param {Iterable<number>} [ids] */
   clear(ids = [...this.#made.keys()]) {
     for (const id of ids) {
       const bitmap = this.#made.get(id);
@@ -152,14 +152,14 @@ export class Thumbnails {
 }
 
 /**
- * Null for what the browser cannot decode, or could only at the cost of the tab.
+ * Makes a thumbnail. Returns null if the browser cannot decode the file, or if it is too large.
  * @param {Blob} blob
  * @param {number} side_px
  */
 async function small(blob, side_px) {
   const size = await sizeOf(blob);
   if (size && isTooLarge(size)) return null;
-  // The side that is left out follows; which one is longer is not known where the header is not.
+  // The browser computes the other side. Without a known header, the width is assumed to be the longer side.
   const isTall = size !== null && size.height > size.width;
   const resize = size && Math.max(size.width, size.height) <= side_px ? {} : isTall ? { resizeHeight: side_px } : { resizeWidth: side_px };
   try {

@@ -1,5 +1,5 @@
 // @ts-check
-// types.js — what the parts of the gallery hand to each other. Types only.
+// types.js — the types of the gallery.
 
 /**
  * @typedef {import("../engine/protocol.js").Result} Result
@@ -7,46 +7,46 @@
  */
 
 /**
- * An image that a person brought: where it is, not what is in it. Ten thousand are listed without opening one.
+ * The place of an image. Files are listed without being opened, so that a folder can have thousands.
  * @typedef {object} Entry
  * @property {string} name  file name
- * @property {string} path  from the dropped or picked folder on; the URL for one from the network
- * @property {(signal?: AbortSignal) => Promise<Blob>} blob  opens the file or fetches the URL, at each call anew
- * @property {string} [url]  for one from the network: it is fetched when its turn is near
+ * @property {string} path  relative to the parent of the dropped or chosen folder; for an image from the network, its URL
+ * @property {(signal?: AbortSignal) => Promise<Blob>} blob  opens the file or fetches the URL, at each call
+ * @property {string} [url]  for an image from the network, which is fetched shortly before it is scored
  * @property {string} [server]  of the `url`
- * @property {File} [file]  where it is at hand without opening anything
- * @property {string} [prompt]  as a sample set gives it
- * @property {string} [promptSource]  "given" if absent
- * @property {Sidecar} [sidecar]  NAME.txt or NAME.json beside the image; read when it is needed
+ * @property {File} [file]  if it is known without opening it
+ * @property {string} [prompt]  from a list of samples
+ * @property {string} [promptSource]  default: "given"
+ * @property {Sidecar} [sidecar]  NAME.txt or NAME.json in the folder of the image
  *
  * @typedef {{ name: string, blob: () => Promise<Blob> }} Sidecar
  *
- * @typedef {object} Listing  what came out of a drop, a paste, a folder or a list of URLs
+ * @typedef {object} Listing  the result of a drop, a paste, a chosen folder or a list of URLs
  * @property {Entry[]} entries
- * @property {Sidecar[]} tables  CSV files among them: `readTable` of prompts.js reads one
- * @property {string[]} notices  sentences for the person: what was passed over, and why
+ * @property {Sidecar[]} tables  CSV files; `readTable` of prompts.js reads one
+ * @property {string[]} notices  messages for the user: which files were skipped, and why
  */
 
 /**
  * @typedef {null | "keep" | "reject" | 1 | 2 | 3 | 4 | 5} Mark
  * @typedef {"waiting" | "working" | "scored" | "failed"} Status
  *
- * @typedef {object} Item  one image of the collection. Only the collection writes to it.
- * @property {number} id  counts up; never used twice
+ * @typedef {object} Item  an image of the collection. Only `Work` writes to it
+ * @property {number} id  increases; never used twice
  * @property {string} name
  * @property {string} path
- * @property {string | null} prompt  as typed, given or found; null while none is known. The image's own is known once it is scored.
- * @property {string | null} promptSource  "typed", "csv", "given", "sidecar", or the image's own field that held it
+ * @property {string | null} prompt  null if none is known. A prompt in the image's metadata is known once the image is scored
+ * @property {string | null} promptSource  "typed", "csv", "given", "sidecar", or the metadata field that held the prompt
  * @property {Status} status
- * @property {boolean} isHeld  waiting, and stays so until `resume`: the work was cancelled
- * @property {string | null} error  a sentence; only with status "failed"
- * @property {Result | null} result  with another status than "scored" it is out of date: the prompt or the model changed since
+ * @property {boolean} isHeld  whether a waiting image is not scored until `resume`
+ * @property {string | null} error  a message; only with status "failed"
+ * @property {Result | null} result  with any other status than "scored", it is from before a change of the prompt or the model
  * @property {boolean} fromStore  scored on an earlier visit
  * @property {number | null} width  of the upright image, in pixels; known once it is scored
  * @property {number | null} height
  * @property {Mark} mark
- * @property {number | null} elapsedMs  what scoring took, on an earlier visit if `fromStore`
- * @property {Provenance | null} provenance  what scored it
+ * @property {number | null} elapsedMs  the time of the scoring
+ * @property {Provenance | null} provenance  device and model of the scoring
  *
  * @typedef {object} Provenance
  * @property {string} device
@@ -56,33 +56,33 @@
  */
 
 /**
- * @typedef {[low: number, high: number]} Range  both ends included; an end of the scale (0, 5) takes what lies beyond it
+ * @typedef {[low: number, high: number]} Range  both ends are included. An end of the scale (0 or 5) includes all scores beyond it
  *
- * @typedef {object} View  what is shown, and in which order
+ * @typedef {object} View  which images are shown, and in which order
  * @property {"added" | "name" | "perception" | "alignment" | "mean"} sort
- * @property {boolean} descending  equal ones keep the order in which they were added; ones without a score come last either way
- * @property {Range | null} perception  a range hides what has no such score yet
+ * @property {boolean} descending  equal images keep the order in which they were added. Images without a score always come last
+ * @property {Range | null} perception  a range hides images without this score
  * @property {Range | null} alignment
- * @property {string} search  words that all occur in prompt or file name; case and accents do not matter
- * @property {Mark[]} marks  those to show, null for unmarked ones; empty: all
+ * @property {string} search  words that must all occur in prompt or file name; case and accents are ignored
+ * @property {Mark[]} marks  the marks to show, with null for unmarked images; empty: all
  * @property {Status | null} status  null: all
  *
- * @typedef {{ counts: number[], low: number, high: number, total: number }} Histogram  equal bins from low to high
+ * @typedef {{ counts: number[], low: number, high: number, total: number }} Histogram  with bins of equal width from low to high
  *
  * @typedef {object} Progress
  * @property {number} total
  * @property {number} scored
  * @property {number} failed
- * @property {number} waiting  the one in work among them; without the held ones
+ * @property {number} waiting  with the image in progress, without the held ones
  * @property {number} held
- * @property {number} fromStore  of the scored ones
- * @property {number | null} msPerImage  moving median; null before the first image
- * @property {number | null} secondsLeft  null while unknown
+ * @property {number} fromStore  scored images with a result of an earlier visit
+ * @property {number | null} msPerImage  a moving median; null before the first image
+ * @property {number | null} secondsLeft  null if it is not known yet
  * @property {boolean} isPaused
  */
 
 /**
- * What the collection asks of a scorer; that of `createScorer` and a test's stand-in have it.
+ * The part of a scorer that the collection uses.
  * @typedef {object} Scorer
  * @property {ScorerInfo} info
  * @property {(image: Blob, prompt: string | null, options: { signal?: AbortSignal, priority?: number | (() => number) }) =>
@@ -99,37 +99,15 @@
  */
 
 /**
- * Prompts from a CSV file, not yet tied to images.
+ * Prompts from a CSV file.
  * @typedef {object} Table
  * @property {string} name
  * @property {{ line: number, image: string, prompt: string }[]} rows
  * @property {string[]} notices
  *
- * @typedef {object} TableReport  what became of a table's rows
- * @property {number} applied  images that have their prompt from it now
- * @property {string[]} notices  sentences: rows that fit no image or several, with their lines
- */
-
-/**
- * An item and what the collection alone needs to know of it.
- * @typedef {object} Work
- * @property {Item} item
- * @property {Entry} entry
- * @property {File | null} file  once it is at hand
- * @property {string | null} typed  prompts by where they come from, the strongest first
- * @property {string | null} tabled
- * @property {string | null} beside  in the sidecar file; "" says that there is none
- * @property {Promise<void> | null} reading  of the sidecar file
- * @property {Promise<string | null> | null} hashing  of the image's bytes; null where the browser cannot
- * @property {string | null} hash
- * @property {boolean} isMarked  on this visit, so that an earlier visit's mark does not count
- * @property {boolean} isTyped  the same for the prompt
- * @property {number} version  goes up when what is being done for it became pointless
- * @property {boolean} isEdited  the prompt was typed since it was scored: nothing goes before it
- * @property {Promise<void> | null} preparing
- * @property {boolean} isPrepared  looked up and not found in the store: ready to be scored
- * @property {string | null} key  in the store
- * @property {Blob | null} blob  fetched in advance
+ * @typedef {object} TableReport  the result of applying a table
+ * @property {number} applied  the number of images that got a prompt
+ * @property {string[]} notices  messages with the lines of rows that fit no image or several
  */
 
 export {};

@@ -1,13 +1,13 @@
 // @ts-check
-// urls.js — reads a list of addresses of images.
+// urls.js — reads a list of addresses.
 
-/** So many lines that are no address are told one by one. */
-const TOLD_LINES = 5;
+/** The number of wrong lines that a message lists. */
+const LISTED_LINES = 5;
 
 /**
- * One address a line; blank lines and, as in `text/uri-list`, lines with a leading # are passed over.
+ * Reads one address per line. Blank lines and lines that start with # are skipped, as in `text/uri-list`.
  * @param {string} text
- * @param {string} [base]  of relative addresses; without one they are refused
+ * @param {string} [base]  the base of relative addresses; without it, they are refused
  */
 export function urlsIn(text, base) {
   /** @type {URL[]} */
@@ -21,9 +21,9 @@ export function urlsIn(text, base) {
     if (url && /^(https?:|data:image\/|blob:)/.test(url.href)) urls.push(url);
     else odd.push(`line ${index + 1} (${JSON.stringify(address.slice(0, 60))})`);
   });
-  const told = odd.slice(0, TOLD_LINES).join(", ") + (odd.length > TOLD_LINES ? ` and ${odd.length - TOLD_LINES} more` : "");
-  const notices = odd.length ? [`expected the address of an image, starting with https://, found something else in ${told}`] : [];
-  if (urls.length + odd.length === 0) notices.push("there is no address in it; expected one a line");
+  const listed = odd.slice(0, LISTED_LINES).join(", ") + (odd.length > LISTED_LINES ? ` and ${odd.length - LISTED_LINES} more` : "");
+  const notices = odd.length ? [`expected the address of an image, starting with https://, found something else in ${listed}`] : [];
+  if (urls.length + odd.length === 0) notices.push("the text has no address; expected one per line");
   return { urls, notices };
 }
 

@@ -1,5 +1,5 @@
 // @ts-check
-// view.js — which items are shown, in which order, and how their scores are spread. Pure, and quick for 10,000 items.
+// view.js — filters and sorts items, and computes the histogram of their scores. It has no state, and is fast for 10,000 items.
 
 /**
  * @typedef {import("./types.js").Item} Item
@@ -7,23 +7,24 @@
  * @typedef {import("./types.js").TaskName} TaskName
  */
 
-/** The opinion scale of the data sets: 0 to 5. A score is not cut off there. */
+/** The upper end of the opinion scale, which starts at 0. A score can lie beyond it. */
 export const SCALE = 5;
 
 /** @type {View} */
 export const DEFAULT_VIEW = { sort: "added", descending: false, perception: null, alignment: null, search: "", marks: [], status: null };
 
 /**
- * @param {readonly Item[]} items  in the order added
+ * Returns the ids of the items that the view shows, in its order.
+ * @param {readonly Item[]} items  in the order in which they were added
  * @param {View} view
- * @returns {number[]}  their ids
+ * @returns {number[]}
  */
 export function shownBy(items, view) {
   return order(items.filter(filter(view)), view).map(({ id }) => id);
 }
 
 /**
- * Both scores' mean where there are both: one alone would not compare with the others.
+ * Returns a score of an item. The mean needs both scores.
  * @param {Item} item
  * @param {TaskName | "mean"} name
  * @returns {number | null}
@@ -35,7 +36,7 @@ export function scoreOf({ result }, name) {
 }
 
 /**
- * The scores of what the view shows, without its range on this task. What lies beyond the scale counts in its last bins.
+ * Counts the scores that the view would show without its range on this task. Scores beyond the scale count in its outer bins.
  * @param {readonly Item[]} items
  * @param {View} view
  * @param {TaskName} task
@@ -100,10 +101,10 @@ function order(items, { sort, descending }) {
   return keyed.map(({ item }) => item);
 }
 
-/** Without the score that is sorted by: scored otherwise, still to come, never to come. */
+/** The order of items without the score that is sorted by. */
 const RANKS = { scored: 1, working: 2, waiting: 2, failed: 3 };
 
-/** Made once an item and text, as folding and number padding cost more than all comparisons. @type {WeakMap<Item, { key?: string, prompt?: string | null, text?: string }>} */
+/** Computed once for each item and text, because `fold` and `naturalKey` take longer than all comparisons. @type {WeakMap<Item, { key?: string, prompt?: string | null, text?: string }>} */
 const texts = new WeakMap();
 
 /** @param {Item} item */
@@ -113,13 +114,13 @@ function cached(item) {
   return made;
 }
 
-/** A string whose plain order is the order that people expect: `image 9` before `image 10`. @param {Item} item */
+/** A key whose string order is the natural order: `image 9` before `image 10`. @param {Item} item */
 function nameKey(item) {
   const made = cached(item);
   return made.key ??= naturalKey(item.name);
 }
 
-/** A number is its count of digits, as a digit or what follows them in ASCII, and its digits: short, so quick to compare. @param {string} name */
+/** Puts the count of digits before each number, as a character from "0" on, so that longer numbers come later. @param {string} name */
 export function naturalKey(name) {
   return fold(name).replaceAll(/0*(\d+)/g, (_, digits) => String.fromCharCode(0x30 + Math.min(digits.length, 64)) + digits);
 }
@@ -134,8 +135,8 @@ function textOf(item) {
   return made.text;
 }
 
-/** Without case and accents. @param {string} text */
+/** Removes case and accents. @param {string} text */
 function fold(text) {
-  // Most prompts are ASCII, and normalising costs.
+  // Most prompts are ASCII and need no normalisation, which is slow.
   return /^[\x00-\x7f]*$/.test(text) ? text.toLowerCase() : text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
 }

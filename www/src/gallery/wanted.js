@@ -1,23 +1,22 @@
 // @ts-check
-// wanted.js — in which order images are wanted: just edited (the last one before others), on the screen, in the view, the rest.
+// wanted.js — the order in which images are scored: those with a new prompt (the newest first), those on the screen, those in the
+// view, and all others.
 
-import { isDone, isWaiting } from "./work.js";
-
-/** @typedef {import("./types.js").Work} Work */
+/** @typedef {import("./work.js").Work} Work */
 
 export class Wanted {
   /** @type {ReadonlySet<number>} */ #visible = new Set();
   /** @type {readonly number[]} */ #shown = [];
   /** @type {Set<Work>} */ #edited = new Set();
-  /** All that is not done, and how many at the beginning are done by now; null when it must be made anew. @type {{ works: Work[], from: number, remote: Work[] } | null} */ #order = null;
+  /** All images that were not done when it was made. The first `from` are done by now. null: it must be made again. @type {{ works: Work[], from: number, remote: Work[] } | null} */ #order = null;
   #works;
 
-  /** @param {ReadonlyMap<number, Work>} works  in the order added */
+  /** @param {ReadonlyMap<number, Work>} works  in the order in which they were added */
   constructor(works) {
     this.#works = works;
   }
 
-  /** Images came, went, or wait again. */
+  /** Call it after images were added or removed, or wait again. */
   renew() {
     this.#order = null;
   }
@@ -41,24 +40,24 @@ export class Wanted {
     this.#edited.add(work);
   }
 
-  /** Those that wait. It may be stopped early and begun again after each image: what is done is not looked at twice. */
+  /** Yields the waiting images. It can be started again after each image at little cost: images that are done are skipped once. */
   * [Symbol.iterator]() {
     for (const work of [...this.#edited].reverse()) {
       if (!work.isEdited || this.#works.get(work.item.id) !== work) this.#edited.delete(work);
-      else if (isWaiting(work)) yield work;
+      else if (work.isWaiting) yield work;
     }
     const order = this.#order ??= this.#all();
-    while (order.from < order.works.length && isDone(order.works[order.from])) order.from += 1;
+    while (order.from < order.works.length && order.works[order.from].isDone) order.from += 1;
     for (let index = order.from; index < order.works.length; index += 1) {
       const work = order.works[index];
-      if (isWaiting(work)) yield work;
+      if (work.isWaiting) yield work;
     }
   }
 
-  /** Those of them that come from the network. */
+  /** Yields the waiting images that come from the network. */
   * remote() {
-    for (const work of this.#edited) if (work.entry.url && work.isEdited && isWaiting(work)) yield work;
-    for (const work of (this.#order ??= this.#all()).remote) if (!work.isEdited && isWaiting(work)) yield work;
+    for (const work of this.#edited) if (work.entry.url && work.isEdited && work.isWaiting) yield work;
+    for (const work of (this.#order ??= this.#all()).remote) if (!work.isEdited && work.isWaiting) yield work;
   }
 
   #all() {
@@ -67,7 +66,7 @@ export class Wanted {
     /** @type {(id: number) => void} */
     const add = (id) => {
       const work = this.#works.get(id);
-      if (work && !isDone(work)) all.add(work);
+      if (work && !work.isDone) all.add(work);
     };
     for (const id of this.#shown) if (this.#visible.has(id)) add(id);
     for (const id of this.#shown) add(id);

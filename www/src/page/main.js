@@ -1,5 +1,5 @@
 // @ts-check
-// main.js — the page around the gallery: what the address asks for, the colours chosen before, and use without a network.
+// main.js — the page around the gallery: settings from the address, the chosen colours, and use without a network.
 
 import { TspGallery } from "../elements/tsp-gallery.js";
 import { keepOffline } from "./offline.js";
@@ -20,7 +20,7 @@ function show(theme) {
   document.documentElement.style.colorScheme = theme;
   gallery?.setAttribute("theme", theme);
 }
-// Storage can be blocked; then the colours are the system's at each visit.
+// If storage is blocked, the colours are those of the system at each visit.
 try {
   show(localStorage.getItem(THEME));
 } catch {}
@@ -32,7 +32,7 @@ gallery.addEventListener("tsp-theme", (event) => {
   } catch {}
 });
 
-// While nothing has the focus, the page's keys are the gallery's.
+// Keys work while no element has the focus, too.
 document.addEventListener("keydown", (event) => {
   if (event.target === document.body && gallery instanceof TspGallery) gallery.onKey(event);
 });

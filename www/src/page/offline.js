@@ -1,21 +1,21 @@
 // @ts-check
-// offline.js — registers the service worker, tells it which files were in use, and offers a new version when there is one.
+// offline.js — registers the service worker, tells it which wasm module to keep, and offers new versions of the page.
 
 import { cpuModule } from "../engine/simd.js";
 
-/** @param {HTMLElement} gallery  its `banner` slot gets the offer */
+/** @param {HTMLElement} gallery  the offer goes into its slot `banner` */
 export async function keepOffline(gallery) {
   if (!("serviceWorker" in navigator)) return;
-  // The scorer may be ready before the service worker is.
+  // The scorer can be ready before the service worker.
   gallery.addEventListener("tsp-ready", async (event) => {
     const { backend } = /** @type {CustomEvent<{ backend: string }>} */ (event).detail;
     (await navigator.serviceWorker.ready).active?.postMessage({ type: "keep", module: backend === "cpu" ? cpuModule() : backend });
   });
-  // Without a network the gallery still works until it is closed; a worker that cannot be had is no reason to complain.
+  // Without a service worker, the page works with a network only, so a failure is ignored.
   const registration = await navigator.serviceWorker.register("service-worker.js", { type: "module", updateViaCache: "none" }).catch(() => null);
   if (!registration) return;
   const offer = () => {
-    // Without a controller it is the first visit: nothing old is running.
+    // On the first visit there is no controller, and no old version.
     if (registration.waiting && navigator.serviceWorker.controller) {
       gallery.querySelector(".update")?.remove();
       gallery.append(banner(registration.waiting));

@@ -1,6 +1,6 @@
 // @ts-check
-// service-worker.js — the page without a network. Each version has a cache of its own that is filled whole before the version
-// takes over, and a page gets its files from one version: old and new never mix. Models are kept by model/cache.js.
+// service-worker.js — makes the page work without a network. Each version has its own cache, which is complete before the version
+// takes over, so that a page gets all its files from one version. model/cache.js keeps the models.
 
 /**
  * @typedef {Event & { waitUntil(done: Promise<unknown>): void }} ExtendableEvent
@@ -9,18 +9,18 @@
  */
 const worker = /** @type {Worker} */ (/** @type {unknown} */ (self));
 
-/** The SHA-256 of each file by its path from the page; the build puts them in. @type {Record<string, string>} */
+/** The SHA-256 of each file by its path, as the build inserts them. @type {Record<string, string>} */
 // @ts-ignore
 const FILES = __FILES__;
 const PREFIX = "tsp-mgs-page-";
 const NAME = PREFIX + Object.values(FILES).map((hash) => hash.slice(0, 6)).join("");
-/** Images to try, whatever the version. */
+/** The samples, for all versions. */
 const SAMPLES = "tsp-mgs-samples";
-/** Old pages' names for the page itself. */
+/** The file of the page itself. */
 const PAGE = "index.html";
 
 worker.addEventListener("install", (event) => {
-  // The wasm modules are megabytes each: the one in use is kept, on the page's word.
+  // The wasm modules are large. Only the one in use is kept, which the page names by a message.
   /** @type {ExtendableEvent} */ (event).waitUntil(fill(Object.keys(FILES).filter((path) => !path.startsWith("wasm/"))));
 });
 
@@ -35,7 +35,7 @@ worker.addEventListener("message", (event) => {
   if (data.type === "take-over") worker.skipWaiting();
   if (data.type === "keep") {
     const files = Object.keys(FILES).filter((path) => path.startsWith(`wasm/${data.module}/`));
-    // Without room the page works as before, with a network.
+    // If the storage is full, the page still works with a network.
     /** @type {ExtendableEvent} */ (event).waitUntil(fill(files).catch(() => {}));
   }
 });
@@ -56,7 +56,7 @@ async function kept(request, path) {
   return (await cache.match(path)) ?? fetch(request);
 }
 
-/** From the network, or as it was the last time. @param {Request} request */
+/** Fetches a sample. Without a network, returns the cached one. @param {Request} request */
 async function fresh(request) {
   const cache = await caches.open(SAMPLES);
   try {
@@ -70,7 +70,7 @@ async function fresh(request) {
   }
 }
 
-/** Takes files of this version only: a server in the middle of an update has others. @param {string[]} paths */
+/** Fetches files into the cache. Refuses those of another version, as a server can send during an update. @param {string[]} paths */
 async function fill(paths) {
   const cache = await caches.open(NAME);
   await Promise.all(paths.map(async (path) => {
@@ -78,8 +78,8 @@ async function fill(paths) {
     const response = await fetch(path, { cache: "no-cache" });
     const bytes = await response.arrayBuffer();
     const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-    if (hash.reduce((text, byte) => text + byte.toString(16).padStart(2, "0"), "") !== FILES[path]) throw new Error(`${path} is of another version`);
-    // A copy, since hosts that redirect `index.html` to `/` would have it refused: no page may come from a redirected answer.
+    if (hash.reduce((text, byte) => text + byte.toString(16).padStart(2, "0"), "") !== FILES[path]) throw new Error(`${path} belongs to another version`);
+    // A copy, because browsers refuse redirected responses for pages, and some hosts redirect `index.html` to `/`.
     await cache.put(path, new Response(bytes, { headers: response.headers }));
   }));
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// add.js — the ways to bring images: the large drop zone of an empty gallery, and the same as a menu.
+// add.js — the ways to add images: the drop zone of an empty gallery, and a menu.
 
 import { html, nothing } from "lit";
 
@@ -8,7 +8,7 @@ import { menu } from "./menu.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
 
-/** Images and what may lie beside them. */
+/** Images, sidecar files and tables. */
 const ACCEPT = "image/*,.csv,.txt,.json";
 
 /** @param {Gallery} gallery */
@@ -17,7 +17,7 @@ export function dropZone(gallery) {
     <svg class="line" viewBox="0 0 48 48" aria-hidden="true"><path d="M6 34v6a2 2 0 0 0 2 2h32a2 2 0 0 0 2-2v-6M24 32V8m-9 9 9-9 9 9"/></svg>
     <h2>Drop images or a folder here</h2>
     <div class="choices">${choices(gallery, "primary")}</div>
-    <p>Prompts come from the images' own metadata, from text files beside them, from a CSV table, or are typed. You can also paste images and addresses.</p>
+    <p>Prompts are read from the images' metadata, from text files in the same folder, or from a CSV table. You can also type them. Images and addresses can also be pasted.</p>
   </div></div>`;
 }
 
@@ -43,6 +43,6 @@ function taken(gallery) {
   return ({ currentTarget }) => {
     const input = /** @type {HTMLInputElement} */ (currentTarget);
     gallery.intake.addFiles([...(input.files ?? [])]);
-    input.value = ""; // The same file may be chosen again.
+    input.value = ""; // So that the same file can be chosen again.
   };
 }

@@ -1,11 +1,11 @@
 // @ts-check
-// commands.js — what a command from the keyboard does, in the grid and in the windows over it.
+// commands.js — executes the commands of the keyboard, in the grid and in the windows over it.
 
 import { commandOf } from "./keyboard.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
 
-/** Steps through the large view. */
+/** The steps of the large view by direction. */
 const STEPS = { left: -1, up: -1, "page-up": -1, right: 1, down: 1, "page-down": 1, first: -Infinity, last: Infinity };
 
 /** @param {Gallery} gallery @param {KeyboardEvent} event */
@@ -14,7 +14,7 @@ export function obey(gallery, event) {
   const command = commandOf(event);
   if (command === null || isControls(event, command)) return;
   const { detailed, isOpen } = windows;
-  // A dialog closes by its own cancel event.
+  // A dialog closes itself and sends a cancel event.
   if (command.name === "escape" && isOpen) return;
   event.preventDefault();
   event.stopPropagation();
@@ -24,7 +24,7 @@ export function obey(gallery, event) {
       else if (!isOpen) grid.move(command);
       return;
     case "mark":
-      // Side by side it would not be clear which one is meant.
+      // In the comparison it would not be clear which image to mark.
       if (detailed !== null || !isOpen) gallery.mark(detailed === null ? grid.targets() : [detailed], command.mark);
       return;
     case "help": return windows.show("help");
@@ -42,7 +42,7 @@ export function obey(gallery, event) {
   }
 }
 
-/** Whether the key is for the button or the switch that has the focus. @param {KeyboardEvent} event @param {import("./keyboard.js").Command} command */
+/** Whether the focused control handles the key itself. @param {KeyboardEvent} event @param {import("./keyboard.js").Command} command */
 function isControls(event, command) {
   const target = event.composedPath()[0];
   if (!(target instanceof HTMLElement)) return false;

@@ -1,11 +1,11 @@
 // @ts-check
-// compare.js — two images side by side, and each number of both with the difference.
+// compare.js — two images side by side, with their scores and the differences.
 
 import { html, nothing } from "lit";
 
 import { picture } from "./detail.js";
 import { icons } from "./icons.js";
-import { TASK_NAMES, number } from "./view.js";
+import { TASK_NAMES, number } from "./result.js";
 
 /**
  * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
@@ -48,6 +48,6 @@ export function comparison(gallery, [a, b]) {
 function difference(left, right, digits) {
   if (left === null || right === null) return html`<td>–</td>`;
   const text = (right - left).toFixed(digits);
-  if (Number(text) === 0) return html`<td>${(0).toFixed(digits)}</td>`; // Never -0.00.
+  if (Number(text) === 0) return html`<td>${(0).toFixed(digits)}</td>`; // No -0.00.
   return right > left ? html`<td class="up">+${text}</td>` : html`<td class="down">${text}</td>`;
 }

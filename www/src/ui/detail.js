@@ -1,5 +1,5 @@
 // @ts-check
-// detail.js — one image, large: its scores and how they come about, its prompt to edit, its marks.
+// detail.js — the large view of an image: its scores and their parts, its prompt and its mark.
 
 import { html, nothing } from "lit";
 import { guard } from "lit/directives/guard.js";
@@ -9,7 +9,7 @@ import { count, duration, sentence } from "./format.js";
 import { icons } from "./icons.js";
 import { drawPatches } from "./overlay.js";
 import { glyph, markName } from "./tile.js";
-import { TASK_NAMES, element, number, parts, scores } from "./view.js";
+import { TASK_NAMES, element, number, parts, scores } from "./result.js";
 
 /**
  * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
@@ -23,8 +23,8 @@ import { TASK_NAMES, element, number, parts, scores } from "./view.js";
 const MARKS = ["keep", "reject", 1, 2, 3, 4, 5];
 
 export class Detail {
-  /** The crops that are drawn over the image. @type {TaskName | null} */ heat = null;
-  /** A prompt being typed; scoring does not overwrite it. @type {{ id: number, text: string } | null} */ #draft = null;
+  /** The task whose crops are drawn over the image. @type {TaskName | null} */ heat = null;
+  /** A prompt that the user is typing. New results do not overwrite it. @type {{ id: number, text: string } | null} */ #draft = null;
   /** @type {Gallery} */ #gallery;
 
   /** @param {Gallery} gallery */
@@ -67,7 +67,7 @@ export class Detail {
         ${result?.notes.filter((note) => !gallery.engine.scorer?.info.notes.includes(note)).map((note) => html`<p class="note">${sentence(note)}</p>`)}
         ${this.#prompt(item)}
         ${result ? html`<div class="parts">${guard([result], () => parts(result))}</div>` : item.status === "failed" ? nothing : html`<p class="note">${
-          item.isHeld ? "The work was cancelled: resume it to score this image." : item.status === "working" ? "Being scored …" : "Waiting for its turn …"}</p>`}
+          item.isHeld ? "The scoring was cancelled. Resume it to score this image." : item.status === "working" ? "Being scored …" : "Waiting for its turn …"}</p>`}
         ${item.provenance ? html`<p class="note">${result?.model} · ${item.provenance.device} · weights as ${item.provenance.dtype} · ${count(result?.crops ?? 0, "patch", "patches")} · preprocessing ${item.provenance.preprocessing}</p>` : nothing}
       </div>
     </dialog>`;
@@ -82,7 +82,7 @@ export class Detail {
     }}>
       <label for="prompt">Prompt</label>
       <div class="row">
-        <textarea id="prompt" rows="2" spellcheck="false" enterkeyhint="go" placeholder="The text the image was made from" aria-describedby="prompt-note" .value=${live(text)}
+        <textarea id="prompt" rows="2" spellcheck="false" enterkeyhint="go" placeholder="The text that the image was generated from" aria-describedby="prompt-note" .value=${live(text)}
           @input=${(/** @type {Event} */ { target }) => {
             this.#draft = { id: item.id, text: /** @type {HTMLTextAreaElement} */ (target).value };
           }}
@@ -147,12 +147,12 @@ function legend(result, task) {
 }
 
 /** @type {Record<string, string>} */
-const SOURCES = { typed: "Typed here.", csv: "From the CSV table.", given: "Given with the image.", sidecar: "Read from the text file beside the image." };
+const SOURCES = { typed: "Typed here.", csv: "From the CSV table.", given: "Given with the image.", sidecar: "Read from the text file of the image." };
 
 /** @param {Item} item */
 function promptNote({ prompt, promptSource, result, status }) {
-  if (!prompt) return status === "scored" ? "No prompt in the image: type the text it was made from to see alignment." : "Left empty, it is read from the image where its generator wrote it down.";
+  if (!prompt) return status === "scored" ? "The image has no prompt. Type the text that it was generated from to see its alignment." : "Without a text here, the prompt is read from the image's metadata.";
   const from = promptSource === null ? "" : (SOURCES[promptSource] ?? `Read from the image (${promptSource}).`);
   return `${from} Change it and press Enter to score again.${result?.promptTruncated
-    ? " By itself or within the texts around it, it is longer than the 75 tokens that CLIP reads; what is beyond does not count." : ""}`;
+    ? " The prompt, or a sentence that contains it, is longer than the 75 tokens that CLIP reads. The rest is ignored." : ""}`;
 }

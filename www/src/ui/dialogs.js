@@ -1,10 +1,10 @@
 // @ts-check
-// dialogs.js — the small windows: the keys, addresses of images, the model, and the question before a big download.
+// dialogs.js — the dialogs: the keys, addresses of images, the model, and the question before a large download.
 
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 
-import { megabytes } from "../engine/errors.js";
+import { megabytes } from "../common/errors.js";
 import { icons } from "./icons.js";
 import { KEYS } from "./keyboard.js";
 
@@ -22,9 +22,9 @@ export function help(gallery) {
   return dialog(gallery, "Keys", html`<dl class="keys">${KEYS.map(([keys, does]) => html`<dt>${keys.map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${does}</dd>`)}</dl>
     <hr><h3>What the numbers mean</h3>
     <p class="note">Each score is a prediction of the mean opinion that people would give, from 0 to 5. CLIP compares the image with five sentences, such as
-      “A photo of bad quality.” up to “A photo of perfect quality.” for perception, and “A photo that badly matches” up to “perfectly matches” the prompt for alignment.
-      The nearer the better levels, the higher the part. It does so twice: for the whole image, made small, and for crops of it in full detail.
-      The words of the prompt add their own similarity to the image. The sum is not cut off, so it can pass 5 a little.</p>
+      “A photo of bad quality.” to “A photo of perfect quality.” for perception, and “A photo that badly matches” to “perfectly matches” the prompt for alignment.
+      The closer the image is to the better sentences, the higher is its score. CLIP does this for the whole image, resized to a small size, and for crops of it in full size.
+      The similarity of the prompt's words with the image is added. The sum is not limited, so a score can be slightly higher than 5.</p>
     <p class="note">Method: Xia et al., AI-Generated Image Quality Assessment Based on Task-Specific Prompt and Multi-Granularity Similarity.</p>`);
 }
 
@@ -35,8 +35,8 @@ export function urls(gallery) {
     gallery.windows.close();
     gallery.intake.addUrls(String(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)).get("urls") ?? ""));
   }}>
-    <textarea name="urls" rows="7" aria-label="Addresses, one a line" placeholder="https://…" spellcheck="false" required autofocus></textarea>
-    <p class="note">One a line. Each image is fetched by your browser when its turn comes; its server must allow that (CORS).</p>
+    <textarea name="urls" rows="7" aria-label="Addresses, one per line" placeholder="https://…" spellcheck="false" required autofocus></textarea>
+    <p class="note">One per line. Your browser fetches each image shortly before it is scored. The server must allow this (CORS).</p>
     <div class="actions"><button class="primary">Add</button></div></form>`);
 }
 
@@ -46,7 +46,7 @@ export function model(gallery) {
   const info = engine.scorer?.info ?? null;
   return dialog(gallery, "Model and device", html`<div class="stack">
     ${info ? html`<p>${info.model}<br><span class="note">${info.device} · weights as ${info.dtype} · ${info.fromCache ? "from this browser's cache" : "downloaded"}${
-      info.reason === null ? nothing : html`<br>Why not WebGPU: ${info.reason}`}</span></p>` : nothing}
+      info.reason === null ? nothing : html`<br>WebGPU is not used: ${info.reason}`}</span></p>` : nothing}
     <fieldset class="segments"><legend>Device</legend>${(/** @type {const} */ ([["auto", "Best"], ["webgpu", "WebGPU"], ["cpu", "CPU"]])).map(([device, name]) => html`<label>
       <input type="radio" name="device" value=${device} .checked=${live(device === engine.wanted.device)} @change=${() => engine.configure({ device })}><span>${name}</span></label>`)}</fieldset>
     <hr><h3>Another model</h3>
@@ -57,9 +57,9 @@ export function model(gallery) {
     <div class="row">
       <label class="button">Folder with model.json<input type="file" webkitdirectory aria-label="Choose a folder with a model" @change=${(/** @type {Event} */ { target }) =>
         gallery.setModel([...(/** @type {HTMLInputElement} */ (target).files ?? [])])}></label>
-      <button type="button" @click=${() => gallery.setModel(undefined)}>The built-in one</button>
+      <button type="button" @click=${() => gallery.setModel(undefined)}>Built-in model</button>
     </div>
-    <p class="note">From a folder, nothing is downloaded. Before a download of more than 20 MB you are asked; what was downloaded is checked and kept in this browser.</p>
+    <p class="note">A model in a folder needs no download. The page asks before it downloads more than 20 MB. Downloaded models are checked and kept in this browser.</p>
     <div class="row"><span class="note">Kept in this browser: ${cacheBytes === null ? "…" : `${megabytes(cacheBytes)} of models`}</span>
       <button type="button" ?disabled=${!cacheBytes} @click=${() => gallery.windows.deleteModels()}>Delete</button></div></div>`);
 }
@@ -71,7 +71,7 @@ export function download(gallery, { bytes, answer }) {
     answer(false);
   }}>
     <header><h2>Download ${megabytes(bytes)}?</h2></header>
-    <div class="stack"><p>The model is that big. It is downloaded once, checked, and kept in this browser; you can delete it at any time. ${gallery.collection.items.length > 0 ? "The images wait." : ""}</p>
+    <div class="stack"><p>This is the size of the model. It is downloaded once, checked, and kept in this browser. You can delete it at any time. ${gallery.collection.items.length > 0 ? "The images wait for it." : ""}</p>
       <div class="actions"><button type="button" @click=${() => answer(false)}>Not now</button><button type="button" class="primary" autofocus @click=${() => answer(true)}>Download</button></div></div>
   </dialog>`;
 }

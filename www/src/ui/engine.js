@@ -1,8 +1,8 @@
 // @ts-check
-// engine.js — the gallery's scorer: loads it, asks before a big download, and keeps what the page says about it.
+// engine.js — the scorer of the gallery: loads it, asks before a large download, and holds its state for the page.
 
 import { createScorer } from "../engine/client.js";
-import { isAbort } from "../engine/errors.js";
+import { isAbort } from "../common/errors.js";
 
 /**
  * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
@@ -15,11 +15,11 @@ import { isAbort } from "../engine/errors.js";
 export class Engine {
   /** @type {Scorer | null} */ scorer = null;
   /** @type {"idle" | "loading" | "ready" | "recovering" | "failed" | "stopped"} */ state = "idle";
-  /** What happens, or went wrong. */
+  /** A message about the state. */
   message = "";
   /** @type {ProgressEvent | null} */ progress = null;
-  /** A download that waits for a yes. @type {{ bytes: number, answer: (isWanted: boolean) => void } | null} */ question = null;
-  /** What is asked for; a restart takes the same. @type {{ model: ModelSource | undefined, device: DeviceChoice, crops: number | undefined, files: string | undefined }} */
+  /** A download that waits for an answer. @type {{ bytes: number, answer: (isWanted: boolean) => void } | null} */ question = null;
+  /** The chosen settings, also for a restart. @type {{ model: ModelSource | undefined, device: DeviceChoice, crops: number | undefined, files: string | undefined }} */
   wanted = { model: undefined, device: "auto", crops: undefined, files: undefined };
   /** @type {AbortController | null} */ #loading = null;
   /** @type {Gallery} */ #gallery;
@@ -29,7 +29,7 @@ export class Engine {
     this.#gallery = gallery;
   }
 
-  /** Loads the wanted model on the wanted device; what a cut download has already brought is not fetched again. */
+  /** Loads the chosen model on the chosen device. Shards that are complete are not downloaded again. */
   async load() {
     this.#loading?.abort();
     this.#close();
@@ -52,7 +52,7 @@ export class Engine {
     } catch (error) {
       if (loading !== this.#loading) return;
       const { code = "device", message } = /** @type {Error & { code?: string }} */ (error);
-      if (isAbort(error)) this.#set("stopped", "The model is not loaded: images wait until it is.");
+      if (isAbort(error)) this.#set("stopped", "The model is not loaded. The images wait for it.");
       else {
         this.#set("failed", message);
         this.#gallery.tell("tsp-error", { code, message });
@@ -60,12 +60,12 @@ export class Engine {
     }
   }
 
-  /** Stops a download; `load` takes it up where it was. */
+  /** Stops a download. `load` resumes it. */
   cancel() {
     this.#loading?.abort();
   }
 
-  /** Another device or another number of crops; the queue goes on. @param {{ device?: DeviceChoice, crops?: number }} options */
+  /** Changes the device or the number of crops. @param {{ device?: DeviceChoice, crops?: number }} options */
   async configure(options) {
     Object.assign(this.wanted, options);
     const { scorer } = this;
@@ -80,7 +80,7 @@ export class Engine {
     }
   }
 
-  /** The queue waits. */
+  /** Closes the scorer. The images wait. */
   close() {
     this.#loading?.abort();
     this.#loading = null;
@@ -100,7 +100,7 @@ export class Engine {
     else if (event.type === "notice") this.#gallery.notify(event.message);
     else if (event.type === "state") {
       this.#set(event.state, event.message);
-      // As a notice: whoever looked away must still learn why another device scores.
+      // A notice stays until the user dismisses it.
       if (event.state === "recovering") this.#gallery.notify(event.message);
       if (event.state === "ready" && this.scorer) this.#gallery.tell("tsp-ready", this.scorer.info);
     }

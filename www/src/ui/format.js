@@ -1,12 +1,12 @@
 // @ts-check
-// format.js — numbers and messages as people read them.
+// format.js — formats numbers and messages.
 
-/** @param {string} message */
+/** Adds a capital letter and a full stop. @param {string} message */
 export function sentence(message) {
   return `${message.charAt(0).toUpperCase()}${message.slice(1)}${/(^|[.…])$/.test(message) ? "" : "."}`;
 }
 
-/** Whole steps that get coarser with the time that is left, so that the text does not flicker. @param {number} seconds */
+/** The remaining time, rounded so that the text does not change too often. @param {number} seconds */
 export function timeLeft(seconds) {
   if (seconds < 10) return "a few seconds left";
   if (seconds < 60) return `${Math.ceil(seconds / 10) * 10} s left`;

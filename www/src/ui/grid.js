@@ -1,6 +1,6 @@
 // @ts-check
-// grid.js — the virtualised grid: which tiles exist, which one has the focus, which are selected. A tile is drawn by tile.js.
-// All rows are equally high, so where one lies is a product, and no library is needed for it.
+// grid.js — the virtualised grid: the visible tiles, the focus and the selection. tile.js renders a tile. All rows have the same
+// height, so their positions need no library.
 
 import { html } from "lit";
 import { repeat } from "lit/directives/repeat.js";
@@ -13,31 +13,31 @@ import { tile } from "./tile.js";
  * @typedef {import("./keyboard.js").Move} Move
  */
 
-/** Between tiles, in CSS pixels. */
+/** The gap between tiles, in CSS pixels. */
 const GAP_PX = 10;
-/** A tile's lines of scores below its picture, as in styles-images.js. */
+/** The height of the scores below a picture, as in styles-images.js. */
 const CAPTION_REM = 2.75;
-/** A few images on a large screen are shown larger, up to this. */
+/** The factor by which tiles grow if there are only a few. */
 const MAX_GROWTH = 1.7;
-/** Rows that are ready above and below; two are enough for a fast wheel, and more cost time in every render. */
+/** The number of rendered rows above and below the visible ones. Two are enough for fast scrolling. */
 const OVERSCAN = 2;
 
 export class Grid {
-  /** The wanted width of a tile at a font size of 16 pixels; columns are as many as fit. */
+  /** The smallest width of a tile at a font size of 16 pixels. */
   tileSize = 190;
   /** @type {Set<number>} */ selected = new Set();
-  /** The tile in the tab order. @type {number | null} */ focused = null;
-  /** Where an extending selection starts. @type {number | null} */ #anchor = null;
+  /** The tile with the focus, which is in the tab order. @type {number | null} */ focused = null;
+  /** The start of a selection that is extended. @type {number | null} */ #anchor = null;
   #columns = 1;
   #width = 0;
-  /** The page's font size in pixels, which the reader may have changed: tiles grow with their text. */
+  /** The font size of the page in pixels. Tiles grow with it. */
   #rem = 16;
-  /** Its place, so that a tile that leaves the view hands the focus to its neighbour. */
+  /** The place of the focused tile. If it is removed, the tile at this place gets the focus. */
   #focusedIndex = 0;
   #mustFocus = false;
   #visible = "";
   /** @type {Gallery} */ #gallery;
-  /** The rows in the page: those on the screen and some around. */
+  /** The first rendered row, and the one after the last. */
   #first = 0;
   #end = 0;
   /** @type {ResizeObserver | undefined} */ #resized;
@@ -47,7 +47,7 @@ export class Grid {
     this.#gallery = gallery;
   }
 
-  /** Once the scroller is there. */
+  /** Call it after the first rendering. */
   mount() {
     const scroller = this.#find(".scroller");
     this.#resized = new ResizeObserver(this.#measure);
@@ -57,7 +57,7 @@ export class Grid {
 
   unmount() {
     this.#resized?.disconnect();
-    // There is none yet if the element leaves before it was drawn.
+    // There is no scroller if the element was removed before the first rendering.
     this.#find(".scroller")?.removeEventListener("scroll", this.#measure);
   }
 
@@ -106,7 +106,7 @@ export class Grid {
     </div>`;
   }
 
-  /** After each render: measures, and moves the focus where it was sent. */
+  /** Call it after each rendering. It measures the grid and sets the focus. */
   updated() {
     this.#measure();
     if (!this.#mustFocus) return;
@@ -116,7 +116,7 @@ export class Grid {
     cell.focus({ preventScroll: true });
   }
 
-  /** Which rows are needed; draws again if they are others, and tells the queue what is seen. */
+  /** Finds the rows to render, renders again if they changed, and reports the visible images to the collection. */
   #measure = () => {
     const grid = this.#find(".grid");
     if (!grid) return;
@@ -146,7 +146,7 @@ export class Grid {
     this.#gallery.collection.setVisible(ids);
   };
 
-  /** Puts the focus on an image and scrolls to it. @param {number} id */
+  /** Focuses an image and scrolls to it. @param {number} id */
   focus(id) {
     const index = this.#ids.indexOf(id);
     if (index < 0) return;
@@ -157,7 +157,7 @@ export class Grid {
     this.#gallery.requestUpdate();
   }
 
-  /** No further than needed, and not under the toolbar. @param {number} row */
+  /** Scrolls as little as necessary. The row must not be under the toolbar. @param {number} row */
   #scrollTo(row) {
     const scroller = this.#find(".scroller");
     const bar = this.#find(".toolbar");
@@ -176,7 +176,7 @@ export class Grid {
     const page = Math.max(1, Math.floor(this.#find(".scroller").clientHeight / this.#rowHeight)) * this.#columns;
     const steps = { left: -1, right: 1, up: -this.#columns, down: this.#columns, first: -index, last: ids.length, "page-up": -page, "page-down": page };
     const wanted = index + steps[to];
-    // Up and down stay in their column at the edges.
+    // At the first and the last row, up and down do nothing.
     const isVertical = Math.abs(steps[to]) === this.#columns && (to === "up" || to === "down");
     const next = ids[isVertical && (wanted < 0 || wanted >= ids.length) ? index : Math.min(ids.length - 1, Math.max(0, wanted))];
     if (isExtending) this.#extendTo(next);
@@ -202,12 +202,12 @@ export class Grid {
     this.#gallery.requestUpdate();
   }
 
-  /** The selection as a person sees it: what a filter hides now is not meant. */
+  /** The selected images that the view shows. */
   get chosen() {
     return this.selected.size === 0 ? [] : this.#ids.filter((id) => this.selected.has(id));
   }
 
-  /** What a command is for: the selection, or the image with the focus where it lies outside. */
+  /** The images that a command applies to: the focused image, or the selection if it is part of it. */
   targets() {
     const { focused } = this;
     return focused !== null && !this.selected.has(focused) ? [focused] : this.chosen;

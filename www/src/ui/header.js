@@ -1,18 +1,18 @@
 // @ts-check
-// header.js — what runs, and what stands in the way: the device, the tier, the model, its warning, a download.
+// header.js — the header: title, number of crops, device, download, errors and warnings.
 
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
 
-import { megabytes } from "../engine/errors.js";
+import { megabytes } from "../common/errors.js";
 import { duration, sentence, timeLeft } from "./format.js";
 import { icons } from "./icons.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
 
-/** Crops that a task looks at; the paper's is the last. */
+/** The choices for the number of crops of each task. */
 const TIERS = [
-  { crops: 1, name: "Fast", does: "one crop: up to 15 times as fast, a little less exact" },
+  { crops: 1, name: "Fast", does: "one crop: up to 15 times faster, slightly less accurate" },
   { crops: 5, name: "Balanced", does: "five crops" },
   { crops: 15, name: "Best", does: "15 crops, as in the paper" },
 ];
@@ -26,7 +26,7 @@ export function header(gallery) {
   return html`<header part="header">
     <div class="title">
       <h1><slot name="title">How good are these generated images?</slot></h1>
-      <p><slot name="subtitle">How they look, and how well they show their prompts. Nothing leaves this device.</slot></p>
+      <p><slot name="subtitle">Scores for how good they look and how well they show their prompts. Your images stay on this device.</slot></p>
     </div>
     <div class="run">
       <fieldset class="segments" ?disabled=${engine.state === "loading"}>
@@ -56,7 +56,7 @@ export function header(gallery) {
 function download({ engine }) {
   const { progress, state, message } = engine;
   if (state !== "loading") return nothing;
-  // From the first moment, as tall as what follows: a banner that comes later moves buttons from under a click.
+  // The banner has its final height from the start, so that buttons do not move under the pointer.
   if (!progress) return html`<div class="banner" part="progress"><p>${sentence(message)}</p></div>`;
   const { loaded, total, fromCache, bytesPerSecond, secondsLeft } = progress;
   const isWhole = loaded >= total;

@@ -1,14 +1,14 @@
 // @ts-check
-// histogram.js — how one score is spread, with a range that can be brushed by pointer and set by keys.
+// histogram.js — the histogram of a score, with a range that the user sets by pointer or keys.
 
 import { html, svg } from "lit";
 
 import { SCALE } from "../gallery/view.js";
 import { style } from "./style.js";
 
-/** How finely the range can be set. */
+/** The step of the range. */
 const STEP = 0.05;
-/** How near a handle a press takes hold of it, in pixels; 24 is the smallest target that WCAG 2.2 allows. */
+/** The distance at which a press grips a handle, in pixels. WCAG 2.2 requires a target of 24 pixels. */
 const GRIP_PX = 12;
 
 /**
@@ -17,8 +17,8 @@ const GRIP_PX = 12;
  * @typedef {object} Histogram
  * @property {string} label
  * @property {"perception" | "alignment"} task
- * @property {number[]} counts  of equal bins over the scale
- * @property {Range | null} range  as the view holds it; null: all
+ * @property {number[]} counts  one for each bin; the bins have equal widths and cover the scale
+ * @property {Range | null} range  null: all
  * @property {(range: Range | null) => void} onRange
  */
 

@@ -1,5 +1,5 @@
 // @ts-check
-// icons.js — the few line drawings, in one weight.
+// icons.js — the icons, as line drawings.
 
 import { svg, html } from "lit";
 

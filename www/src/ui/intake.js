@@ -1,5 +1,5 @@
 // @ts-check
-// intake.js — how images come into the gallery: dropped, pasted, picked, by address, or as samples that make place later.
+// intake.js — adds images that the user drops, pastes, chooses or names by address, and the samples.
 
 import { readTable } from "../gallery/prompts.js";
 import { fromFiles, fromFolder, fromTransfer, fromUrls } from "../gallery/sources.js";
@@ -11,9 +11,9 @@ import { count } from "./format.js";
  */
 
 export class Intake {
-  /** Something is dragged over the gallery. */
+  /** Whether something is dragged over the gallery. */
   isOver = false;
-  /** Shown until other images come. @type {Set<number>} */ #samples = new Set();
+  /** Samples, which are removed when other images are added. @type {Set<number>} */ #samples = new Set();
   /** @type {Gallery} */ #gallery;
 
   /** @param {Gallery} gallery */
@@ -36,7 +36,7 @@ export class Intake {
     await this.#take(fromFiles(files));
   }
 
-  /** One address a line. @param {string} text */
+  /** Adds addresses, one per line. @param {string} text */
   async addUrls(text) {
     await this.#take(fromUrls(text, document.baseURI));
   }
@@ -46,7 +46,7 @@ export class Intake {
     try {
       folder = await /** @type {any} */ (window).showDirectoryPicker();
     } catch (error) {
-      // Nothing was picked, or a frame from another site may not ask.
+      // The user cancelled, or the browser does not allow it, as in a frame of another site.
       if (/** @type {Error} */ (error).name !== "AbortError") this.#gallery.notify(`the folder cannot be opened (${/** @type {Error} */ (error).message}): drop it here instead`);
       return;
     }
@@ -59,7 +59,7 @@ export class Intake {
     const address = new URL(samples, document.baseURI).href;
     try {
       const answer = await fetch(address);
-      if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+      if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
       /** @type {{ file: string, prompt: string | null }[]} */
       const listed = await answer.json();
       const { collection } = this.#gallery;
@@ -81,13 +81,13 @@ export class Intake {
       const { collection } = gallery;
       for (const notice of notices) gallery.notify(notice);
       if (entries.length > 0) {
-        // The samples make place, but not one that a person has marked.
+        // The samples are removed, unless the user has marked one.
         const samples = [...this.#samples].filter((id) => collection.get(id)?.mark === null);
         this.#samples.clear();
         if (samples.length === collection.items.length) collection.remove(samples);
         const added = collection.add(entries).length;
         const known = entries.length - added;
-        gallery.say(`${count(added, "image")} added${known > 0 ? `, ${count(known, "was", "were")} there already` : ""}.`);
+        gallery.say(`${count(added, "image")} added${known > 0 ? `, ${count(known, "was", "were")} already in the list` : ""}.`);
       }
       for (const table of tables) {
         const { applied, notices: told } = collection.addPrompts(await readTable(table));

@@ -1,5 +1,5 @@
 // @ts-check
-// keyboard.js — which key does what, in one table that the help shows and the gallery obeys.
+// keyboard.js — the commands of keys, and their descriptions for the help.
 
 /**
  * @typedef {{ name: "move", to: "left" | "right" | "up" | "down" | "first" | "last" | "page-up" | "page-down", isExtending: boolean }} Move
@@ -8,23 +8,23 @@
  * @typedef {Move | MarkCommand | Plain} Command
  */
 
-/** For the help, in the order of use. @type {[keys: string[], does: string][]} */
+/** The descriptions for the help. @type {[keys: string[], does: string][]} */
 export const KEYS = [
-  [["←", "→", "↑", "↓"], "move from image to image; in the large view, previous and next"],
-  [["Home", "End"], "first, last image"],
-  [["Enter"], "open the large view with all parts of the scores"],
+  [["←", "→", "↑", "↓"], "move to another image; in the large view, to the previous or next one"],
+  [["Home", "End"], "move to the first or last image"],
+  [["Enter"], "open the large view, with all parts of the scores"],
   [["Esc"], "close; in the grid, clear the selection"],
   [["1", "–", "5"], "give stars"],
   [["K"], "keep"],
   [["X"], "reject"],
-  [["0"], "take the mark away"],
+  [["0"], "remove the mark"],
   [["Space"], "select or deselect"],
   [["Shift", "←→↑↓"], "extend the selection"],
-  [["Ctrl", "A"], "select all that are shown"],
+  [["Ctrl", "A"], "select all shown images"],
   [["C"], "compare the two selected images"],
-  [["Delete"], "take out of the list; the file stays"],
+  [["Delete"], "remove from the list; the file is not deleted"],
   [["/"], "search the prompts"],
-  [["?"], "these keys"],
+  [["?"], "show these keys"],
 ];
 
 /** @type {Record<string, Move["to"]>} */
@@ -35,7 +35,7 @@ const MOVES = {
 /** @type {Record<string, Plain["name"]>} */
 const PLAIN = { Enter: "open", " ": "select", c: "compare", Delete: "remove", "/": "search", "?": "help", Escape: "escape" };
 
-/** What a key asks for, or null: keys in fields that take text, and the browser's own combinations, are left alone. @param {KeyboardEvent} event @returns {Command | null} */
+/** The command of a key, or null. Keys in text fields and shortcuts of the browser have no command. @param {KeyboardEvent} event @returns {Command | null} */
 export function commandOf(event) {
   if (event.defaultPrevented || event.isComposing || isTyping(event)) return null;
   const { key, shiftKey } = event;

@@ -1,5 +1,5 @@
 // @ts-check
-// large.js — full-size images by object URL, for the detail view and the comparison; only those in use are held.
+// large.js — object URLs of full-size images, for the large view and the comparison.
 
 import { isTooLarge, sizeOf } from "../gallery/dimensions.js";
 
@@ -14,7 +14,7 @@ export class LargeImages {
     this.#gallery = gallery;
   }
 
-  /** Opens these and lets go of all others. @param {number[]} ids */
+  /** Opens these images and releases all others. @param {number[]} ids */
   hold(ids) {
     for (const [id, { url }] of this.#images) {
       if (ids.includes(id)) continue;
@@ -37,7 +37,7 @@ export class LargeImages {
     try {
       const blob = await this.#gallery.collection.blob(id);
       const size = await sizeOf(blob);
-      if (size && isTooLarge(size)) throw new Error(`the image has ${size.width} × ${size.height} pixels, too many to be shown: open the file in another program`);
+      if (size && isTooLarge(size)) throw new Error(`the image has ${size.width} × ${size.height} pixels, which is too large to show; open the file in another program`);
       if (this.#images.get(id) !== large) return;
       large.url = URL.createObjectURL(blob);
     } catch (error) {
@@ -46,10 +46,10 @@ export class LargeImages {
     this.#gallery.requestUpdate();
   }
 
-  /** The browser cannot show it; its scores may be there all the same. @param {number} id */
+  /** Call it if the browser cannot show an image. @param {number} id */
   fail(id) {
     const large = this.#images.get(id);
-    if (large) large.error = "this browser cannot show a preview of the file";
+    if (large) large.error = "this browser cannot show the file";
     this.#gallery.requestUpdate();
   }
 }

@@ -1,9 +1,9 @@
 // @ts-check
-// menu.js — a button that opens a list of choices. It closes after a choice, by Esc, and when the focus goes elsewhere.
+// menu.js — a button that opens a list of choices. The list closes after a choice, by Esc, and when it loses the focus.
 
 import { html } from "lit";
 
-/** @param {string} edge  class of the details @param {string} label @param {unknown} face  what stands on the button @param {unknown} choices */
+/** @param {string} edge  class of the details @param {string} label @param {unknown} face  content of the button @param {unknown} choices */
 export function menu(edge, label, face, choices) {
   return html`<details class="menu ${edge}" name="menu" @click=${onClick} @keydown=${onKey} @focusout=${onLeave}>
     <summary class="button" role="button" aria-label=${label}>${face}</summary>
@@ -28,6 +28,6 @@ function onKey(event) {
 /** @param {FocusEvent} event */
 function onLeave({ relatedTarget, currentTarget }) {
   const details = /** @type {HTMLDetailsElement} */ (currentTarget);
-  // A file chooser takes the focus from the whole page: then the menu stays.
+  // A file chooser takes the focus from the page. Then the menu must stay open.
   if (relatedTarget instanceof Node ? !details.contains(relatedTarget) : document.hasFocus()) details.open = false;
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// overlay.js — the crops' own levels over the image. Crops overlap: each spot shows the mean of those that cover it.
+// overlay.js — the heat map: the coarse quality of crops, drawn over the image. Where crops overlap, their mean is shown.
 
 import { SCALE } from "../gallery/view.js";
 
@@ -8,7 +8,7 @@ import { SCALE } from "../gallery/view.js";
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
- * Draws the crops and returns the lowest and highest value drawn, on the 0–5 scale.
+ * Draws the crops. Returns the lowest and the highest value, on the scale of 0 to 5.
  * @param {SVGSVGElement} svg
  * @param {{ width: number, height: number }} image
  * @param {Patch[]} patches
@@ -21,7 +21,7 @@ export function drawPatches(svg, image, patches) {
   svg.replaceChildren(...cells.map(({ x, y, width, height, value, count }) => {
     const cell = document.createElementNS(SVG, "rect");
     for (const [name, size] of Object.entries({ x, y, width, height })) cell.setAttribute(name, String(size));
-    // Relative to this image, as crops of one image lie close together; the legend has the numbers.
+    // Colours are relative to this image, because its crops have similar values. The legend shows the numbers.
     cell.style.setProperty("--level", `${high > low ? ((value - low) / (high - low)) * 100 : 50}%`);
     const title = document.createElementNS(SVG, "title");
     title.textContent = `${value.toFixed(2)} of 5, ${count === 1 ? "one crop" : `mean of ${count} crops`}`;
@@ -53,7 +53,7 @@ function cuts(edges) {
   return [...new Set(edges)].sort((a, b) => a - b);
 }
 
-/** Eq. 5 of the paper, for a colour: the mean level on the 0–5 scale. @param {number[]} p */
+/** The coarse quality (Eq. 5 of the paper) on the scale of 0 to 5. @param {number[]} p */
 function quality(p) {
   return (SCALE / (p.length - 1)) * p.reduce((total, probability, index) => total + index * probability, 0);
 }

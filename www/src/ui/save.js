@@ -1,11 +1,11 @@
 // @ts-check
-// save.js — what leaves the gallery: files and the clipboard.
+// save.js — saves files and writes to the clipboard.
 
 import { count } from "./format.js";
 
 /** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
 
-/** Safari reads the address of a download only after the click's task, and large files take a while. */
+/** The time after which the address of a download is revoked. Safari reads it some time after the click. */
 const DOWNLOAD_MS = 60_000;
 
 /** @param {Gallery} gallery @param {string} name @param {string} type @param {string} text */
@@ -16,13 +16,13 @@ export function save(gallery, name, type, text) {
   gallery.say(`${name} saved.`);
 }
 
-/** @param {Gallery} gallery @param {string} names  one a line */
+/** @param {Gallery} gallery @param {string} names  one per line */
 export async function copyNames(gallery, names) {
   const kept = names === "" ? 0 : names.trimEnd().split("\n").length;
   try {
     await navigator.clipboard.writeText(names);
     gallery.notify(`the names of ${count(kept, "kept image")} are in the clipboard`);
   } catch {
-    gallery.notify("the browser does not let this page copy: save the names as a file instead");
+    gallery.notify("the browser does not let this page write to the clipboard; save the names as a file instead");
   }
 }

@@ -1,15 +1,15 @@
 // @ts-check
-// style.js — sets style properties from a template. Lit's own styleMap writes a style attribute at first, which a strict
-// content security policy refuses.
+// style.js — a directive that sets style properties. Lit's styleMap first writes a style attribute, which a strict content security
+// policy forbids.
 
 import { noChange } from "lit";
 import { Directive, directive } from "lit/directive.js";
 
 class Style extends Directive {
-  /** What is set already: setting it again costs the browser as much. @type {Record<string, string>} */
+  /** The current values. Setting the same value again would take as long. @type {Record<string, string>} */
   #set = {};
 
-  /** @param {Record<string, string>} _properties  by their names in CSS; the same ones at each render */
+  /** @param {Record<string, string>} _properties  values by CSS name; with the same names in each rendering */
   render(_properties) {
     return noChange;
   }

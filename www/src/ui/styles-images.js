@@ -1,5 +1,5 @@
 // @ts-check
-// styles-images.js — the toolbar, the histograms and the grid.
+// styles-images.js — the styles of toolbar, histograms and grid.
 
 import { css } from "lit";
 

@@ -1,5 +1,5 @@
 // @ts-check
-// styles-scores.js — the detail view and the comparison: scores, parts, levels, words, heat map.
+// styles-scores.js — the styles of the large view and the comparison.
 
 import { css } from "lit";
 
@@ -95,7 +95,7 @@ export const scores = css`
   .compare .main .up { color: var(--keep); }
   .compare .main .down { color: var(--alarm); }
 
-  /* On a phone the scores come right after the image. */
+  /* On a phone, the scores are below the image. */
   @media (max-width: 56em) {
     .detail[open] { display: block; overflow: auto; }
     .left { position: relative; grid-template-rows: 46svh auto auto; }

@@ -1,6 +1,6 @@
 // @ts-check
-// styles.js — colours, controls and the frame of the gallery. Calm, image first; a hue means one thing everywhere:
-// perception, alignment, whole image, crops, words. A page changes any `--tsp-*` property on the element.
+// styles.js — the styles of colours, controls and the frame of the gallery. Each of these has one hue in the whole gallery:
+// perception, alignment, whole image, crops, words. A page can set the `--tsp-*` properties on the element.
 
 import { css } from "lit";
 
@@ -113,7 +113,7 @@ export const frame = css`
   .scroller { position: absolute; inset: 0; overflow: auto; overscroll-behavior: contain; scrollbar-gutter: stable; scrollbar-width: thin; scrollbar-color: var(--edge) transparent; }
   .scroller:focus-visible { outline-offset: -3px; }
   .over::after {
-    content: "Drop images, folders, sidecars or a CSV"; position: absolute; inset: 0.5rem; z-index: 9; display: grid; place-content: center;
+    content: "Drop images, folders, text files or a CSV table"; position: absolute; inset: 0.5rem; z-index: 9; display: grid; place-content: center;
     border: 3px dashed var(--accent); border-radius: var(--radius); background: color-mix(in oklab, var(--ground) 86%, transparent);
     font-size: 1.25rem; font-weight: 600; pointer-events: none; text-align: center;
   }

@@ -1,5 +1,5 @@
 // @ts-check
-// thumbnail.js — draws an item's small picture on its canvas, and gives up asking for it when the tile leaves the screen.
+// thumbnail.js — a directive that draws the thumbnail of an item on a canvas. It cancels the request when the tile is removed.
 
 import { noChange } from "lit";
 import { AsyncDirective, directive } from "lit/async-directive.js";
@@ -11,9 +11,9 @@ import { AsyncDirective, directive } from "lit/async-directive.js";
  */
 
 class Thumbnail extends AsyncDirective {
-  /** The item on the canvas, or on its way there. */
+  /** The item that is drawn or requested. */
   #id = -1;
-  /** Where the image could not be opened: when the item is further, it is tried again. @type {Status | null} */ #failed = null;
+  /** The status of the item when its thumbnail failed. Another status causes another try. @type {Status | null} */ #failed = null;
   #asked = new AbortController();
 
   /** @param {Item} _item @param {Thumbnails} _thumbnails */
@@ -40,7 +40,7 @@ class Thumbnail extends AsyncDirective {
     this.#failed = null;
     const context = canvas.getContext("2d");
     context?.clearRect(0, 0, canvas.width, canvas.height);
-    // An image that cannot be opened says so on its tile when its turn to be scored comes.
+    // The tile shows the error when the image is scored.
     const bitmap = await thumbnails.get(id, { signal: asked.signal }).catch(() => {
       if (asked === this.#asked) this.#failed = status;
       return null;

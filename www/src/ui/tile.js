@@ -1,5 +1,5 @@
 // @ts-check
-// tile.js — one image in the grid: picture, both scores, its mark and its state.
+// tile.js — an image in the grid: thumbnail, both scores, mark and state.
 
 import { html, nothing } from "lit";
 
@@ -8,7 +8,7 @@ import { sentence } from "./format.js";
 import { icons } from "./icons.js";
 import { style } from "./style.js";
 import { thumbnail } from "./thumbnail.js";
-import { TASK_NAMES } from "./view.js";
+import { TASK_NAMES } from "./result.js";
 
 /**
  * @typedef {import("../gallery/types.js").Item} Item

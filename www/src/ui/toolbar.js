@@ -1,5 +1,5 @@
 // @ts-check
-// toolbar.js — order, search, filters, marks, the work's progress, what to do with a selection, and export.
+// toolbar.js — the toolbar: search, order, filters, progress, actions on the selection, and export.
 
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
@@ -16,7 +16,7 @@ import { copyNames, save } from "./save.js";
  * @typedef {import("../gallery/types.js").View} View
  */
 
-/** As fine as can be told apart on a phone. */
+/** The number of bins of a histogram. More could not be distinguished on a phone. */
 const BINS = 40;
 
 /** @type {[View["sort"], string][]} */
@@ -72,7 +72,7 @@ export function toolbar(gallery) {
   </div>`;
 }
 
-/** Scores are asked for from the top, names from A. @param {Gallery} gallery @param {string} value */
+/** Sorts scores from the highest, and names from A. @param {Gallery} gallery @param {string} value */
 function sortBy(gallery, value) {
   const sort = /** @type {View["sort"]} */ (value);
   gallery.setView({ sort, descending: sort !== "added" && sort !== "name" });
@@ -90,7 +90,7 @@ function state({ collection }) {
     ${isWorking && !isPaused ? html`<button type="button" class="plain" @click=${() => collection.pause()}>${icons.pause}Pause</button>` : nothing}
     ${isPaused || held > 0 ? html`<button type="button" class="plain" @click=${() => collection.resume()}>${icons.play}Resume</button>` : nothing}
     ${isWorking ? html`<button type="button" class="plain" @click=${() => collection.cancel()}>${icons.stop}Cancel</button>` : nothing}
-    ${failed > 0 ? html`<button type="button" class="plain" @click=${() => collection.retry(collection.items.filter(({ status }) => status === "failed").map(({ id }) => id))}>Try failed ones again</button>` : nothing}
+    ${failed > 0 ? html`<button type="button" class="plain" @click=${() => collection.retry(collection.items.filter(({ status }) => status === "failed").map(({ id }) => id))}>Retry failed images</button>` : nothing}
     <p class="key" aria-hidden="true"><span class="perception">Perception</span><span class="alignment">Alignment</span></p>
     ${isWorking || held > 0 ? html`<progress part="progress" max=${Math.max(1, total)} value=${scored + failed} aria-label="Images scored"></progress>` : nothing}
   </div>`;
@@ -103,7 +103,7 @@ function selection(gallery, ids) {
     <button type="button" @click=${() => gallery.mark(ids, "keep")}>Keep</button>
     <button type="button" @click=${() => gallery.mark(ids, "reject")}>Reject</button>
     <button type="button" @click=${() => gallery.windows.compare()} ?disabled=${ids.length !== 2}>Compare</button>
-    <button type="button" @click=${() => gallery.takeOut(ids)}>Take out</button>
+    <button type="button" @click=${() => gallery.takeOut(ids)}>Remove</button>
     <button type="button" class="plain" @click=${() => gallery.grid.clearSelection()}>Clear selection</button>
   </div>`;
 }

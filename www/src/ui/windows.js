@@ -1,5 +1,5 @@
 // @ts-check
-// windows.js — which window is open over the grid, and how a person gets from one to the next. At most one is.
+// windows.js — the window over the grid: a dialog, the large view or the comparison. At most one is open.
 
 import { html, nothing } from "lit";
 
@@ -13,7 +13,7 @@ import { LargeImages } from "./large.js";
 
 export class Windows {
   /** @type {"help" | "urls" | "model" | null} */ #dialog = null;
-  /** Images in the large view (one) or side by side (two). @type {number[]} */ #ids = [];
+  /** One image in the large view, or two in the comparison. @type {number[]} */ #ids = [];
   #detail;
   /** @type {Gallery} */ #gallery;
 
@@ -22,7 +22,7 @@ export class Windows {
     this.#gallery = gallery;
     this.#detail = new Detail(gallery);
     this.large = new LargeImages(gallery);
-    /** Of models that this browser keeps. @type {number | null} */ this.cacheBytes = null;
+    /** The size of the models in the browser's cache; null: not known yet. @type {number | null} */ this.cacheBytes = null;
   }
 
   get isOpen() {
@@ -43,11 +43,11 @@ export class Windows {
       ${gallery.engine.question ? dialogs.download(gallery, gallery.engine.question) : nothing}`;
   }
 
-  /** After each render. */
+  /** Call it after each rendering. */
   updated() {
     for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.#gallery.renderRoot.querySelectorAll("dialog:not([open])"))) {
       dialog.showModal();
-      // Chromium focuses the first button, which in a window of images would wear a ring for nothing.
+      // Otherwise Chromium would focus the first button and show its focus ring.
       if (dialog.autofocus) dialog.focus();
     }
   }
@@ -58,12 +58,12 @@ export class Windows {
     if (dialog === "model") this.#measureCache();
   }
 
-  /** The large view. @param {number} id */
+  /** Opens the large view. @param {number} id */
   open(id) {
     this.#to(null, [id]);
   }
 
-  /** To an image before or after, as the grid shows them. @param {number} by */
+  /** Shows an earlier or a later image in the large view, in the order of the grid. @param {number} by */
   step(by) {
     const { shown } = this.#gallery.collection;
     const place = this.detailed === null ? -1 : shown.indexOf(this.detailed);
@@ -71,15 +71,15 @@ export class Windows {
     if (this.detailed !== null && next !== undefined) this.open(next);
   }
 
-  /** Two images: the selected ones, or the selected one and that with the focus. */
+  /** Compares the two selected images, or the selected image with the focused one. */
   compare() {
     const { chosen, focused } = this.#gallery.grid;
     const ids = chosen.length === 1 && focused !== null && focused !== chosen[0] ? [chosen[0], focused] : chosen;
     if (ids.length === 2) this.#to(null, ids);
-    else this.#gallery.notify("to compare, select two images: Space selects the one with the focus, or click the tick in a tile's corner");
+    else this.#gallery.notify("select two images to compare: press Space on an image, or click the tick in the corner of its tile");
   }
 
-  /** The focus goes back to the image that was shown. */
+  /** Closes the window. The focus returns to the image that was shown. */
   close() {
     const [first] = this.#ids;
     for (const dialog of this.#gallery.renderRoot.querySelectorAll("dialog")) dialog.close();
@@ -87,7 +87,7 @@ export class Windows {
     if (first !== undefined) this.#gallery.grid.focus(first);
   }
 
-  /** Of a dialog: Esc, or a phone's gesture for back. @param {Event} event */
+  /** Handles the cancel event of a dialog: Esc, or the back gesture of a phone. @param {Event} event */
   onCancel(event) {
     event.preventDefault();
     this.close();
@@ -110,7 +110,7 @@ export class Windows {
 
   async deleteModels() {
     await clearModelCache();
-    this.#gallery.say("The kept models are deleted.");
+    this.#gallery.say("The models were deleted from this browser.");
     await this.#measureCache();
   }
 }

@@ -1,30 +1,29 @@
 // @ts-check
-// queue.js — one image after the other, the most wanted one next: looked up in the store, else scored. Images from the network
-// are fetched meanwhile, several at once, so that one that does not come keeps no other waiting.
+// scoring.js — scores the images one after the other, in the order of `Wanted`. An image with an earlier result is not scored again.
+// Images from the network are fetched ahead, several at a time, so that a slow one does not delay the others.
 
-import { isAbort } from "../engine/errors.js";
+import { isAbort } from "../common/errors.js";
 import { FETCHED } from "./reader.js";
-import { askedOf, showPrompt } from "./work.js";
 
 /**
- * @typedef {import("./types.js").Work} Work
+ * @typedef {import("./work.js").Work} Work
  * @typedef {import("./types.js").Scorer} Scorer
  *
- * @typedef {object} Host  whose images they are
+ * @typedef {object} Host  the collection
  * @property {import("./wanted.js").Wanted} wanted
  * @property {(work: Work) => void} changed
  * @property {(message: string) => void} notice
- * @property {() => void} outdated  the model or the crops are others than before
+ * @property {() => void} outdated  the model or the number of crops changed
  */
 
-/** Of so many images the median time is taken: it follows a change of device soon, and one slow image does not move it. */
+/** The number of images whose median time is reported. The median ignores a slow image and soon follows a change of the device. */
 const WINDOW = 15;
-/** So many images in a row whose device failed, and the device is to blame, not the images. */
+/** The number of images in a row with an error of the device after which the scoring stops. */
 const FAILURES_TO_STOP = 3;
-/** Images of one server that are fetched in advance. A browser opens six connections to it; thumbnails need some, too. */
+/** The number of images of a server that are fetched ahead. A browser opens six connections to it, and thumbnails need some of them. */
 const FETCHED_OF_SERVER = 4;
 
-export class Queue {
+export class Scoring {
   /** @type {Scorer | null} */ #scorer = null;
   /** @type {{ work: Work, abort: AbortController } | null} */ #job = null;
   /** @type {number[]} */ #times = [];
@@ -34,7 +33,7 @@ export class Queue {
   #isScoring = false;
   #isLooking = false;
   isPaused = false;
-  /** The scorer says that nothing can score any more, so the images wait for another one. */
+  /** Whether the scorer failed, so that the images wait for another one. */
   #isBroken = false;
   #host;
   #reader;
@@ -67,22 +66,25 @@ export class Queue {
     this.wake();
   };
 
-  /** Milliseconds an image. */
+  /** The median time of an image in milliseconds; null before the first one. */
   get median() {
     const sorted = this.#times.toSorted((a, b) => a - b);
     return sorted.length ? (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2 : null;
   }
 
-  /** Whatever is being done for this image counts no more; it waits. @param {Work} work */
+  /** Ends the work in progress for this image, which waits then. @param {Work} work */
   drop(work) {
-    work.version += 1;
-    work.isPrepared = false;
-    work.key = null;
+    work.drop();
     if (this.#job?.work === work) this.#job.abort.abort();
-    if (work.item.status === "working") work.item.status = "waiting";
   }
 
-  /** To be called when there may be something to do. */
+  /** Lets this image wait to be scored again. @param {Work} work */
+  again(work) {
+    work.again();
+    if (this.#job?.work === work) this.#job.abort.abort();
+  }
+
+  /** Looks for work. Call it after each change that can bring some. */
   wake() {
     this.#wakeUp();
     this.#compareRuns();
@@ -91,7 +93,7 @@ export class Queue {
     this.#fetchAhead();
   }
 
-  /** A scorer can be told to use other crops, and then says so here. */
+  /** Notices a change of the model or the crops. */
   #compareRuns() {
     if (!this.#scorer) return;
     const runs = JSON.stringify(runOf(this.#scorer.info));
@@ -107,13 +109,13 @@ export class Queue {
     this.#isScoring = true;
     for (let scorer, work; !this.#isBroken && (scorer = this.#scorer) && (work = this.#next((work) => !work.entry.url || work.isPrepared));) {
       if (work.isPrepared) await this.#run(work, scorer);
-      else await Promise.race([this.#prepare(work), this.#woken()]); // Then it is scored, or another one is wanted more by now.
+      else await Promise.race([this.#prepare(work), this.#woken()]); // Afterwards, another image may come first.
       this.#compareRuns();
     }
     this.#isScoring = false;
   }
 
-  /** An image that is slow to come must not keep waiting one whose prompt was just edited. @returns {Promise<void>} */
+  /** Resolves at the next `wake`: an image that was just edited must not wait for a slow one. @returns {Promise<void>} */
   #woken() {
     return new Promise((resolve) => {
       this.#wakeUp = resolve;
@@ -127,7 +129,7 @@ export class Queue {
     }
   }
 
-  /** While one is scored, the next one is read; and where earlier visits or other crops left results, all are looked up. */
+  /** Reads the next image while one is scored. If there are earlier results, looks up those of all images. */
   async #lookAhead() {
     if (this.#isLooking) return;
     this.#isLooking = true;
@@ -189,7 +191,7 @@ export class Queue {
     const info = { ...scorer.info };
     const abort = new AbortController();
     this.#job = { work, abort };
-    work.item.status = "working";
+    work.begin();
     this.#host.changed(work);
     this.#lookAhead();
     this.#fetchAhead();
@@ -197,11 +199,11 @@ export class Queue {
       const begin = performance.now();
       const blob = work.blob ?? await work.entry.blob(abort.signal);
       if (version !== work.version) return;
-      const result = await scorer.score(blob, askedOf(work), { signal: abort.signal, priority: () => (work.isEdited ? 2 : 1) });
+      const result = await scorer.score(blob, work.asked, { signal: abort.signal, priority: () => (work.isEdited ? 2 : 1) });
       this.#failures = 0;
       if (version !== work.version) return;
       if (JSON.stringify(runOf(scorer.info)) !== JSON.stringify(runOf(info)) || result.crops !== info.crops) {
-        this.drop(work); // The crops were changed meanwhile: which ones it has is not sure.
+        this.drop(work); // The settings changed meanwhile, so it is not known which ones the result has.
         return;
       }
       this.#times = [...this.#times, performance.now() - begin].slice(-WINDOW);
@@ -224,11 +226,7 @@ export class Queue {
    * @param {boolean} fromStore
    */
   #finish(work, result, provenance, fromStore) {
-    work.isEdited = false;
-    work.blob = null;
-    const { width, height, elapsedMs } = result;
-    Object.assign(work.item, { status: "scored", error: null, result, provenance, fromStore, width, height, elapsedMs });
-    showPrompt(work);
+    work.finish(result, provenance, fromStore);
     this.#host.changed(work);
   }
 
@@ -249,12 +247,8 @@ export class Queue {
       else this.#stop(message);
       return;
     }
-    if (isAbort(error)) {
-      this.drop(work);
-      work.item.isHeld = true; // Who shares the scorer stopped it; trying again would only be stopped again.
-    } else Object.assign(work.item, { status: "failed", error: message, result: null, provenance: null, fromStore: false, elapsedMs: null });
-    work.isEdited = false;
-    work.blob = null;
+    if (isAbort(error)) work.stop(); // Another user of the scorer stopped it, and would stop it again.
+    else work.fail(message);
     this.#host.changed(work);
   }
 
@@ -262,7 +256,7 @@ export class Queue {
   #stop(message) {
     this.isPaused = true;
     this.#failures = 0;
-    this.#host.notice(`scoring has stopped: ${message}; the images wait, resume to try again`);
+    this.#host.notice(`scoring has stopped: ${message}; the images wait; resume to try again`);
   }
 }
 
@@ -277,7 +271,7 @@ function runOf({ modelHash, crops, preprocessing }) {
  */
 function sentenceOf(error, { item }) {
   if (error instanceof DOMException && ["NotFoundError", "NotReadableError", "NotAllowedError"].includes(error.name)) {
-    return `${item.name} cannot be read any more: it was moved, changed or deleted since it was added; add it again`;
+    return `${item.name} can no longer be read: it was moved, changed or deleted since it was added; add it again`;
   }
   return error instanceof Error ? error.message : String(error);
 }

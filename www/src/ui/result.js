@@ -1,6 +1,6 @@
 // @ts-check
-// view.js — one result as page elements: the two scores, what they add up from, levels and words.
-// Each number shown carries its full precision in `data-value` and in `data-key` its place in the result, or how it follows from it.
+// result.js — a result as page elements: the two scores and their parts. Each number has its full precision in `data-value`. Its
+// `data-key` is the path in the result, or a formula of such paths.
 
 import { SCALE } from "../gallery/view.js";
 
@@ -18,7 +18,7 @@ const TASKS = {
 export const TASK_NAMES = /** @type {TaskName[]} */ (Object.keys(TASKS));
 
 /**
- * The two scores, large; before the first result as empty places.
+ * The two scores. Without a result, they are empty.
  * @param {Result | null} result
  * @param {TaskName[]} inModel
  */
@@ -37,11 +37,11 @@ export function scores(result, inModel) {
   });
 }
 
-/** A bar from 0 to 5, filled by the parts that add up. @param {Task | null} task */
+/** A bar from 0 to 5 that is filled by the parts of the score. @param {Task | null} task */
 function scaleBar(task) {
   const bar = element("div", { className: "scale", ariaHidden: "true" });
   const terms = task ? termsOf(task).filter(({ value }) => value !== 0) : [];
-  // A negative part cannot be stacked; then the sum alone is drawn.
+  // A negative part cannot be stacked, so only the sum is drawn then.
   const shown = terms.every(({ value }) => value > 0) ? terms : [{ part: "sum", value: Math.max(0, task?.score ?? 0) }];
   for (const { part, value } of shown) {
     const segment = element("i", { className: part });
@@ -51,7 +51,7 @@ function scaleBar(task) {
   return bar;
 }
 
-/** How the scores come about, a card for each task. @param {Result} result */
+/** A card for each task with the parts of its score. @param {Result} result */
 export function parts(result) {
   return TASK_NAMES.flatMap((name) => {
     const task = result[name];
@@ -64,7 +64,7 @@ export function parts(result) {
   });
 }
 
-/** The addends of Q, weighted. @param {Task} task */
+/** The weighted terms of the score (Eq. 7). @param {Task} task */
 function termsOf({ alpha, qImage, qPatches, qFine }) {
   return [
     { part: "image", label: "Whole image", key: "qImage", weightKey: "alpha", weight: alpha, q: qImage },
@@ -79,7 +79,7 @@ function termsOf({ alpha, qImage, qPatches, qFine }) {
  */
 function sum(task, name) {
   return element("table", { className: "sum" },
-    element("caption", {}, "What adds up"),
+    element("caption", {}, "Parts of the score"),
     element("tbody", {},
       ...termsOf(task).map(({ part, label, key, weightKey, weight, q, value }) =>
         element("tr", { className: weight === 0 ? "unused" : "" },
@@ -103,7 +103,7 @@ function levels(task, name) {
   ]);
   const shown = columns.flatMap(({ p, ...column }) => (p ? [{ ...column, p }] : []));
   return element("table", { className: "levels" },
-    element("caption", {}, "How likely each level is"),
+    element("caption", {}, "Probability of each level"),
     element("thead", {},
       element("tr", {}, element("td", {}), ...shown.map(({ label }) => element("th", { scope: "col" }, label)))),
     element("tbody", {},
@@ -120,7 +120,7 @@ function levels(task, name) {
 }
 
 /**
- * The prompt with each word tinted by its similarity, and the numbers as a table below.
+ * The prompt with words coloured by their similarity, and a table of the similarities.
  * @param {Task} task
  * @param {TaskName} name
  * @param {string} prompt
@@ -135,7 +135,7 @@ function words(task, name, prompt) {
   task.words.forEach((word, index) => {
     text.append(prompt.slice(end, word.start));
     const span = element("span", { title: `image ${fixed(word.wImage)}, crops ${fixed(word.wPatches)}` }, prompt.slice(word.start, word.end));
-    // Relative to this prompt: CLIP's cosines lie close together, so an absolute tint would be flat.
+    // Colours are relative to this prompt, because the similarities differ only little.
     span.style.setProperty("--closeness", String(high > low ? (closeness[index] - low) / (high - low) : 0.5));
     text.append(span);
     end = word.end;
@@ -143,7 +143,7 @@ function words(task, name, prompt) {
   text.append(prompt.slice(end));
 
   return element("div", { className: "words" },
-    element("h3", {}, "How close each word is to the image"),
+    element("h3", {}, "Similarity of each word with the image"),
     text,
     element("p", { className: "note legend" },
       element("span", {}, "least ", number(low, `${name}.words.least`, 3)),
