@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::config::Activation;
-use tsp_mgs_trainer::score::hub::{Fetched, Hub, Name, Settings};
+use tsp_mgs_trainer::score::hub::{FetchedModel, Hub, Name, Settings};
 
 use crate::support::fake_hub::{Asked, FakeHub};
 use crate::support::fixtures::{fixture, read, repository, tensors};
@@ -26,11 +26,11 @@ fn cache() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-fn clip_with(settings: Settings, name: &str, flag: Option<Activation>) -> anyhow::Result<Fetched> {
+fn clip_with(settings: Settings, name: &str, flag: Option<Activation>) -> anyhow::Result<FetchedModel> {
     Hub::new(settings)?.clip(&Name::parse(name).expect("a name"), flag)
 }
 
-fn clip(hub: &FakeHub, cache: &Path, name: &str) -> anyhow::Result<Fetched> {
+fn clip(hub: &FakeHub, cache: &Path, name: &str) -> anyhow::Result<FetchedModel> {
     clip_with(hub.settings(cache), name, None)
 }
 
@@ -116,7 +116,7 @@ fn a_broken_download_goes_on_where_it_broke() {
     let cache = self::cache();
     hub.state().breaks.extend([700, 0, 0, 0, 0, 0]);
     let error = message(clip(&hub, cache.path(), MODEL));
-    assert!(error.contains("downloading model.safetensors, of which 700 bytes came and are kept"), "{error}");
+    assert!(error.contains("downloading model.safetensors: 700 bytes were received and are kept"), "{error}");
     assert!(error.contains("the connection broke"), "{error}");
     hub.state().breaks.clear();
     hub.asked();
@@ -133,7 +133,7 @@ fn a_broken_download_goes_on_where_it_broke() {
     let cache = self::cache();
     hub.state().cut = Some(900);
     let error = message(clip(&hub, cache.path(), MODEL));
-    assert!(error.contains("of which 900 bytes came and are kept: the hub cannot be reached"), "{error}");
+    assert!(error.contains("900 bytes were received and are kept: the hub cannot be reached"), "{error}");
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn a_file_of_another_hash_is_refused_and_not_kept() {
     hub.commit(MODEL, &[("config.json", CONFIG), ("model.safetensors", &weights())]);
     hub.state().is_damaging = true;
     let error = message(clip(&hub, cache.path(), MODEL));
-    let expected = format!("expected {}: it was changed on its way; it was not kept", sha256(&weights()));
-    assert!(error.contains("model.safetensors came with the SHA-256") && error.contains(&expected), "{error}");
+    let expected = format!("expected {}: it was changed in transfer; it was not kept", sha256(&weights()));
+    assert!(error.contains("model.safetensors was received with the SHA-256") && error.contains(&expected), "{error}");
     let kept = files(cache.path());
     assert!(kept.iter().all(|path| fs::metadata(path).is_ok_and(|file| file.len() < 1000)), "{kept:?}");
 
@@ -186,9 +186,9 @@ fn refusals_say_what_to_do() {
     hub.commit(MODEL, &[("config.json", CONFIG), ("model.safetensors", &weights())]);
     for (refusal, expected) in [
         (vec![(403, "GatedRepo")], "is gated: accept its terms at http://"),
-        (vec![(403, "")], "the hub gives no access"),
-        (vec![(429, ""); 3], "no more requests for now (status 429): wait some minutes, or set HF_TOKEN"),
-        (vec![(503, ""); 3], "the hub has a problem (status 503): try again later; or save http://"),
+        (vec![(403, "")], "the hub denies access"),
+        (vec![(429, ""); 3], "limits the number of requests (status 429): wait some minutes, or set HF_TOKEN"),
+        (vec![(503, ""); 3], "the hub has a problem (status 503): try again later; or download http://"),
         (vec![(418, "")], "the hub answered with status 418"),
     ] {
         hub.state().refusals.extend(&refusal);
@@ -221,8 +221,8 @@ fn without_a_network_the_error_names_the_file_to_fetch_by_hand() {
     for expected in [
         "the hub cannot be reached (http://127.0.0.1:1/api/models/openai/clip-vit-base-patch32/revision/main",
         "set HTTPS_PROXY to a proxy, or HF_ENDPOINT to a mirror",
-        "or save http://127.0.0.1:1/openai/clip-vit-base-patch32/resolve/main/model.safetensors (605 MB) and config.json",
-        "pass the folder with --clip",
+        "or download http://127.0.0.1:1/openai/clip-vit-base-patch32/resolve/main/model.safetensors (605 MB) and config.json",
+        "pass their folder with --clip",
     ] {
         assert!(error.contains(expected), "{error}");
     }
@@ -275,7 +275,7 @@ fn the_activation_is_that_of_the_configuration() {
         let other = if expected == Activation::Gelu { Activation::QuickGelu } else { Activation::Gelu };
         clip_with(hub.settings(cache.path()), &model, Some(expected)).expect("the flag agrees");
         let error = message(clip_with(hub.settings(cache.path()), &model, Some(other)));
-        assert!(error.contains("contradicts the model's") && error.contains("leave the flag out"), "{error}");
+        assert!(error.contains("contradicts the model's") && error.contains("omit the flag"), "{error}");
     }
 
     // All of these are told before the weights are fetched.
@@ -286,12 +286,12 @@ fn the_activation_is_that_of_the_configuration() {
     let relu = br#"{"model_type": "clip", "vision_config": {"hidden_act": "relu"}}"#;
     for (config, json, expected) in [
         ("config.json", br#"{"model_type": "siglip"}"#.to_vec(), "the model is of type `siglip`, expected `clip`"),
-        ("config.json", text_alone.to_vec(), "the text tower has gelu and the vision tower quick_gelu"),
+        ("config.json", text_alone.to_vec(), "the text tower has the activation gelu and the vision tower quick_gelu"),
         ("config.json", relu.to_vec(), "the vision tower has the activation `relu`"),
-        ("config.json", b"no JSON".to_vec(), "config.json is no JSON"),
+        ("config.json", b"no JSON".to_vec(), "config.json is not JSON"),
         ("open_clip_config.json", inception, "trained on pixels normalised with the mean [0.5,"),
         ("open_clip_config.json", timm, "of timm, expected a vision transformer"),
-        ("tokenizer.json", b"{}".to_vec(), "has no config.json or open_clip_config.json that names the activation"),
+        ("tokenizer.json", b"{}".to_vec(), "has no config.json or open_clip_config.json with the activation"),
     ] {
         let error = message(clip(&hub, cache.path(), &named("model.safetensors", config, &json)));
         assert!(error.contains(expected), "{error}");
@@ -324,7 +324,7 @@ fn weights_in_several_files_come_with_their_index() {
     for name in ["../../../evil.safetensors", "/etc/passwd", ".ssh"] {
         hub.commit(MODEL, &[("config.json", CONFIG), (index_name, &index(name)), (part, &weights())]);
         let error = message(clip(&hub, cache.path(), MODEL));
-        assert!(error.contains(&format!("it names `{name}`, expected a file beside it")), "{error}");
+        assert!(error.contains(&format!("it names `{name}`, expected a file in its own folder")), "{error}");
     }
 }
 
@@ -341,7 +341,7 @@ fn bundles_and_weights_are_told_apart() {
     let found = hub_of().bundle(&name("me/bundle")).expect("the bundle");
     assert_eq!(read(&found.path.join("model.json")), manifest);
     assert_eq!(read(&found.path.join("weights-01.safetensors")), shard);
-    assert!(message(hub_of().bundle(&name(MODEL))).contains("is no bundle: pass its weights with --clip"));
+    assert!(message(hub_of().bundle(&name(MODEL))).contains("is not a bundle: pass its weights with --clip"));
     assert!(message(clip(&hub, cache.path(), "me/bundle")).contains("is a model bundle: pass it with --model"));
     assert!(message(hub_of().bundle(&name("me/notes"))).contains("has no model.json, expected a bundle"));
     assert!(
@@ -372,5 +372,5 @@ fn a_full_disk_is_named() {
     let partial = blobs.join(format!("{}.incomplete", sha256(&weights())));
     std::os::unix::fs::symlink("/dev/full", partial).expect("a link");
     let error = message(clip(&hub, cache.path(), MODEL));
-    assert!(error.contains("make room and repeat the command, which goes on where it stopped"), "{error}");
+    assert!(error.contains("free disk space and repeat the command, which resumes the download"), "{error}");
 }

@@ -97,7 +97,7 @@ fn the_environment_is_followed() {
     let models = cache.path().join("models");
     let models = ("HF_HUB_CACHE", models.to_str().expect("Unicode"));
     let refused = run(&hub, cache.path(), &device, &[models]);
-    assert!(stderr(&refused).contains("for a private one set HF_TOKEN"), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("for a private model, set HF_TOKEN"), "{}", stderr(&refused));
     // As `hf auth login` leaves it.
     fs::write(cache.path().join("token"), "hf_right\n").expect("writing");
     let output = run(&hub, cache.path(), &device, &[models]);

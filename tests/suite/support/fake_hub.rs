@@ -109,7 +109,7 @@ impl FakeHub {
             cache: cache.to_owned(),
             is_offline: false,
             certificates: None,
-            patience: PATIENCE,
+            read_timeout: PATIENCE,
             pause: Duration::from_millis(1),
         }
     }

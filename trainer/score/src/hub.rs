@@ -1,8 +1,10 @@
 //! Models by name: `ORG/NAME` or `ORG/NAME@REVISION` of the Hugging Face Hub, or of a mirror with the same interface.
 //!
-//! Files are kept in the cache folder of Python's `huggingface_hub`, in its layout, so that each uses what the other fetched.
-//! The crate `hf-hub` (1.0) needs an asynchronous runtime, a TLS library in C and a second transfer protocol, and neither goes
-//! on with a broken download nor checks hashes of plain HTTP; so the few requests are made here.
+//! Files are stored in the cache folder of the Python package `huggingface_hub`, in its layout, so that both programs share
+//! their downloads.
+//!
+//! The crate `hf-hub` (1.0) is not used. It needs an asynchronous runtime, a TLS library in C and a second transfer
+//! protocol. It does not resume downloads, and does not check the hashes of files from plain HTTP.
 
 mod cache;
 pub mod card;
@@ -23,78 +25,81 @@ use anyhow::{Result, ensure};
 use tsp_mgs_core::config::Activation;
 
 use crate::clip_file::WEIGHT_FILES;
-use configuration::Configured;
+use configuration::ConfiguredActivation;
 
-pub use fetch::{Fetched, Hub};
+pub use fetch::{FetchedModel, Hub};
 pub use list::{ModelsArgs, run};
 pub use name::Name;
 pub use settings::Settings;
 
-/// A model on this machine, however it was given.
+/// A model on this machine, which was given by path or by name.
 #[derive(Debug)]
-pub struct Found {
-    /// The weights file, its folder, or a bundle's folder.
+pub struct LocalModel {
+    /// The weights file, the folder of the weights file, or the folder of a bundle.
     pub path: PathBuf,
-    /// For people: the file's or folder's name, or `ORG/NAME`.
+    /// The name of the file or folder, or `ORG/NAME`, to be shown.
     pub name: String,
-    /// The commit of a model on the hub.
+    /// The commit of the model, if it comes from the hub.
     pub commit: Option<String>,
-    /// The activation of CLIP weights; a bundle has its own.
+    /// The activation of CLIP weights. It has no meaning for a bundle, whose manifest has the activation.
     pub activation: Activation,
 }
 
-/// CLIP weights: a path if anything stands there, else a name.
+/// Finds CLIP weights. An existing path takes precedence over a name on the hub, whose files are fetched.
 ///
-/// The activation is that of the configuration in a folder or on the hub; of a file alone it is what the flag says.
+/// The activation is read from the configuration in the folder or on the hub. For a file alone, `activation` is used.
 ///
 /// # Errors
-/// When a name's files cannot be fetched, or the flag contradicts the configuration.
-pub fn clip(given: &Path, activation: Option<Activation>) -> Result<Found> {
+/// Returns an error if the files of a name cannot be fetched, or if `activation` contradicts the configuration.
+pub fn clip(given: &Path, activation: Option<Activation>) -> Result<LocalModel> {
     if let Some(name) = Name::of_path(given) {
         let fetched = Hub::from_environment()?.clip(&name, activation)?;
-        return Ok(Found::fetched(name, fetched));
+        return Ok(LocalModel::from_hub(name, fetched));
     }
     let configured = match weights_in(given) {
-        Some(weights) => Configured::read(given, weights)?,
+        Some(weights) => ConfiguredActivation::read(given, weights)?,
         None => None,
     };
     let activation = match configured {
-        Some(configured) => configured.agree(activation)?,
+        Some(configured) => configured.check_flag(activation)?,
         None => activation.unwrap_or_default(),
     };
-    Ok(Found { path: given.to_owned(), name: file_name(given), commit: None, activation })
+    Ok(LocalModel { path: given.to_owned(), name: file_name(given), commit: None, activation })
 }
 
-/// A bundle: a folder if it is there, else a name.
+/// Finds a bundle. An existing folder takes precedence over a name on the hub, whose files are fetched.
 ///
 /// # Errors
-/// When a name's files cannot be fetched.
-pub fn bundle(given: &Path) -> Result<Found> {
+/// Returns an error if the files of a name cannot be fetched.
+pub fn bundle(given: &Path) -> Result<LocalModel> {
     if let Some(name) = Name::of_path(given) {
         let fetched = Hub::from_environment()?.bundle(&name)?;
-        return Ok(Found::fetched(name, fetched));
+        return Ok(LocalModel::from_hub(name, fetched));
     }
     ensure!(
         given.is_dir(),
-        "no such folder; pass the folder of a bundle, as `trainer export` writes it, or a bundle's name on the Hugging Face Hub"
+        "no such folder; pass a folder that `trainer export` wrote, or the name of a bundle on the Hugging Face Hub"
     );
     let activation = Activation::default();
-    Ok(Found { path: given.to_owned(), name: file_name(given), commit: None, activation })
+    Ok(LocalModel { path: given.to_owned(), name: file_name(given), commit: None, activation })
 }
 
-/// Whether the activation of CLIP weights is known without a flag: weights on the hub without a configuration are refused.
+/// Returns whether the activation of CLIP weights is known without a flag.
+///
+/// This is true for every name on the hub: weights there without a configuration are an error.
 pub fn names_activation(given: &Path) -> bool {
-    let is_configured = |weights| matches!(Configured::read(given, weights), Ok(Some(_)));
+    let is_configured = |weights| matches!(ConfiguredActivation::read(given, weights), Ok(Some(_)));
     Name::of_path(given).is_some() || weights_in(given).is_some_and(is_configured)
 }
 
-impl Found {
-    fn fetched(name: Name, fetched: Fetched) -> Self {
-        let Fetched { path, commit, activation } = fetched;
+impl LocalModel {
+    fn from_hub(name: Name, fetched: FetchedModel) -> Self {
+        let FetchedModel { path, commit, activation } = fetched;
         Self { path, name: name.id, commit: Some(commit), activation }
     }
 }
 
+/// Returns the name of the weights file in a folder.
 fn weights_in(folder: &Path) -> Option<&'static str> {
     WEIGHT_FILES.into_iter().find(|file| folder.join(file).is_file())
 }

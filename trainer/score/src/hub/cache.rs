@@ -1,10 +1,10 @@
 //! A model's folder in the cache, in the layout of `huggingface_hub`:
 //!
 //! ```text
-//! models--ORG--NAME/refs/main                          the commit that a branch or tag stood at
-//! models--ORG--NAME/blobs/ETAG                         a file, called by its hash
+//! models--ORG--NAME/refs/main                          the last known commit of a branch or tag
+//! models--ORG--NAME/blobs/ETAG                         the content of a file, named by its hash
 //! models--ORG--NAME/snapshots/COMMIT/model.safetensors → ../../blobs/ETAG
-//! .locks/models--ORG--NAME/ETAG.lock                   held while ETAG is fetched
+//! .locks/models--ORG--NAME/ETAG.lock                   locked while ETAG is fetched
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -16,35 +16,35 @@ use anyhow::{Context, Result, anyhow};
 use super::name::{Name, is_commit};
 use tsp_mgs_data::files::{parent, write_atomically};
 
-/// What there is of one model.
+/// The folder of one model in the cache.
 pub struct Repository {
     folder: PathBuf,
     locks: PathBuf,
 }
 
 impl Repository {
-    /// The folder of a model, whether or not it is there.
+    /// Returns the folder of a model, which need not exist.
     pub fn new(cache: &Path, name: &Name) -> Self {
         let folder = format!("models--{}", name.id.replace('/', "--"));
         Self { locks: cache.join(".locks").join(&folder), folder: cache.join(folder) }
     }
 
-    /// The model's folder.
+    /// Returns the path of the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The files of a commit.
+    /// Returns the folder with the files of a commit.
     pub fn snapshot(&self, commit: &str) -> PathBuf {
         self.folder.join("snapshots").join(commit)
     }
 
-    /// Where the file of this hash stands.
+    /// Returns the path of the content with this hash.
     pub fn blob(&self, etag: &str) -> PathBuf {
         self.folder.join("blobs").join(etag)
     }
 
-    /// The commit that a revision was at when it was last asked for.
+    /// Returns the commit of a revision when the hub was last asked for it.
     pub fn commit(&self, revision: &str) -> Option<String> {
         if is_commit(revision) {
             return Some(revision.to_owned());
@@ -53,7 +53,7 @@ impl Repository {
         Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 
-    /// The commits of which something is there.
+    /// Returns all commits that have files in the cache, in the order of their hashes.
     pub fn commits(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.folder.join("snapshots")) else { return Vec::new() };
         let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
@@ -62,18 +62,18 @@ impl Repository {
         commits
     }
 
-    /// The names of a commit's files that are there.
+    /// Returns the names of a commit's files in the cache.
     pub fn files(&self, commit: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.snapshot(commit)) else { return Vec::new() };
         let files = entries.flatten().filter(|entry| entry.path().is_file());
         files.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
-    /// Notes which commit a revision is at. Nothing is written where it stands there already: the cache may be read-only.
+    /// Stores the commit of a revision. Writes nothing if it is unchanged, because the cache may be read-only.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn note_commit(&self, revision: &str, commit: &str) -> Result<()> {
+    /// Returns an error if the commit cannot be written.
+    pub fn set_commit(&self, revision: &str, commit: &str) -> Result<()> {
         if is_commit(revision) || self.commit(revision).as_deref() == Some(commit) {
             return Ok(());
         }
@@ -82,17 +82,17 @@ impl Repository {
         write_atomically(&path, commit.as_bytes())
     }
 
-    /// Has a file of a commit lead to its content, by a link, or by a copy where the file system has no links.
+    /// Links a file of a commit to its content, or copies the content if the file system has no links.
     ///
     /// # Errors
-    /// When neither can be written.
+    /// Returns an error if neither the link nor the copy can be written.
     pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<()> {
         let path = self.snapshot(commit).join(file);
         make_folder(parent(&path))?;
         if path.exists() {
             return Ok(());
         }
-        // A link that leads nowhere: its content was removed.
+        // The content of an existing link was removed.
         if path.is_symlink() {
             fs::remove_file(&path).with_context(|| format!("replacing {}", path.display()))?;
         }
@@ -104,11 +104,12 @@ impl Repository {
         place().with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Waits until no other process fetches the file of this hash; others wait until the lock is dropped. `waiting` runs
-    /// before a wait.
+    /// Locks the content with this hash, until the returned file is dropped.
+    ///
+    /// If another process has the lock, calls `waiting` and then waits.
     ///
     /// # Errors
-    /// When the lock's file cannot be written.
+    /// Returns an error if the file of the lock cannot be written.
     pub fn lock(&self, etag: &str, waiting: impl FnOnce()) -> Result<File> {
         make_folder(&self.locks)?;
         let path = self.locks.join(format!("{etag}.lock"));
@@ -122,26 +123,26 @@ impl Repository {
             Ok(()) => Ok(()),
         };
         match locked {
-            // Some network file systems have no locks: then two processes may fetch the same file, whose hash is checked.
+            // Some network file systems have no locks. Two processes may then fetch the same file, whose hash is checked.
             Err(error) if error.kind() != ErrorKind::Unsupported => Err(cannot_write(&path, error)),
             _ => Ok(lock),
         }
     }
 }
 
-/// Makes a folder of the cache.
+/// Creates a folder of the cache.
 ///
 /// # Errors
-/// When it cannot be made; says which folder to set instead.
+/// Returns an error with advice if the folder cannot be created.
 pub fn make_folder(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| cannot_write(folder, error))
 }
 
-/// What to do about a cache that cannot be written.
+/// Returns an error with advice for a cache that cannot be written.
 pub fn cannot_write(path: &Path, error: io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "make room and repeat the command, which goes on where it stopped; or set HF_HUB_CACHE to a folder on another disk"
+            "free disk space and repeat the command, which resumes the download; or set HF_HUB_CACHE to a folder on another disk"
         }
         _ => "set HF_HUB_CACHE to a folder that can be written",
     };

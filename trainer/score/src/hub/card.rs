@@ -1,4 +1,4 @@
-//! A bundle's model card: `README.md`, whose front matter the hub reads.
+//! Writes the model card of a bundle: `README.md`, with front matter for the hub.
 
 use std::fmt::Write;
 
@@ -9,25 +9,25 @@ use tsp_mgs_core::prompts::Task;
 use super::known;
 use super::name::Name;
 
-/// The card's name in the folder.
+/// The file name of the card.
 pub const FILE: &str = "README.md";
 
-/// The licence of the weights that a bundle was made from, if that is known; spelt as the hub spells it.
+/// Returns the licence of the weights that a bundle was made from, as an identifier of the hub, or `None` if it is unknown.
 pub fn license(manifest: &Manifest) -> Option<&'static str> {
     let known = known::find(&source(manifest)?.id)?;
     (known.licence == "MIT").then_some("mit")
 }
 
-/// The card's text.
+/// Returns the text of the card.
 pub fn write(manifest: &Manifest, license: Option<&str>) -> String {
     let mut card = String::new();
     front_matter(&mut card, manifest, license)
         .and_then(|()| body(&mut card, manifest))
-        .expect("a string takes all text");
+        .expect("writing to a string cannot fail");
     card
 }
 
-/// The model on the hub that the weights are of.
+/// Returns the model on the hub that the weights come from.
 fn source(manifest: &Manifest) -> Option<Name> {
     Name::parse(&manifest.provenance.source)
 }
@@ -55,9 +55,12 @@ fn body(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(card, "# {}\n", text(name))?;
     writeln!(
         card,
-        "Scores AI-generated images from 0 to 5, higher is better, by TSP-MGS (Xia et al.): CLIP, prompts for each task,"
+        "Scores AI-generated images from 0 to 5; higher is better. The method is TSP-MGS (Xia et al.): it compares an image"
     )?;
-    writeln!(card, "and similarity of whole texts and single words. It scores:\n")?;
+    writeln!(
+        card,
+        "with task-specific prompts and with the words of its own prompt, in the joint space of CLIP. It scores:\n"
+    )?;
     for (task, options) in &manifest.tasks {
         let what = match task {
             Task::Perception => "how good an image looks",
@@ -86,7 +89,7 @@ fn body(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
         Some(tower) => writeln!(card, "| text tower | {} layers, width {} |", tower.layers, tower.width)?,
         None => writeln!(
             card,
-            "| text tower | none: the prompts were encoded at export, and an image's own prompt is not used |"
+            "| text tower | none: the task-specific prompts were encoded at export, and the prompt of an image is not used |"
         )?,
     }
     let dtype = match manifest.dtype {
@@ -101,15 +104,12 @@ fn body(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
         let task = task.name();
         writeln!(
             card,
-            "| {task} against its source | {mean:.4} points on average, {max:.4} at most, over {images} images |"
+            "| difference from the source, {task} | {mean:.4} points on average, {max:.4} at most, over {images} images |"
         )?;
     }
     writeln!(card, "\n## Limits\n")?;
-    writeln!(card, "- Scores of different models, or of alignment with different prompts, do not compare.")?;
-    writeln!(
-        card,
-        "- CLIP reads 75 tokens of a prompt. It was trained on pictures of the web, whose prejudices it shares."
-    )
+    writeln!(card, "- Scores of different models cannot be compared, nor can alignment scores of different prompts.")?;
+    writeln!(card, "- CLIP reads 75 tokens of a prompt. It was trained on images from the web and has their biases.")
 }
 
 fn describe(options: &Options) -> String {
@@ -121,7 +121,7 @@ fn describe(options: &Options) -> String {
     format!("levels {}; {alpha}, {} crops, {words}", options.prompts.levels().join(", "), options.crops)
 }
 
-/// A name on one line, in which Markdown sees no table, no link and no tag.
+/// Escapes a text for a cell of a Markdown table, and replaces its line breaks.
 fn text(name: &str) -> String {
     let mut text = String::new();
     for c in name.chars() {

@@ -1,4 +1,4 @@
-//! Requests to the hub, and to where it sends on: the token goes to the hub alone.
+//! HTTP requests to the hub, and to the servers that it redirects to. Only the hub itself gets the token.
 
 use std::fs;
 use std::io::Read;
@@ -16,27 +16,27 @@ use super::failure::Failure;
 use super::name::{Name, is_commit};
 use super::settings::Settings;
 
-/// The hash of a file that is stored elsewhere.
+/// The header with the hash of a file that another server stores.
 const LINKED_ETAG: &str = "x-linked-etag";
-/// How often a request is made that failed for a reason that may pass.
-const TRIES: u32 = 3;
-/// A server that asks for a longer pause is not waited for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// The maximum number of attempts of a request that fails for a temporary reason.
+const MAX_ATTEMPTS: u32 = 3;
+/// The longest pause before another attempt. If a server asks for a longer one, the request fails.
+const MAX_PAUSE: Duration = Duration::from_secs(20);
 const MAX_REDIRECTS: usize = 5;
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// The list of a model's files is a few kilobytes; of thousands of files, a few hundred.
-const MAX_LIST_BYTES: u64 = 16 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum size of the list of a model's files. The list of thousands of files has a few hundred kilobytes.
+const MAX_LISTING_BYTES: u64 = 16 << 20;
 
-/// The hub.
+/// A client of the hub.
 pub struct Client {
     agent: Agent,
     settings: Settings,
 }
 
-/// A model's commit and the names of its files.
+/// The commit of a model, and the names of its files.
 #[derive(Debug, Deserialize)]
 pub struct Listing {
-    /// The commit, 40 hexadecimal digits.
+    /// The commit, which has 40 hexadecimal digits.
     #[serde(rename = "sha")]
     pub commit: String,
     siblings: Vec<Sibling>,
@@ -47,34 +47,36 @@ struct Sibling {
     rfilename: String,
 }
 
-/// What the hub says of a file without sending it.
+/// The hash and the size of a file on the hub.
 #[derive(Clone, Debug)]
 pub struct Metadata {
-    /// The file's hash: SHA-256 of a file in LFS, git's of a small one.
+    /// The hash of the file: SHA-256 for a file in LFS, git's hash for a small one.
     pub etag: String,
-    /// Its length in bytes, where the hub says it.
+    /// The size in bytes, if the hub returns it.
     pub bytes: Option<u64>,
 }
 
 impl Listing {
-    /// The names of the files; those in folders have slashes.
+    /// Returns the names of the files, with slashes after the names of folders.
     pub fn files(&self) -> Vec<String> {
         self.siblings.iter().map(|sibling| sibling.rfilename.clone()).collect()
     }
 }
 
 impl Metadata {
-    /// The SHA-256 that the file must have, if the hub knows it.
+    /// Returns the SHA-256 of the file, if the hub returns it.
     pub fn sha256(&self) -> Option<&str> {
         (self.etag.len() == 64 && self.etag.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(&self.etag)
     }
 }
 
 impl Client {
-    /// Makes no connection yet. Proxies are taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+    /// Creates a client, which does not connect yet.
+    ///
+    /// Proxies are read from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     ///
     /// # Errors
-    /// When the certificates of `SSL_CERT_FILE` cannot be read.
+    /// Returns an error if the certificates of `SSL_CERT_FILE` cannot be read.
     pub fn new(settings: Settings) -> Result<Self> {
         let mut tls = TlsConfig::builder();
         if let Some(path) = &settings.certificates {
@@ -89,44 +91,44 @@ impl Client {
         }
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            // They are followed here, where it is known which of them may have the token.
+            // `follow` handles redirects, because not all servers may get the token.
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_connect(Some(CONNECT_PATIENCE))
-            .timeout_per_read(Some(settings.patience))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_per_read(Some(settings.read_timeout))
             .tls_config(tls.build())
             .user_agent(concat!("tsp-mgs/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self { agent: config.into(), settings })
     }
 
-    /// What the client was made with.
+    /// Returns the settings of the client.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The address of a file, for people and for requests.
+    /// Returns the URL of a file.
     pub fn address(&self, name: &Name, revision: &str, file: &str) -> String {
         format!("{}/{}/resolve/{}/{file}", self.settings.endpoint, name.id, revision.replace('/', "%2F"))
     }
 
-    /// Asks for the commit of the name's revision and for the names of its files.
+    /// Requests the commit of the name's revision and the names of its files.
     ///
     /// # Errors
-    /// When the hub does not answer, refuses, or answers something else.
+    /// Returns an error if the hub does not answer, refuses the request, or returns an invalid answer.
     pub fn listing(&self, name: &Name) -> Result<Listing, Failure> {
         let revision = name.revision().replace('/', "%2F");
         let address = format!("{}/api/models/{}/revision/{revision}", self.settings.endpoint, name.id);
-        self.again(|| {
+        self.with_retries(|| {
             let response = self.follow("GET", &address, None, Redirects::All)?;
             let mut json = String::new();
-            let mut reader = response.into_body().into_reader().take(MAX_LIST_BYTES);
+            let mut reader = response.into_body().into_reader().take(MAX_LISTING_BYTES);
             reader.read_to_string(&mut json).map_err(|error| Failure::network(&address, &error))?;
             let listing: Listing = serde_json::from_str(&json)
-                .map_err(|error| Failure::Answer(anyhow!("{address} is no list of a model's files: {error}")))?;
+                .map_err(|error| Failure::Answer(anyhow!("{address} is not a list of a model's files: {error}")))?;
             if !is_commit(&listing.commit) {
                 return Err(Failure::Answer(anyhow!(
-                    "{address} names the commit `{}`, expected 40 digits",
+                    "{address} has the commit `{}`, expected 40 hexadecimal digits",
                     listing.commit
                 )));
             }
@@ -134,23 +136,23 @@ impl Client {
         })
     }
 
-    /// Asks for a file's hash and length.
+    /// Requests the hash and the size of a file.
     ///
     /// # Errors
-    /// When the hub does not answer, refuses, or does not say the hash.
+    /// Returns an error if the hub does not answer, refuses the request, or does not return the hash.
     pub fn metadata(&self, name: &Name, commit: &str, file: &str) -> Result<Metadata, Failure> {
         let address = self.address(name, commit, file);
-        self.again(|| {
-            let response = self.follow("HEAD", &address, None, Redirects::OfHub)?;
+        self.with_retries(|| {
+            let response = self.follow("HEAD", &address, None, Redirects::WithinHub)?;
             let headers = response.headers();
             let etag = text(headers, LINKED_ETAG).or_else(|| text(headers, ETAG.as_str()));
             let etag = etag.map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
-            // It becomes the name of a file.
+            // The hash becomes the name of a file, so that its characters are checked.
             let is_plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
             let is_hash = |etag: &String| (16..=128).contains(&etag.len()) && etag.bytes().all(is_plain);
             let etag = etag.filter(is_hash).ok_or_else(|| {
                 Failure::Answer(anyhow!(
-                    "{address}: the answer has no ETag with the file's hash, as the hub's answers have"
+                    "{address}: the answer has no ETag with the hash of the file; expected an answer of the Hugging Face Hub"
                 ))
             })?;
             let is_file = response.status().is_success();
@@ -160,35 +162,36 @@ impl Client {
         })
     }
 
-    /// Begins to fetch a file, from a byte on. The answer's status is 200, 206 or 416.
+    /// Requests a file, starting at the byte `from`. The status of the response is 200, 206 or 416.
     ///
     /// # Errors
-    /// When no server answers, or one refuses.
+    /// Returns an error if no server answers, or if one refuses the request.
     pub fn file(&self, name: &Name, commit: &str, file: &str, from: u64) -> Result<Response<Body>, Failure> {
         self.follow("GET", &self.address(name, commit, file), Some(from).filter(|&from| from > 0), Redirects::All)
     }
 
-    /// The pause before a try: the first one follows at once.
-    pub fn pause(&self, tried: u32) -> Duration {
-        self.settings.pause * 2_u32.pow(tried.saturating_sub(1).min(5))
+    /// Returns the pause after this number of failed attempts. It doubles with each attempt, up to 32 times the first one.
+    pub fn pause(&self, attempts: u32) -> Duration {
+        self.settings.pause * 2_u32.pow(attempts.saturating_sub(1).min(5))
     }
 
-    fn again<T>(&self, request: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut tried = 0;
+    /// Makes a request, and repeats it if the failure may be temporary.
+    fn with_retries<T>(&self, request: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut attempts = 0;
         loop {
             let failure = match request() {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            tried += 1;
-            match failure.pause().map(|asked| asked.unwrap_or(self.pause(tried))) {
-                Some(pause) if tried < TRIES && pause <= LONGEST_PAUSE => thread::sleep(pause),
+            attempts += 1;
+            match failure.pause().map(|requested| requested.unwrap_or(self.pause(attempts))) {
+                Some(pause) if attempts < MAX_ATTEMPTS && pause <= MAX_PAUSE => thread::sleep(pause),
                 _ => return Err(failure),
             }
         }
     }
 
-    /// Makes a request and the further ones that redirects ask for.
+    /// Makes a request and follows redirects.
     fn follow(
         &self,
         method: &str,
@@ -210,14 +213,16 @@ impl Client {
             let next = if is_path { on_same_host(&uri, location)? } else { read_uri(location)? };
             let is_answer = match redirects {
                 Redirects::All => false,
-                Redirects::OfHub => !is_path && (!self.is_hub(&next) || response.headers().contains_key(LINKED_ETAG)),
+                Redirects::WithinHub => {
+                    !is_path && (!self.is_hub(&next) || response.headers().contains_key(LINKED_ETAG))
+                }
             };
             if is_answer {
                 return Ok(response);
             }
             uri = next;
         }
-        Err(Failure::Answer(anyhow!("{address} sends on more than {MAX_REDIRECTS} times")))
+        Err(Failure::Answer(anyhow!("{address} redirects more than {MAX_REDIRECTS} times")))
     }
 
     fn request(&self, method: &str, uri: &Uri, from: Option<u64>) -> Result<Response<Body>, Failure> {
@@ -229,26 +234,25 @@ impl Client {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(()).map_err(|_| {
-            Failure::Answer(anyhow!(
-                "the token in HF_TOKEN has characters that no token has: log in anew, or set another one"
-            ))
+            Failure::Answer(anyhow!("the token in HF_TOKEN has invalid characters: log in again, or set another token"))
         })?;
         self.agent.run(request).map_err(|error| Failure::network(&uri.to_string(), &error))
     }
 
-    /// Whether an address is on the very server that the token is for.
+    /// Returns whether a URL is on the server that the token is for.
     fn is_hub(&self, uri: &Uri) -> bool {
         let same = |hub: Uri| hub.scheme() == uri.scheme() && hub.host() == uri.host() && port(&hub) == port(uri);
         self.settings.endpoint.parse().is_ok_and(same)
     }
 }
 
-/// Which redirects are followed.
+/// The redirects that are followed.
 #[derive(Clone, Copy, PartialEq)]
 enum Redirects {
     All,
-    /// Those to another place on the hub; one that names a stored file's hash, or leads elsewhere, is the answer.
-    OfHub,
+    /// Redirects to another path on the hub. A redirect to another server, or one with the hash of a stored file, is returned
+    /// as the answer.
+    WithinHub,
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -261,8 +265,8 @@ fn port(uri: &Uri) -> Option<u16> {
 
 fn read_uri(address: &str) -> Result<Uri, Failure> {
     let read = || {
-        let uri: Uri = address.parse().context("it is no address")?;
-        ensure!(matches!(uri.scheme_str(), Some("http" | "https")), "expected an address that begins with https://");
+        let uri: Uri = address.parse().context("it is not a URL")?;
+        ensure!(matches!(uri.scheme_str(), Some("http" | "https")), "expected a URL that begins with https://");
         Ok(uri)
     };
     read().map_err(|error: anyhow::Error| Failure::Answer(error.context(format!("following `{address}`"))))

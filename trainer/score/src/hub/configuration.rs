@@ -1,6 +1,7 @@
-//! What a model's configuration files say that its tensors do not: the activation, and how pixels are normalised.
+//! Reads from a model's configuration files what its tensors do not determine: the activation, and the normalisation of
+//! pixels.
 //!
-//! `config.json` and `preprocessor_config.json` are those of `transformers`, `open_clip_config.json` is that of open_clip.
+//! `config.json` and `preprocessor_config.json` are files of `transformers`, `open_clip_config.json` is a file of open_clip.
 
 use std::fs;
 use std::path::Path;
@@ -12,36 +13,37 @@ use tsp_mgs_core::preprocess::{MEAN, STD};
 
 use tsp_mgs_data::flags::UsageError;
 
-/// The files that are read, where they are there.
+/// The names of the files that are read if they exist.
 pub const FILES: [&str; 3] = [TRANSFORMERS, OPEN_CLIP, PREPROCESSOR];
 
 const TRANSFORMERS: &str = "config.json";
 const OPEN_CLIP: &str = "open_clip_config.json";
 const PREPROCESSOR: &str = "preprocessor_config.json";
-/// Published constants are printed with 4 to 9 digits.
+/// The tolerance of normalisation constants, which are published with 4 to 9 digits.
 const CONSTANT_TOLERANCE: f64 = 1e-3;
 
-/// The activation of a model, and the file that names it.
+/// The activation in a model's configuration, and the file that it was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Configured {
+pub struct ConfiguredActivation {
     /// The activation of both towers.
     pub activation: Activation,
     file: &'static str,
 }
 
-impl Configured {
-    /// Reads the configuration that belongs to a weights file of a folder; `None` where the folder has none of a CLIP model.
+impl ConfiguredActivation {
+    /// Reads the configuration of a weights file in a folder. Returns `None` if the folder has no configuration.
     ///
     /// # Errors
-    /// When it is of another kind of model, its towers have different activations, or it normalises pixels otherwise than CLIP.
+    /// Returns an error if the configuration is that of another kind of model, if the activations of the towers differ, or if
+    /// the normalisation of pixels is not CLIP's.
     pub fn read(folder: &Path, weights: &str) -> Result<Option<Self>> {
         let order =
             if weights.starts_with("open_clip") { [OPEN_CLIP, TRANSFORMERS] } else { [TRANSFORMERS, OPEN_CLIP] };
         for file in order {
             let Some(json) = read_json(folder, file)? else { continue };
             let activation = match file {
-                TRANSFORMERS => of_transformers(&json),
-                _ => of_open_clip(&json),
+                TRANSFORMERS => transformers_activation(&json),
+                _ => open_clip_activation(&json),
             };
             if let Some(activation) = activation.with_context(|| file.to_owned())? {
                 check_normalisation(folder, file, &json)?;
@@ -51,26 +53,26 @@ impl Configured {
         Ok(None)
     }
 
-    /// The activation to compute with: the configuration's, which a flag may repeat and not contradict.
+    /// Returns the activation, after comparing it with a flag.
     ///
     /// # Errors
-    /// When a flag contradicts it.
-    pub fn agree(self, flag: Option<Activation>) -> Result<Activation, UsageError> {
+    /// Returns an error if the flag contradicts the configuration.
+    pub fn check_flag(self, flag: Option<Activation>) -> Result<Activation, UsageError> {
         match flag {
             Some(flag) if flag != self.activation => Err(UsageError::new(format!(
-                "--activation {} contradicts the model's {}, which says {}: leave the flag out; to compute with it all the \
-                 same, pass the weights file itself",
-                word(flag),
+                "--activation {} contradicts the model's {}, which has {}: omit the flag; to ignore the configuration, pass \
+                 the weights file itself",
+                activation_name(flag),
                 self.file,
-                word(self.activation)
+                activation_name(self.activation)
             ))),
             _ => Ok(self.activation),
         }
     }
 }
 
-/// As the command line calls it.
-pub fn word(activation: Activation) -> &'static str {
+/// Returns the name of an activation on the command line.
+pub fn activation_name(activation: Activation) -> &'static str {
     match activation {
         Activation::QuickGelu => "quick_gelu",
         Activation::Gelu => "gelu",
@@ -83,12 +85,14 @@ fn read_json(folder: &Path, file: &str) -> Result<Option<Value>> {
         return Ok(None);
     }
     let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    serde_json::from_slice(&bytes).map(Some).with_context(|| format!("{} is no JSON", path.display()))
+    serde_json::from_slice(&bytes).map(Some).with_context(|| format!("{} is not JSON", path.display()))
 }
 
-/// `hidden_act` of both towers, as `CLIPConfig` of `transformers` reads it: an older `text_config_dict` or `vision_config_dict`
-/// counts alone where it is there, and what says nothing is `quick_gelu`.
-fn of_transformers(json: &Value) -> Result<Option<Activation>> {
+/// Returns `hidden_act` of both towers, or `None` if the file has no model type.
+///
+/// This follows `CLIPConfig` of `transformers`: `text_config_dict` and `vision_config_dict` of older files replace
+/// `text_config` and `vision_config`, and the default is `quick_gelu`.
+fn transformers_activation(json: &Value) -> Result<Option<Activation>> {
     let Some(kind) = json["model_type"].as_str() else { return Ok(None) };
     ensure!(kind == "clip", "the model is of type `{kind}`, expected `clip`");
     let activation = |tower: &str| {
@@ -103,15 +107,15 @@ fn of_transformers(json: &Value) -> Result<Option<Activation>> {
     let (text, vision) = (activation("text")?, activation("vision")?);
     ensure!(
         text == vision,
-        "the text tower has {} and the vision tower {}, expected one of both",
-        word(text),
-        word(vision)
+        "the text tower has the activation {} and the vision tower {}, expected the same one",
+        activation_name(text),
+        activation_name(vision)
     );
     Ok(Some(vision))
 }
 
-/// `quick_gelu` of `model_cfg`, false where it is not there.
-fn of_open_clip(json: &Value) -> Result<Option<Activation>> {
+/// Returns the activation according to `quick_gelu` of `model_cfg`, whose default is false.
+fn open_clip_activation(json: &Value) -> Result<Option<Activation>> {
     let model = &json["model_cfg"];
     if !model.is_object() {
         return Ok(None);
@@ -124,10 +128,12 @@ fn of_open_clip(json: &Value) -> Result<Option<Activation>> {
     Ok(Some(if is_quick { Activation::QuickGelu } else { Activation::Gelu }))
 }
 
-/// Some models are trained on pixels in [−1, 1], LAION's first ViT-L/14 among them: their scores would be wrong.
+/// Checks that a model was trained with CLIP's normalisation of pixels.
+///
+/// Some models were trained on pixels in [−1, 1], such as LAION's first ViT-L/14. Their scores would be wrong.
 fn check_normalisation(folder: &Path, file: &str, json: &Value) -> Result<()> {
     let preprocessor = read_json(folder, PREPROCESSOR)?.unwrap_or_default();
-    let (of, mean, std) = match file {
+    let (source, mean, std) = match file {
         OPEN_CLIP => (OPEN_CLIP, &json["preprocess_cfg"]["mean"], &json["preprocess_cfg"]["std"]),
         _ => (PREPROCESSOR, &preprocessor["image_mean"], &preprocessor["image_std"]),
     };
@@ -139,7 +145,7 @@ fn check_normalisation(folder: &Path, file: &str, json: &Value) -> Result<()> {
         let is_same = found.len() == expected.len() && found.iter().zip(expected).all(is_close);
         ensure!(
             is_same,
-            "{of}: the model was trained on pixels normalised with the {what} {}, expected CLIP's {expected:?}; its scores \
+            "{source}: the model was trained on pixels normalised with the {what} {}, expected CLIP's {expected:?}; its scores \
              would be wrong",
             Value::from(found.clone())
         );

@@ -1,4 +1,4 @@
-//! One file from the hub into the cache: whole and checked, or not at all.
+//! Downloads one file from the hub into the cache. The file appears there only when it is complete and its hash is checked.
 
 use std::io::Read;
 use std::thread;
@@ -15,33 +15,35 @@ use super::name::Name;
 use super::partial::Partial;
 use tsp_mgs_data::files::parent;
 
-/// How often a connection may break without a byte that is new.
-const TRIES: u32 = 5;
-const BAR: &str = "{prefix} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
-/// Shorter files are fetched without a word.
-const MENTIONED_BYTES: u64 = 1 << 20;
+/// The maximum number of attempts in sequence that receive no new bytes.
+const MAX_ATTEMPTS: u32 = 5;
+const BAR_TEMPLATE: &str = "{prefix} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+/// The size from which a download is reported.
+const MIN_REPORTED_BYTES: u64 = 1 << 20;
 
-/// A file of a model's commit.
+/// The download of a file of a model.
 pub struct Download<'a> {
-    /// Where it comes from.
+    /// The source.
     pub client: &'a Client,
-    /// Where it goes.
+    /// The destination.
     pub repository: &'a Repository,
     /// The model.
     pub name: &'a Name,
-    /// Its commit.
+    /// The commit of the model.
     pub commit: &'a str,
-    /// The file's name.
+    /// The name of the file.
     pub file: &'a str,
 }
 
 impl Download<'_> {
-    /// Fetches the file, unless it is there or another process fetches it meanwhile.
+    /// Downloads the file, unless it is in the cache or another process downloads it in the meantime.
+    ///
+    /// `alternative` is added to errors: it says how to get the file without this program.
     ///
     /// # Errors
-    /// When it cannot be fetched or written, or is not what the hub said.
-    pub fn run(&self, by_hand: &str) -> Result<()> {
-        let explain = |failure: Failure| failure.explain(&self.name.to_string(), by_hand);
+    /// Returns an error if the file cannot be downloaded or written, or does not have the hash and size that the hub gave.
+    pub fn run(&self, alternative: &str) -> Result<()> {
+        let explain = |failure: Failure| failure.explain(&self.name.to_string(), alternative);
         let metadata = self.client.metadata(self.name, self.commit, self.file).map_err(explain)?;
         let blob = self.repository.blob(&metadata.etag);
         if !blob.exists() {
@@ -50,41 +52,41 @@ impl Download<'_> {
             let _lock = self.repository.lock(&metadata.etag, waiting)?;
             if !blob.exists() {
                 let mut partial = Partial::open(&blob)?;
-                self.complete(&mut partial, &metadata, by_hand)?;
+                self.complete(&mut partial, &metadata, alternative)?;
                 partial.finish(&metadata, &blob, self.file).with_context(|| self.name.to_string())?;
             }
         }
         self.repository.link(self.commit, self.file, &metadata.etag)
     }
 
-    /// Asks for the rest until all is there.
-    fn complete(&self, partial: &mut Partial, metadata: &Metadata, by_hand: &str) -> Result<()> {
+    /// Requests the missing bytes until the file is complete.
+    fn complete(&self, partial: &mut Partial, metadata: &Metadata, alternative: &str) -> Result<()> {
         if metadata.bytes.is_some_and(|bytes| partial.bytes() > bytes) {
             partial.restart()?;
         }
-        let bar = self.announce(partial, metadata);
-        let mut tried = 0;
+        let bar = self.progress_bar(partial, metadata);
+        let mut attempts = 0;
         while metadata.bytes.is_none_or(|bytes| partial.bytes() < bytes) {
             let before = partial.bytes();
             let failure = match self.client.file(self.name, self.commit, self.file, before) {
-                Ok(response) => self.take(partial, response, metadata, &bar)?,
+                Ok(response) => self.receive(partial, response, metadata, &bar)?,
                 Err(failure) => Some(failure),
             };
             let Some(failure) = failure else { break };
-            tried = if partial.bytes() > before { 1 } else { tried + 1 };
-            if tried >= TRIES || !failure.is_outage() {
-                let error = failure.explain(&self.name.to_string(), by_hand);
-                let kept = format!("downloading {}, of which {} bytes came and are kept", self.file, partial.bytes());
+            attempts = if partial.bytes() > before { 1 } else { attempts + 1 };
+            if attempts >= MAX_ATTEMPTS || !failure.is_outage() {
+                let error = failure.explain(&self.name.to_string(), alternative);
+                let kept = format!("downloading {}: {} bytes were received and are kept", self.file, partial.bytes());
                 return Err(error.context(kept));
             }
-            thread::sleep(self.client.pause(tried));
+            thread::sleep(self.client.pause(attempts));
         }
         bar.finish_and_clear();
         Ok(())
     }
 
-    /// Takes an answer's body; says why the file is not complete after it.
-    fn take(
+    /// Adds the body of a response to the file. Returns the reason if the file is incomplete afterwards.
+    fn receive(
         &self,
         partial: &mut Partial,
         response: Response<Body>,
@@ -98,12 +100,12 @@ impl Download<'_> {
         }
         bar.set_position(partial.bytes());
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE || is_part != is_rest {
-            let text = "the server sent another part of the file than was asked for";
+            let text = "the server returned another part of the file than the requested one";
             return Ok(Some(Failure::Network(text.into())));
         }
         let length = response.body().content_length().map(|length| partial.bytes() + length);
         let expected = metadata.bytes.or(length);
-        // A byte too many is enough to see that it is another file.
+        // One byte more than expected shows that the file is a different one.
         let most = expected.map_or(u64::MAX, |bytes| bytes - partial.bytes().min(bytes) + 1);
         let mut body = response.into_body().into_reader().take(most);
         let broken = match partial.extend(&mut body, |bytes| bar.set_position(bytes))? {
@@ -114,24 +116,25 @@ impl Download<'_> {
         Ok(broken.map(Failure::Network))
     }
 
-    fn announce(&self, partial: &Partial, metadata: &Metadata) -> ProgressBar {
+    /// Prints the start of a large download, and returns its progress bar.
+    fn progress_bar(&self, partial: &Partial, metadata: &Metadata) -> ProgressBar {
         let bytes = metadata.bytes.unwrap_or(0);
-        if bytes < MENTIONED_BYTES {
+        if bytes < MIN_REPORTED_BYTES {
             return ProgressBar::hidden();
         }
         let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
         let rest = match partial.bytes() {
             0 => String::new(),
-            before => format!(", of which {} are there", megabytes(before)),
+            before => format!(", of which {} are in the cache", megabytes(before)),
         };
         let place = self.repository.folder().display();
         eprintln!("downloading {} of {} ({}{rest}) into {place}", self.file, self.name, megabytes(bytes));
-        let style = ProgressStyle::with_template(BAR).expect("the template is a constant");
+        let style = ProgressStyle::with_template(BAR_TEMPLATE).expect("the template is a constant");
         ProgressBar::new(bytes).with_style(style).with_prefix(self.file.to_owned()).with_position(partial.bytes())
     }
 }
 
-/// Whether a part of a file begins at a byte: `Content-Range: bytes 100-199/200`.
+/// Returns whether a partial response starts at a byte, according to `Content-Range: bytes 100-199/200`.
 fn starts_at(response: &Response<Body>, from: u64) -> bool {
     let range = response.headers().get("content-range").and_then(|range| range.to_str().ok());
     let first = range.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());

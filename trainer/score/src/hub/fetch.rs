@@ -1,4 +1,4 @@
-//! A model's name to its files: from the hub, or from the cache where the hub cannot or need not be asked.
+//! Gets the files of a model by its name: from the hub, or from the cache.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use tsp_mgs_core::config::Activation;
 
 use super::cache::Repository;
 use super::client::Client;
-use super::configuration::{Configured, FILES};
+use super::configuration::{ConfiguredActivation, FILES};
 use super::download::Download;
 use super::failure::Failure;
 use super::known;
@@ -19,77 +19,78 @@ use super::settings::Settings;
 use crate::clip_file::{Index, WEIGHT_FILES};
 use tsp_mgs_data::flags::UsageError;
 
-/// The hub and the cache of this machine.
+/// The hub, and the cache of this machine.
 pub struct Hub {
     client: Client,
 }
 
-/// Files of a model on this machine.
+/// The files of a model in the cache.
 #[derive(Clone, Debug)]
-pub struct Fetched {
-    /// The weights file or the index of several; for a bundle, its folder.
+pub struct FetchedModel {
+    /// The weights file, the index of several weights files, or the folder of a bundle.
     pub path: PathBuf,
-    /// The commit that they are of.
+    /// The commit of the files.
     pub commit: String,
-    /// The activation to compute with; a bundle has its own.
+    /// The activation of CLIP weights. It has no meaning for a bundle, whose manifest has the activation.
     pub activation: Activation,
 }
 
-/// What is looked for in a model's files.
+/// The kind of model that is expected.
 #[derive(Clone, Copy)]
-enum Wanted {
-    /// CLIP weights; the flag of the activation.
+enum ModelKind {
+    /// CLIP weights, with the value of `--activation`.
     Clip(Option<Activation>),
-    /// A bundle, as `trainer export` writes it.
+    /// A bundle that `trainer export` wrote.
     Bundle,
 }
 
-/// A file is not in the cache.
+/// The error that a file is not in the cache.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is not in the cache")]
 struct NotCached(String);
 
 impl Hub {
-    /// With the settings of the environment.
+    /// Creates a hub with settings from environment variables.
     ///
     /// # Errors
-    /// When a variable has a value that cannot be used.
+    /// Returns an error if a variable is invalid.
     pub fn from_environment() -> Result<Self> {
         Self::new(Settings::from_environment()?)
     }
 
-    /// With settings of one's own.
+    /// Creates a hub with settings.
     ///
     /// # Errors
-    /// When the certificates that they name cannot be read.
+    /// Returns an error if the certificates cannot be read.
     pub fn new(settings: Settings) -> Result<Self> {
         Ok(Self { client: Client::new(settings)? })
     }
 
-    /// CLIP weights with their configuration.
+    /// Fetches CLIP weights and their configuration.
     ///
     /// # Errors
-    /// When they cannot be fetched, are of another kind of model, or `activation` contradicts their configuration.
-    pub fn clip(&self, name: &Name, activation: Option<Activation>) -> Result<Fetched> {
-        self.fetch(name, Wanted::Clip(activation))
+    /// Returns an error if the files cannot be fetched, if they are those of another kind of model, or if `activation`
+    /// contradicts the configuration.
+    pub fn clip(&self, name: &Name, activation: Option<Activation>) -> Result<FetchedModel> {
+        self.fetch(name, ModelKind::Clip(activation))
     }
 
-    /// A bundle.
+    /// Fetches a bundle.
     ///
     /// # Errors
-    /// When it cannot be fetched, or the model is no bundle.
-    pub fn bundle(&self, name: &Name) -> Result<Fetched> {
-        self.fetch(name, Wanted::Bundle)
+    /// Returns an error if the files cannot be fetched, or if the model is not a bundle.
+    pub fn bundle(&self, name: &Name) -> Result<FetchedModel> {
+        self.fetch(name, ModelKind::Bundle)
     }
 
-    /// CLIP weights or a bundle that the cache holds whole: its place.
+    /// Returns the folder of a model whose files are all in the cache.
     pub fn cached(&self, name: &Name) -> Option<PathBuf> {
         let repository = self.repository(name);
-        let newest = repository.commit(name.revision());
-        let commits = newest.into_iter().chain(repository.commits());
+        let current = repository.commit(name.revision());
+        let commits = current.into_iter().chain(repository.commits());
         let mut commits = commits.filter(|commit| {
-            let is_whole = |wanted| self.find_cached(&name.at(commit), commit, wanted).is_ok();
-            is_whole(Wanted::Clip(None)) || is_whole(Wanted::Bundle)
+            let is_complete = |kind| self.find_cached(&name.at(commit), commit, kind).is_ok();
+            is_complete(ModelKind::Clip(None)) || is_complete(ModelKind::Bundle)
         });
         commits.next().map(|commit| repository.snapshot(&commit))
     }
@@ -98,19 +99,19 @@ impl Hub {
         Repository::new(&self.client.settings().cache, name)
     }
 
-    fn fetch(&self, name: &Name, wanted: Wanted) -> Result<Fetched> {
+    fn fetch(&self, name: &Name, kind: ModelKind) -> Result<FetchedModel> {
         let repository = self.repository(name);
         let commit = repository.commit(name.revision());
         if self.client.settings().is_offline {
             let commit = commit.with_context(|| self.offline(name, "nothing of it"))?;
-            return self.find_cached(name, &commit, wanted).map_err(|error| match error.downcast::<NotCached>() {
+            return self.find_cached(name, &commit, kind).map_err(|error| match error.downcast::<NotCached>() {
                 Ok(NotCached(file)) => anyhow!(self.offline(name, &format!("no {file}"))),
                 Err(error) => error,
             });
         }
-        // A commit does not change: there is nothing to ask for.
+        // A commit does not change, so that no request is needed.
         if let Some(commit) = commit.as_ref().filter(|_| is_commit(name.revision()))
-            && let Some(found) = self.whole(name, commit, wanted)?
+            && let Some(found) = self.cached_files(name, commit, kind)?
         {
             return Ok(found);
         }
@@ -118,160 +119,168 @@ impl Hub {
             Ok(listing) => {
                 let commit = listing.commit.as_str();
                 let files = listing.files();
-                let found =
-                    self.choose(name, commit, wanted, &files, &|file| self.download(name, commit, file, wanted))?;
-                // Of use for a later command without the hub; a cache that cannot be written had all files already.
-                let _ = repository.note_commit(name.revision(), commit);
+                let found = self.choose(name, commit, kind, &files, &|file| self.download(name, commit, file, kind))?;
+                // A later command without the hub needs the commit. An error is ignored: a read-only cache is usable.
+                let _ = repository.set_commit(name.revision(), commit);
                 Ok(found)
             }
-            Err(failure) => self.without_hub(name, commit, wanted, failure),
+            Err(failure) => self.fall_back(name, commit, kind, failure),
         }
     }
 
-    /// What was fetched earlier, when the hub cannot be asked.
-    fn without_hub(&self, name: &Name, commit: Option<String>, wanted: Wanted, failure: Failure) -> Result<Fetched> {
+    /// Returns the files from the cache, if the hub is not available.
+    fn fall_back(
+        &self,
+        name: &Name,
+        commit: Option<String>,
+        kind: ModelKind,
+        failure: Failure,
+    ) -> Result<FetchedModel> {
         if failure.is_outage()
             && let Some(commit) = commit
-            && let Some(found) = self.whole(name, &commit, wanted)?
+            && let Some(found) = self.cached_files(name, &commit, kind)?
         {
-            eprintln!("note: {failure}; {name} is taken from the cache, at commit {commit}");
+            eprintln!("note: {failure}; using {name} from the cache, at commit {commit}");
             return Ok(found);
         }
-        Err(failure.explain(&name.to_string(), &self.by_hand(name, wanted)))
+        Err(failure.explain(&name.to_string(), &self.alternative(name, kind)))
     }
 
-    /// A commit's files from the cache; `None` where some are not there.
-    fn whole(&self, name: &Name, commit: &str, wanted: Wanted) -> Result<Option<Fetched>> {
-        match self.find_cached(name, commit, wanted) {
+    /// Returns the files of a commit from the cache, or `None` if some are missing.
+    fn cached_files(&self, name: &Name, commit: &str, kind: ModelKind) -> Result<Option<FetchedModel>> {
+        match self.find_cached(name, commit, kind) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is::<UsageError>() => Err(error),
             Err(_) => Ok(None),
         }
     }
 
-    fn find_cached(&self, name: &Name, commit: &str, wanted: Wanted) -> Result<Fetched> {
+    fn find_cached(&self, name: &Name, commit: &str, kind: ModelKind) -> Result<FetchedModel> {
         let repository = self.repository(name);
         let files = repository.files(commit);
         if files.is_empty() {
             return Err(NotCached("file of it".into()).into());
         }
-        self.choose(name, commit, wanted, &files, &|file| {
+        self.choose(name, commit, kind, &files, &|file| {
             let path = repository.snapshot(commit).join(file);
             if path.is_file() { Ok(path) } else { Err(NotCached(file.into()).into()) }
         })
     }
 
-    /// Gets each file that is needed, the small ones that can be wrong first.
+    /// Gets all files that are needed with the function `get`. The small files come first, so that errors in them are found
+    /// before the weights are downloaded.
     fn choose(
         &self,
         name: &Name,
         commit: &str,
-        wanted: Wanted,
+        kind: ModelKind,
         files: &[String],
         get: &dyn Fn(&str) -> Result<PathBuf>,
-    ) -> Result<Fetched> {
+    ) -> Result<FetchedModel> {
         let has = |file: &str| files.iter().any(|known| known == file);
         let weights = WEIGHT_FILES.into_iter().find(|file| has(file));
         let commit = commit.to_owned();
-        match wanted {
-            Wanted::Bundle if has(MANIFEST) => {
+        match kind {
+            ModelKind::Bundle if has(MANIFEST) => {
                 let path = get(MANIFEST)?;
                 let manifest = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
                 for shard in Manifest::parse(&manifest)?.shards {
                     get(&shard.name)?;
                 }
                 let folder = self.repository(name).snapshot(&commit);
-                Ok(Fetched { path: folder, commit, activation: Activation::default() })
+                Ok(FetchedModel { path: folder, commit, activation: Activation::default() })
             }
-            Wanted::Bundle if weights.is_some() => {
-                Err(usage(format!("{name} is no bundle: pass its weights with --clip")))
+            ModelKind::Bundle if weights.is_some() => {
+                Err(usage_error(format!("{name} is not a bundle: pass its weights with --clip")))
             }
-            Wanted::Bundle => bail!("{name} has no {MANIFEST}, expected a bundle as `trainer export` writes it"),
-            Wanted::Clip(_) if has(MANIFEST) => Err(usage(format!("{name} is a model bundle: pass it with --model"))),
-            Wanted::Clip(flag) => {
+            ModelKind::Bundle => bail!("{name} has no {MANIFEST}, expected a bundle that `trainer export` wrote"),
+            ModelKind::Clip(_) if has(MANIFEST) => {
+                Err(usage_error(format!("{name} is a model bundle: pass it with --model")))
+            }
+            ModelKind::Clip(flag) => {
                 let weights = weights
                     .with_context(|| format!("{name} has no weights, expected one of {}", WEIGHT_FILES.join(", ")))?;
                 for file in FILES.into_iter().filter(|file| has(file)) {
                     get(file)?;
                 }
                 let folder = self.repository(name).snapshot(&commit);
-                let configured = Configured::read(&folder, weights).with_context(|| name.to_string())?;
+                let configured = ConfiguredActivation::read(&folder, weights).with_context(|| name.to_string())?;
                 let activation = match (configured, flag) {
-                    (Some(configured), flag) => configured.agree(flag)?,
+                    (Some(configured), flag) => configured.check_flag(flag)?,
                     (None, Some(flag)) => flag,
                     (None, None) => bail!(
-                        "{name} has no {} that names the activation of its weights: pass --activation quick_gelu or gelu",
+                        "{name} has no {} with the activation of its weights: pass --activation quick_gelu or gelu",
                         FILES[..2].join(" or ")
                     ),
                 };
                 let path = get(weights)?;
-                for part in parts(&path)? {
-                    get(&part)?;
+                for file in indexed_files(&path)? {
+                    get(&file)?;
                 }
-                Ok(Fetched { path, commit, activation })
+                Ok(FetchedModel { path, commit, activation })
             }
         }
     }
 
-    fn download(&self, name: &Name, commit: &str, file: &str, wanted: Wanted) -> Result<PathBuf> {
+    fn download(&self, name: &Name, commit: &str, file: &str, kind: ModelKind) -> Result<PathBuf> {
         let repository = self.repository(name);
         let path = repository.snapshot(commit).join(file);
         if !path.is_file() {
             let download = Download { client: &self.client, repository: &repository, name, commit, file };
-            download.run(&self.by_hand(name, wanted))?;
+            download.run(&self.alternative(name, kind))?;
         }
         Ok(path)
     }
 
     fn offline(&self, name: &Name, missing: &str) -> String {
-        let folder = self.repository(name);
+        let repository = self.repository(name);
         format!(
-            "HF_HUB_OFFLINE is set, and the cache has {missing} in {}: unset it to download the model, or set HF_HUB_CACHE to \
-             the folder that has it",
-            folder.folder().display()
+            "HF_HUB_OFFLINE is set, and the cache has {missing} in {}: unset the variable to download the model, or set \
+             HF_HUB_CACHE to the folder that has it",
+            repository.folder().display()
         )
     }
 
-    /// How to do without the hub.
-    fn by_hand(&self, name: &Name, wanted: Wanted) -> String {
+    /// Returns advice on how to get the model without this program.
+    fn alternative(&self, name: &Name, kind: ModelKind) -> String {
         let endpoint = &self.client.settings().endpoint;
         let page = format!("{endpoint}/{}/tree/{}", name.id, name.revision());
-        match (wanted, known::find(&name.id)) {
-            (Wanted::Bundle, _) => {
+        match (kind, known::find(&name.id)) {
+            (ModelKind::Bundle, _) => {
                 format!(
-                    "or save {MANIFEST} and its shards from {page} in a folder elsewhere, and pass the folder with --model"
+                    "or download {MANIFEST} and its shards from {page} on another machine, and pass their folder with --model"
                 )
             }
-            (Wanted::Clip(_), Some(known)) => format!(
-                "or save {} ({}) and config.json beside it in a folder elsewhere, and pass the folder with --clip",
+            (ModelKind::Clip(_), Some(known)) => format!(
+                "or download {} ({}) and config.json beside it on another machine, and pass their folder with --clip",
                 self.client.address(name, name.revision(), known.weights),
                 known.size()
             ),
-            (Wanted::Clip(_), None) => format!(
-                "or save the weights ({} or alike) and config.json from {page} in a folder elsewhere, and pass the folder with \
-                 --clip",
+            (ModelKind::Clip(_), None) => format!(
+                "or download the weights ({} or similar) and config.json from {page} on another machine, and pass their folder \
+                 with --clip",
                 WEIGHT_FILES[0]
             ),
         }
     }
 }
 
-/// The files that an index names; none of a file that is no index.
-fn parts(path: &Path) -> Result<BTreeSet<String>> {
+/// Returns the files of an index, or nothing if the file is not an index.
+fn indexed_files(path: &Path) -> Result<BTreeSet<String>> {
     if path.extension().is_none_or(|extension| extension != "json") {
         return Ok(BTreeSet::new());
     }
     let read = || {
         let Index { weight_map } = serde_json::from_slice(&fs::read(path)?)?;
-        let parts: BTreeSet<String> = weight_map.into_values().collect();
-        match parts.iter().find(|part| !is_plain_file(part)) {
-            Some(part) => bail!("it names `{part}`, expected a file beside it"),
-            None => Ok(parts),
+        let files: BTreeSet<String> = weight_map.into_values().collect();
+        match files.iter().find(|file| !is_plain_file(file)) {
+            Some(file) => bail!("it names `{file}`, expected a file in its own folder"),
+            None => Ok(files),
         }
     };
     read().with_context(|| format!("reading the index {}", path.display()))
 }
 
-fn usage(text: String) -> anyhow::Error {
+fn usage_error(text: String) -> anyhow::Error {
     UsageError::new(text).into()
 }

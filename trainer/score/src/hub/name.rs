@@ -3,29 +3,39 @@
 use std::fmt;
 use std::path::Path;
 
-/// How names of weights files end; a path of such a file is no model's name.
+/// The extensions of weights files. A text with such an extension is a path and not the name of a model.
 const FILE_ENDINGS: [&str; 6] = [".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".json"];
-/// Longest `ORG/NAME`, as the hub has it.
-const MAX_BYTES: usize = 96;
-/// Hexadecimal digits of a commit.
+/// The maximum length of `ORG/NAME`, which the hub sets.
+const MAX_ID_BYTES: usize = 96;
+/// The number of hexadecimal digits of a commit.
 const COMMIT_DIGITS: usize = 40;
-/// What a name without a revision stands for.
+/// The revision of a name without one.
 const DEFAULT_REVISION: &str = "main";
 
-/// A model on the hub.
+/// The name of a model on the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
     /// `ORG/NAME`.
     pub id: String,
-    /// A branch, a tag or a commit, if one was given.
+    /// The branch, tag or commit, if the name has one.
     revision: Option<String>,
 }
 
 impl Name {
-    /// Reads a name; `None` where the text cannot be one.
+    /// Parses a name. Returns `None` if the text is not a valid name.
     ///
-    /// A name has exactly one slash before its revision. Its parts consist of letters, digits, `-`, `_` and `.`, neither begin
-    /// nor end with `-` or `.`, and hold no `--` or `..`. These are the hub's own rules.
+    /// A name has exactly one slash before its revision. Its two parts consist of letters, digits, `-`, `_` and `.`. They do
+    /// not begin or end with `-` or `.`, and do not contain `--` or `..`. These are the rules of the hub.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tsp_mgs_score::hub::Name;
+    ///
+    /// let name = Name::parse("laion/CLIP@v1.0").expect("a valid name");
+    /// assert_eq!((name.id.as_str(), name.revision()), ("laion/CLIP", "v1.0"));
+    /// assert_eq!(Name::parse("weights/clip.pt"), None);
+    /// ```
     pub fn parse(text: &str) -> Option<Self> {
         let (id, revision) = match text.split_once('@') {
             Some((id, revision)) => (id, Some(revision)),
@@ -33,22 +43,22 @@ impl Name {
         };
         let (organisation, model) = id.split_once('/')?;
         let is_file = FILE_ENDINGS.iter().any(|ending| model.ends_with(ending));
-        let is_name = is_part(organisation) && is_part(model) && id.len() <= MAX_BYTES && !is_file;
+        let is_name = is_part(organisation) && is_part(model) && id.len() <= MAX_ID_BYTES && !is_file;
         let is_valid = is_name && revision.is_none_or(is_revision);
         is_valid.then(|| Self { id: id.to_owned(), revision: revision.map(str::to_owned) })
     }
 
-    /// As [`Self::parse`], of a path that nothing stands at.
+    /// Parses a path as a name, unless the path exists.
     pub fn of_path(path: &Path) -> Option<Self> {
         if path.exists() { None } else { Self::parse(path.to_str()?) }
     }
 
-    /// The revision to fetch.
+    /// Returns the revision, which is `main` by default.
     pub fn revision(&self) -> &str {
         self.revision.as_deref().unwrap_or(DEFAULT_REVISION)
     }
 
-    /// The same model at a commit.
+    /// Returns the name of the same model at a commit.
     pub fn at(&self, commit: &str) -> Self {
         Self { id: self.id.clone(), revision: Some(commit.to_owned()) }
     }
@@ -63,12 +73,12 @@ impl fmt::Display for Name {
     }
 }
 
-/// Whether a revision is a whole commit, which never changes.
+/// Returns whether a revision is a full commit, which never changes.
 pub fn is_commit(revision: &str) -> bool {
     revision.len() == COMMIT_DIGITS && revision.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
-/// Whether a file's name leads to a file of the folder that it is joined to.
+/// Returns whether a text is the name of a file, without a path and not hidden.
 pub fn is_plain_file(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain)
@@ -84,7 +94,7 @@ fn is_part(part: &str) -> bool {
         && !part.contains("..")
 }
 
-/// A revision becomes a path below the cache's folder.
+/// Returns whether a text is a valid revision. It becomes a path in the cache, so that `..` is refused.
 fn is_revision(revision: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '/');
     let is_step = |part: &str| !part.is_empty() && !part.starts_with('.');

@@ -1,4 +1,4 @@
-//! A file that is still being fetched: `ETAG.incomplete`, which a later command goes on with.
+//! A partial download, `ETAG.incomplete`, which a later command can resume.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use super::client::Metadata;
 
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// What has come of a file so far.
+/// A partial download.
 pub struct Partial {
     path: PathBuf,
     file: File,
@@ -21,10 +21,10 @@ pub struct Partial {
 }
 
 impl Partial {
-    /// Opens what an earlier command left, or a new file.
+    /// Opens the partial download of an earlier command, or creates one.
     ///
     /// # Errors
-    /// When it cannot be read or written.
+    /// Returns an error if the file cannot be read or written.
     pub fn open(blob: &Path) -> Result<Self> {
         let mut path = blob.as_os_str().to_owned();
         path.push(".incomplete");
@@ -32,7 +32,7 @@ impl Partial {
         let opened = File::options().create(true).read(true).append(true).open(&path);
         let mut file = opened.map_err(|error| cannot_write(&path, error))?;
         let (mut bytes, mut sha256) = (0, Sha256::new());
-        // Not of a device, which a link may lead to.
+        // The size of a device is 0. A link may lead to one, and reading it might never end.
         if fs::metadata(&path).is_ok_and(|metadata| metadata.len() > 0) {
             let mut chunk = vec![0; CHUNK_BYTES];
             loop {
@@ -47,25 +47,25 @@ impl Partial {
         Ok(Self { path, file, bytes, sha256 })
     }
 
-    /// How much has come.
+    /// Returns the number of bytes that were received.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Throws away what has come.
+    /// Discards the received bytes.
     ///
     /// # Errors
-    /// When the file cannot be cut.
+    /// Returns an error if the file cannot be truncated.
     pub fn restart(&mut self) -> Result<()> {
         self.file.set_len(0).map_err(|error| cannot_write(&self.path, error))?;
         (self.bytes, self.sha256) = (0, Sha256::new());
         Ok(())
     }
 
-    /// Adds what `body` gives, until it ends; says how much has come after each piece.
+    /// Appends `body` to the file. Calls `progress` with the number of received bytes after each chunk.
     ///
     /// # Errors
-    /// The outer error is that of writing, which ends the command; the inner one that of reading.
+    /// The outer error is that of writing, after which the download cannot continue. The inner error is that of reading.
     pub fn extend(&mut self, body: &mut dyn Read, mut progress: impl FnMut(u64)) -> Result<io::Result<()>> {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -82,10 +82,10 @@ impl Partial {
         }
     }
 
-    /// Checks the whole file and puts it in its place.
+    /// Checks the size and the hash, and moves the file to `blob`.
     ///
     /// # Errors
-    /// When its length or hash is not the one that the hub said: then nothing of it is kept.
+    /// Returns an error if the size or the hash is not the one that the hub gave. The file is removed in this case.
     pub fn finish(self, metadata: &Metadata, blob: &Path, file: &str) -> Result<()> {
         if let Err(error) = self.check(metadata, file) {
             drop(self.file);
@@ -98,17 +98,23 @@ impl Partial {
 
     fn check(&self, metadata: &Metadata, file: &str) -> Result<()> {
         if let Some(expected) = metadata.bytes {
-            ensure!(self.bytes == expected, "{file} came with {} bytes, expected {expected}; {AGAIN}", self.bytes);
+            ensure!(
+                self.bytes == expected,
+                "{file} was received with {} bytes, expected {expected}; {RETRY_ADVICE}",
+                self.bytes
+            );
         }
         let found = format!("{:x}", self.sha256.clone().finalize());
         match metadata.sha256() {
             Some(expected) if found != expected.to_lowercase() => {
-                bail!("{file} came with the SHA-256 {found}, expected {expected}: it was changed on its way; {AGAIN}")
+                bail!(
+                    "{file} was received with the SHA-256 {found}, expected {expected}: it was changed in transfer; {RETRY_ADVICE}"
+                )
             }
             _ => Ok(()),
         }
     }
 }
 
-const AGAIN: &str =
-    "it was not kept. Repeat the command; if that happens again, look at what stands in between, such as a proxy";
+const RETRY_ADVICE: &str =
+    "it was not kept. Repeat the command; if this happens again, check what changes the data, such as a proxy";

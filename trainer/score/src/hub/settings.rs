@@ -1,4 +1,4 @@
-//! The environment variables of `huggingface_hub`, with its meanings and defaults.
+//! The environment variables of `huggingface_hub`, with the same meanings and defaults.
 
 use std::env;
 use std::ffi::OsString;
@@ -9,34 +9,34 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 const ENDPOINT: &str = "https://huggingface.co";
-/// Longest silence of a server: three times `huggingface_hub`'s, for slow mirrors.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The default of the timeout. It is three times that of `huggingface_hub`, for slow mirrors.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where models come from and where they are kept.
+/// The source of models and their cache.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The hub's address without a slash at its end: `HF_ENDPOINT`.
+    /// The URL of the hub without a slash at the end: `HF_ENDPOINT`.
     pub endpoint: String,
-    /// What the hub is told, to give private and gated models: `HF_TOKEN`, or the file that `hf auth login` wrote.
+    /// The token for private and gated models: `HF_TOKEN`, or the content of the file that `hf auth login` writes.
     pub token: Option<String>,
-    /// The folder of all fetched models: `HF_HUB_CACHE`, or `hub` in `HF_HOME`.
+    /// The folder of downloaded models: `HF_HUB_CACHE`, or `hub` in `HF_HOME`.
     pub cache: PathBuf,
-    /// Whether nothing is asked of the hub: `HF_HUB_OFFLINE`.
+    /// Whether no requests are made: `HF_HUB_OFFLINE`.
     pub is_offline: bool,
-    /// Certificates to trust instead of Mozilla's list: `SSL_CERT_FILE`.
+    /// The file with trusted certificates, which replace Mozilla's list: `SSL_CERT_FILE`.
     pub certificates: Option<PathBuf>,
-    /// Longest silence of a server: `HF_HUB_DOWNLOAD_TIMEOUT`, in seconds.
-    pub patience: Duration,
-    /// First pause before a request is tried again; each further one is twice as long.
+    /// The maximum time without data from a server: `HF_HUB_DOWNLOAD_TIMEOUT`, in seconds.
+    pub read_timeout: Duration,
+    /// The pause before the second attempt of a request. The pause doubles with each further attempt.
     pub pause: Duration,
 }
 
 impl Settings {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// When `HF_ENDPOINT` is no address, or there is no home folder to keep models in.
+    /// Returns an error if `HF_ENDPOINT` is not a URL, or if there is no home folder for the cache.
     pub fn from_environment() -> Result<Self> {
         Self::read(|name| env::var_os(name).filter(|value| !value.is_empty()), env::home_dir().as_deref())
     }
@@ -44,11 +44,11 @@ impl Settings {
     fn read(variable: impl Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Result<Self> {
         let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
         let is_set = |name: &str| text(name).is_some_and(|value| is_true(&value));
-        let path = |name: &str| variable(name).map(|value| below_home(Path::new(&value), home));
+        let path = |name: &str| variable(name).map(|value| expand_home(Path::new(&value), home));
 
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.into()).trim_end_matches('/').to_owned();
         let is_address = endpoint.starts_with("https://") || endpoint.starts_with("http://");
-        ensure!(is_address, "HF_ENDPOINT is `{endpoint}`, expected an address such as {ENDPOINT}");
+        ensure!(is_address, "HF_ENDPOINT is `{endpoint}`, expected a URL such as {ENDPOINT}");
 
         let folder = path("HF_HOME").or_else(|| {
             let caches = path("XDG_CACHE_HOME").or_else(|| Some(home?.join(".cache")))?;
@@ -56,7 +56,7 @@ impl Settings {
         });
         let given = path("HF_HUB_CACHE").or_else(|| path("HUGGINGFACE_HUB_CACHE"));
         let cache = given.or_else(|| Some(folder.as_ref()?.join("hub")));
-        let cache = cache.context("there is no home folder to keep models in: set HF_HUB_CACHE to a folder")?;
+        let cache = cache.context("there is no home folder for the cache of models: set HF_HUB_CACHE to a folder")?;
 
         let token_file = path("HF_TOKEN_PATH").or_else(|| Some(folder?.join("token")));
         let token = text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN"));
@@ -70,18 +70,19 @@ impl Settings {
             cache,
             is_offline: is_set("HF_HUB_OFFLINE") || is_set("TRANSFORMERS_OFFLINE"),
             certificates: path("SSL_CERT_FILE"),
-            patience: seconds.filter(|&seconds| seconds > 0).map_or(PATIENCE, Duration::from_secs),
+            read_timeout: seconds.filter(|&seconds| seconds > 0).map_or(READ_TIMEOUT, Duration::from_secs),
             pause: PAUSE,
         })
     }
 }
 
-/// As `huggingface_hub` reads switches.
+/// Returns whether a value means true for `huggingface_hub`.
 fn is_true(value: &str) -> bool {
     matches!(value.to_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE")
 }
 
-fn below_home(path: &Path, home: Option<&Path>) -> PathBuf {
+/// Replaces `~` at the start of a path by the home folder.
+fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),
