@@ -1,61 +1,62 @@
-//! A picture as floats, and the soft masks that shade it.
+//! An image of floats, and masks of coverage for shading.
 
 use resvg::tiny_skia::{FillRule, Mask, Path, Transform};
 
-/// Width and height of every image in pixels: what preprocessing leaves as it is.
+/// Width and height of every image, in pixels. Preprocessing does not upscale images of this size.
 pub const SIDE: usize = 512;
 
-/// Red, green and blue of every pixel, row by row, nominally in [0, 255].
+/// An RGB image `[SIDE, SIDE, 3]`, row-major, with values nominally in [0, 255].
 #[derive(Clone)]
 pub struct Canvas(pub Vec<f32>);
 
-/// How much of each pixel of a window is covered, in [0, 1].
+/// The coverage of each pixel of a rectangle by a shape, in [0, 1].
 #[derive(Clone)]
-pub struct Cover {
-    /// Left edge in the picture.
+pub struct CoverageMask {
+    /// Left edge of the rectangle in the image, in pixels.
     pub left: usize,
-    /// Upper edge.
+    /// Top edge of the rectangle in the image, in pixels.
     pub top: usize,
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
-    /// Row by row.
+    /// Coverage, row-major `[height, width]`.
     pub values: Vec<f32>,
 }
 
 impl Canvas {
-    /// Black.
+    /// A black image.
     pub fn new() -> Self {
         Self(vec![0.0; 3 * SIDE * SIDE])
     }
 
-    /// A pixel.
+    /// Red, green and blue of a pixel.
     pub fn at(&mut self, x: usize, y: usize) -> &mut [f32] {
         let start = 3 * (y * SIDE + x);
         &mut self.0[start..start + 3]
     }
 
-    /// The nearest 8-bit values.
+    /// The image as 8-bit RGB, row-major.
     pub fn to_bytes(&self) -> Vec<u8> {
-        // A float becomes a byte by saturation: below 0 is 0, above 255 is 255.
+        // The cast saturates: values below 0 become 0, values above 255 become 255.
         self.0.iter().map(|value| (value + 0.5) as u8).collect()
     }
 
-    /// From 8-bit values.
+    /// The image of 8-bit RGB values, row-major.
     pub fn from_bytes(bytes: &[u8]) -> Self {
         Self(bytes.iter().map(|&value| f32::from(value)).collect())
     }
 }
 
-impl Cover {
-    /// What a path covers, in a window `margin` pixels larger; `None` when that lies outside of the picture.
-    pub fn of(paths: &[&Path], place: Transform, margin: usize) -> Option<Self> {
+impl CoverageMask {
+    /// The coverage of paths, in a rectangle that is `margin` pixels larger on each side. `None` if it lies outside the
+    /// image.
+    pub fn of(paths: &[&Path], transform: Transform, margin: usize) -> Option<Self> {
         let mut mask = Mask::new(SIDE as u32, SIDE as u32)?;
         let (mut left, mut top, mut right, mut bottom) = (SIDE as f32, SIDE as f32, 0.0_f32, 0.0_f32);
         for path in paths {
-            mask.fill_path(path, FillRule::Winding, true, place);
-            let bounds = (*path).clone().transform(place)?.bounds();
+            mask.fill_path(path, FillRule::Winding, true, transform);
+            let bounds = (*path).clone().transform(transform)?.bounds();
             left = left.min(bounds.left());
             top = top.min(bounds.top());
             right = right.max(bounds.right());
@@ -66,7 +67,7 @@ impl Cover {
         if left >= right || top >= bottom {
             return None;
         }
-        // One pixel more, as the edges were rounded.
+        // One more pixel, because the edges were rounded.
         let margin = margin + 1;
         let (left, right) = (left.saturating_sub(margin), (right + margin).min(SIDE));
         let (top, bottom) = (top.saturating_sub(margin), (bottom + margin).min(SIDE));
@@ -75,26 +76,26 @@ impl Cover {
         Some(Self { left, top, width: right - left, height: bottom - top, values })
     }
 
-    /// The same, blurred by two box filters of this radius in pixels.
+    /// The mask blurred by two box filters of this radius in pixels.
     pub fn blurred(&self, radius: usize) -> Self {
         let mut blurred = self.clone();
         for _ in 0..2 {
             let values = blur_rows(&blurred.values, blurred.width, radius);
-            let turned = transposed(&values, blurred.width);
-            let values = blur_rows(&turned, blurred.height, radius);
+            let transposed_values = transposed(&values, blurred.width);
+            let values = blur_rows(&transposed_values, blurred.height, radius);
             blurred.values = transposed(&values, blurred.height);
         }
         blurred
     }
 
-    /// The value at a pixel of the window; 0 outside.
+    /// The coverage at a pixel of the rectangle; 0 outside.
     pub fn at(&self, x: isize, y: isize) -> f32 {
-        let inside = (0..self.width as isize).contains(&x) && (0..self.height as isize).contains(&y);
-        if inside { self.values[y as usize * self.width + x as usize] } else { 0.0 }
+        let is_inside = (0..self.width as isize).contains(&x) && (0..self.height as isize).contains(&y);
+        if is_inside { self.values[y as usize * self.width + x as usize] } else { 0.0 }
     }
 }
 
-/// Means over `2 radius + 1` pixels of each row; outside is 0.
+/// Means over `2 · radius + 1` pixels of each row. Pixels outside are 0.
 fn blur_rows(values: &[f32], width: usize, radius: usize) -> Vec<f32> {
     let mut blurred = Vec::with_capacity(values.len());
     let share = 1.0 / (2 * radius + 1) as f32;
@@ -111,11 +112,11 @@ fn blur_rows(values: &[f32], width: usize, radius: usize) -> Vec<f32> {
 
 fn transposed(values: &[f32], width: usize) -> Vec<f32> {
     let height = values.len() / width;
-    let mut turned = Vec::with_capacity(values.len());
+    let mut transposed_values = Vec::with_capacity(values.len());
     for x in 0..width {
-        turned.extend((0..height).map(|y| values[y * width + x]));
+        transposed_values.extend((0..height).map(|y| values[y * width + x]));
     }
-    turned
+    transposed_values
 }
 
 #[cfg(test)]
@@ -125,23 +126,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blurred_cover_keeps_its_area_and_loses_its_edge() {
+    fn blurring_a_mask_keeps_its_area_and_softens_its_edge() {
         let path = PathBuilder::from_rect(Rect::from_ltrb(100.0, 80.0, 160.0, 130.0).unwrap());
-        let cover = Cover::of(&[&path], Transform::identity(), 40).unwrap();
+        let cover = CoverageMask::of(&[&path], Transform::identity(), 40).unwrap();
         let blurred = cover.blurred(9);
-        let area = |cover: &Cover| cover.values.iter().sum::<f32>();
+        let area = |cover: &CoverageMask| cover.values.iter().sum::<f32>();
         assert_eq!(area(&cover), 60.0 * 50.0);
-        // 11,000 sums of 19 numbers each, four times over, in single precision.
+        // Rounding errors of 11,000 sums of 19 numbers each, four times over, in single precision.
         assert!((area(&blurred) - 3000.0).abs() < 1.0, "{}", area(&blurred));
-        // The window starts at (59, 39): this is the left edge's middle, where half is covered.
+        // The rectangle starts at (59, 39). This is the middle of the left edge, where the coverage is a half.
         assert_eq!((cover.at(40, 65), cover.at(41, 65)), (0.0, 1.0));
         let edge = 0.5 * (blurred.at(40, 65) + blurred.at(41, 65));
         assert!((edge - 0.5).abs() < 1e-3, "{edge}");
     }
 
     #[test]
-    fn what_lies_outside_covers_nothing() {
+    fn a_path_outside_the_image_has_no_mask() {
         let path = PathBuilder::from_circle(700.0, 90.0, 30.0).unwrap();
-        assert!(Cover::of(&[&path], Transform::identity(), 10).is_none());
+        assert!(CoverageMask::of(&[&path], Transform::identity(), 10).is_none());
     }
 }

@@ -1,17 +1,17 @@
-//! Where objects stand.
+//! Positions of objects in the image.
 
 use crate::canvas::SIDE;
-use crate::draw::Draw;
+use crate::random::RandomStream;
 use crate::scene::{Relation, Scene};
 
-/// An object's centre and half its side, in pixels.
+/// Centre and half side of an object's box, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
-    /// From the left.
+pub struct Position {
+    /// Distance of the centre from the left edge.
     pub x: f32,
-    /// From above.
+    /// Distance of the centre from the top edge.
     pub y: f32,
-    /// Half of the box that the object fills.
+    /// Half the side of the box.
     pub radius: f32,
 }
 
@@ -23,16 +23,16 @@ struct Area {
     height: f32,
 }
 
-/// Objects take at most this share of the picture's side.
+/// Largest side of an object, as a share of the image's side.
 const LARGEST: f32 = 0.5;
 
-/// Draws the places of every group's objects; groups stand as their relation says, and nothing overlaps.
-pub fn places(scene: &Scene, draw: &mut Draw) -> Vec<Vec<Place>> {
+/// Random positions of the objects of all groups. They follow the relation of the groups, and no two objects overlap.
+pub fn positions(scene: &Scene, random: &mut RandomStream) -> Vec<Vec<Position>> {
     let side = SIDE as f32;
     let whole = Area { left: 0.0, top: 0.0, width: side, height: side };
-    let cut = side * draw.range(0.46, 0.54);
+    let cut = side * random.range(0.46, 0.54);
     let (low, high) = match scene.relation {
-        None => return scene.groups.iter().map(|group| group_places(whole, group.count, draw)).collect(),
+        None => return scene.groups.iter().map(|group| group_positions(whole, group.count, random)).collect(),
         Some(Relation::LeftOf | Relation::RightOf) => {
             (Area { width: cut, ..whole }, Area { left: cut, width: side - cut, ..whole })
         }
@@ -44,25 +44,25 @@ pub fn places(scene: &Scene, draw: &mut Draw) -> Vec<Vec<Place>> {
         Some(Relation::RightOf | Relation::Below) => [high, low],
         _ => [low, high],
     };
-    scene.groups.iter().zip(areas).map(|(group, area)| group_places(area, group.count, draw)).collect()
+    scene.groups.iter().zip(areas).map(|(group, area)| group_positions(area, group.count, random)).collect()
 }
 
-fn group_places(area: Area, count: usize, draw: &mut Draw) -> Vec<Place> {
-    let cells = cells(area, count, draw);
-    // Equal objects are about equally large.
+fn group_positions(area: Area, count: usize, random: &mut RandomStream) -> Vec<Position> {
+    let cells = cells(area, count, random);
+    // The objects of a group are about equally large.
     let smallest = cells.iter().map(|cell| cell.width.min(cell.height)).fold(f32::INFINITY, f32::min);
-    let size = (smallest * draw.range(0.78, 0.9)).min(LARGEST * SIDE as f32);
-    let place = |cell: Area| {
-        let size = size * draw.range(0.9, 1.0);
-        let x = cell.left + cell.width / 2.0 + (cell.width - size) * draw.range(-0.4, 0.4);
-        let y = cell.top + cell.height / 2.0 + (cell.height - size) * draw.range(-0.4, 0.4);
-        Place { x, y, radius: size / 2.0 }
+    let size = (smallest * random.range(0.78, 0.9)).min(LARGEST * SIDE as f32);
+    let position = |cell: Area| {
+        let size = size * random.range(0.9, 1.0);
+        let x = cell.left + cell.width / 2.0 + (cell.width - size) * random.range(-0.4, 0.4);
+        let y = cell.top + cell.height / 2.0 + (cell.height - size) * random.range(-0.4, 0.4);
+        Position { x, y, radius: size / 2.0 }
     };
-    cells.into_iter().map(place).collect()
+    cells.into_iter().map(position).collect()
 }
 
-/// Cuts an area into one cell an object.
-fn cells(area: Area, count: usize, draw: &mut Draw) -> Vec<Area> {
+/// Divides an area into one cell for each object.
+fn cells(area: Area, count: usize, random: &mut RandomStream) -> Vec<Area> {
     let Area { left, top, width, height } = area;
     let rows = |area: Area, count: usize| -> Vec<Area> {
         let height = area.height / count as f32;
@@ -79,10 +79,10 @@ fn cells(area: Area, count: usize, draw: &mut Draw) -> Vec<Area> {
     } else if width > 1.5 * height || count == 2 {
         columns(area, count)
     } else {
-        // Three in a square: one in its own row.
+        // Three objects in a square: one object has a row of its own.
         let halves =
             [Area { height: height / 2.0, ..area }, Area { top: top + height / 2.0, height: height / 2.0, ..area }];
-        let (one, two) = if draw.chance(0.5) { (halves[0], halves[1]) } else { (halves[1], halves[0]) };
+        let (one, two) = if random.chance(0.5) { (halves[0], halves[1]) } else { (halves[1], halves[0]) };
         let one = Area { left: left + width / 4.0, width: width / 2.0, ..one };
         [vec![one], columns(two, count - 1)].concat()
     }
@@ -91,19 +91,19 @@ fn cells(area: Area, count: usize, draw: &mut Draw) -> Vec<Area> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draw::Purpose;
     use crate::prompt::Prompt;
+    use crate::random::Purpose;
 
     #[test]
     fn objects_stand_as_the_prompt_says_inside_the_picture_without_overlap() {
         for i in 0..300 {
-            let mut draw = Draw::new(5, Purpose::Prompt, i);
-            let scene = Prompt::draw(&mut draw).scene;
-            let places = places(&scene, &mut draw);
-            let all: Vec<Place> = places.iter().flatten().copied().collect();
+            let mut random = RandomStream::new(5, Purpose::Prompt, i);
+            let scene = Prompt::sample(&mut random).scene;
+            let positions = positions(&scene, &mut random);
+            let all: Vec<Position> = positions.iter().flatten().copied().collect();
             for (i, a) in all.iter().enumerate() {
-                let inside = |centre: f32| centre - a.radius >= 0.0 && centre + a.radius <= SIDE as f32;
-                assert!(inside(a.x) && inside(a.y), "{a:?}");
+                let is_inside = |centre: f32| centre - a.radius >= 0.0 && centre + a.radius <= SIDE as f32;
+                assert!(is_inside(a.x) && is_inside(a.y), "{a:?}");
                 let share = 2.0 * a.radius / SIDE as f32;
                 assert!((0.15..=0.501).contains(&share), "{share}");
                 for b in &all[i + 1..] {
@@ -112,7 +112,7 @@ mod tests {
                 }
             }
             if let Some(relation) = scene.relation {
-                for (a, b) in places[0].iter().flat_map(|a| places[1].iter().map(move |b| (a, b))) {
+                for (a, b) in positions[0].iter().flat_map(|a| positions[1].iter().map(move |b| (a, b))) {
                     let holds = match relation {
                         Relation::LeftOf => a.x < b.x,
                         Relation::RightOf => a.x > b.x,

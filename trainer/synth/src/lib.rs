@@ -1,20 +1,21 @@
-//! Generated data sets in AGIQA-3K's layout, for demonstrations and tests.
+//! Synthetic data sets in AGIQA-3K's layout, for demonstrations and tests.
 //!
-//! Scenes are drawn from prompts, disobeyed and degraded by known amounts, and scored by them. Everything
-//! follows from the seed and the image's index, whatever the number of threads.
+//! A scene is drawn from a prompt. Elements of the prompt are changed and the image is degraded, both by known amounts,
+//! from which the scores follow. Everything depends on the seed and the index of the image alone, and not on the number
+//! of threads.
 
 pub mod data_set;
 
+mod alignment;
 mod degrade;
-mod obey;
 mod plan;
 
-mod backdrop;
+mod background;
 mod canvas;
 mod defects;
-mod draw;
 mod layout;
 mod prompt;
+mod random;
 mod render;
 mod scene;
 mod shapes;

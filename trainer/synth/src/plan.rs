@@ -1,97 +1,100 @@
-//! What each image is: its generator, prompt, scene, degradations and scores. Nothing is drawn here.
+//! The plan of each image: generator, prompt, scene, degradations and scores. Nothing is drawn here.
 
+use crate::alignment::{Depiction, SCALE, alignment, depict};
 use crate::degrade::{Degradation, degradations, quality};
-use crate::draw::{Draw, Purpose};
-use crate::obey::{SCALE, Shown, alignment, disobey};
 use crate::prompt::Prompt;
+use crate::random::{Purpose, RandomStream};
 
-/// A pretended text-to-image model with one setting.
-struct Source {
-    /// As AGIQA-3K's file names begin: `<generator>_<setting>`.
+/// A simulated text-to-image model with one setting.
+struct Generator {
+    /// Start of its file names, in AGIQA-3K's form `<generator>_<setting>`.
     name: &'static str,
-    /// Its eighth of the perception scale, counted from the worst.
+    /// Typical eighth of the perception scale, 0 for the worst.
     quality_rank: usize,
-    /// Its eighth of the alignment scale, counted from the worst.
+    /// Typical eighth of the alignment scale, 0 for the worst.
     alignment_rank: usize,
 }
 
-/// Six generators, two of them with two settings. Every rank stands once in both columns, which makes scores
-/// even over their scales; the ranks' Spearman correlation is 0.57, as better models tend to obey better.
-const SOURCES: [Source; 8] = [
-    Source { name: "alpha_normal", quality_rank: 7, alignment_rank: 5 },
-    Source { name: "beta_normal", quality_rank: 6, alignment_rank: 7 },
-    Source { name: "gamma_normal", quality_rank: 5, alignment_rank: 2 },
-    Source { name: "gamma_lowstep", quality_rank: 1, alignment_rank: 3 },
-    Source { name: "delta_normal", quality_rank: 4, alignment_rank: 6 },
-    Source { name: "delta_lowcorr", quality_rank: 3, alignment_rank: 0 },
-    Source { name: "epsilon_normal", quality_rank: 2, alignment_rank: 4 },
-    Source { name: "zeta_normal", quality_rank: 0, alignment_rank: 1 },
+/// Six generators, two of them with two settings.
+///
+/// Each rank occurs once in both columns, so that scores are spread evenly over their scales. The Spearman correlation
+/// of the ranks is 0.57, because better models tend to follow prompts better.
+const GENERATORS: [Generator; 8] = [
+    Generator { name: "alpha_normal", quality_rank: 7, alignment_rank: 5 },
+    Generator { name: "beta_normal", quality_rank: 6, alignment_rank: 7 },
+    Generator { name: "gamma_normal", quality_rank: 5, alignment_rank: 2 },
+    Generator { name: "gamma_lowstep", quality_rank: 1, alignment_rank: 3 },
+    Generator { name: "delta_normal", quality_rank: 4, alignment_rank: 6 },
+    Generator { name: "delta_lowcorr", quality_rank: 3, alignment_rank: 0 },
+    Generator { name: "epsilon_normal", quality_rank: 2, alignment_rank: 4 },
+    Generator { name: "zeta_normal", quality_rank: 0, alignment_rank: 1 },
 ];
 
-/// How often an image scores as its generator usually does; the others score anything.
-const TYPICAL: f32 = 0.5;
+/// Probability that a score is in the generator's typical eighth. Otherwise it is uniform over the scale.
+const TYPICAL_SHARE: f32 = 0.5;
 
 /// Standard deviation of the raters' noise in both scores.
 const RATER_NOISE: f32 = 0.1;
 
-/// One image, as far as it can be told without drawing it.
+/// The plan of an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The file's name.
+    /// File name of the image.
     pub name: String,
-    /// What was asked for.
+    /// The prompt.
     pub prompt: Prompt,
-    /// What is drawn of it.
-    pub shown: Shown,
-    /// What then goes wrong.
+    /// The scene that is drawn, and what it lacks.
+    pub depiction: Depiction,
+    /// Degradations that are applied to the drawn scene.
     pub degradations: Vec<Degradation>,
-    /// Mean opinion of how good it looks, and its deviation.
+    /// Opinions of the perception quality.
     pub quality: Opinion,
-    /// Mean opinion of how well it shows its prompt, and its deviation.
+    /// Opinions of the alignment quality.
     pub alignment: Opinion,
 }
 
-/// What raters say.
+/// The opinion scores of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Opinion {
-    /// In [0, 5]; higher is better.
+    /// Mean opinion score in [0, 5]; higher is better.
     pub mos: f32,
-    /// The raters' standard deviation.
+    /// Standard deviation of the raters.
     pub std: f32,
 }
 
-/// Plans the image of this index in a set of `n_images`.
+/// Plans the image of an index in a data set of `n_images`.
 pub fn plan(seed: u64, n_images: usize, index: usize) -> Plan {
-    let (prompt_id, source) = (index / SOURCES.len(), &SOURCES[index % SOURCES.len()]);
-    let prompt = Prompt::draw(&mut Draw::new(seed, Purpose::Prompt, prompt_id));
-    let mut draw = Draw::new(seed, Purpose::Plan, index);
+    let (prompt_id, generator) = (index / GENERATORS.len(), &GENERATORS[index % GENERATORS.len()]);
+    let prompt = Prompt::sample(&mut RandomStream::new(seed, Purpose::Prompt, prompt_id));
+    let mut random = RandomStream::new(seed, Purpose::Plan, index);
 
-    let degradations = degradations(target(source.quality_rank, &mut draw), &mut draw);
-    let shown = disobey(&prompt.scene, target(source.alignment_rank, &mut draw), &mut draw);
-    let quality = Opinion::draw(quality(&degradations), &mut draw);
-    let alignment = Opinion::draw(alignment(&prompt.scene, &shown.missing), &mut draw);
+    let degradations = degradations(target(generator.quality_rank, &mut random), &mut random);
+    let depiction = depict(&prompt.scene, target(generator.alignment_rank, &mut random), &mut random);
+    let quality = Opinion::sample(quality(&degradations), &mut random);
+    let alignment = Opinion::sample(alignment(&prompt.scene, &depiction.missing), &mut random);
 
-    // Three digits, as AGIQA-3K has; more where there are more prompts.
-    let digits = (n_images.div_ceil(SOURCES.len()).saturating_sub(1)).to_string().len().max(3);
-    let name = format!("{}_{prompt_id:0digits$}.jpg", source.name);
-    Plan { name, prompt, shown, degradations, quality, alignment }
+    // Numbers have three digits as in AGIQA-3K, or more if there are more prompts.
+    let digits = (n_images.div_ceil(GENERATORS.len()).saturating_sub(1)).to_string().len().max(3);
+    let name = format!("{}_{prompt_id:0digits$}.jpg", generator.name);
+    Plan { name, prompt, depiction, degradations, quality, alignment }
 }
 
-/// A score to aim for: in the source's own eighth, or anywhere.
-fn target(rank: usize, draw: &mut Draw) -> f32 {
-    let share = match draw.chance(TYPICAL) {
-        true => (rank as f32 + draw.unit()) / SOURCES.len() as f32,
-        false => draw.unit(),
+/// A target score: in the generator's typical eighth, or anywhere on the scale.
+fn target(rank: usize, random: &mut RandomStream) -> f32 {
+    let share = match random.chance(TYPICAL_SHARE) {
+        true => (rank as f32 + random.unit()) / GENERATORS.len() as f32,
+        false => random.unit(),
     };
     SCALE * share
 }
 
 impl Opinion {
-    fn draw(truth: f32, draw: &mut Draw) -> Self {
-        let mos = (truth + RATER_NOISE * draw.normal()).clamp(0.0, SCALE);
-        // Raters agree at the ends of the scale and differ in its middle; AGIQA-3K's deviations are mostly 0.2 to 1.
+    fn sample(quality: f32, random: &mut RandomStream) -> Self {
+        let mos = (quality + RATER_NOISE * random.normal()).clamp(0.0, SCALE);
+        // Raters agree at the ends of the scale and differ in its middle. AGIQA-3K's deviations are mostly from 0.2 to
+        // 1.
         let middle = 1.0 - (2.0 * mos / SCALE - 1.0).powi(2);
-        Self { mos, std: 0.2 + 0.4 * middle + draw.range(0.0, 0.25) }
+        Self { mos, std: 0.2 + 0.4 * middle + random.range(0.0, 0.25) }
     }
 }
 
@@ -134,23 +137,26 @@ mod tests {
     #[test]
     fn generators_differ_in_mean_quality_as_ranked() {
         let plans = plans();
-        let mean = |source: &Source| {
-            let own: Vec<f32> =
-                plans.iter().filter(|plan| plan.name.starts_with(source.name)).map(|plan| plan.quality.mos).collect();
+        let mean = |generator: &Generator| {
+            let own: Vec<f32> = plans
+                .iter()
+                .filter(|plan| plan.name.starts_with(generator.name))
+                .map(|plan| plan.quality.mos)
+                .collect();
             own.iter().sum::<f32>() / own.len() as f32
         };
-        let best = SOURCES.iter().max_by_key(|source| source.quality_rank).unwrap();
-        let worst = SOURCES.iter().min_by_key(|source| source.quality_rank).unwrap();
+        let best = GENERATORS.iter().max_by_key(|generator| generator.quality_rank).unwrap();
+        let worst = GENERATORS.iter().min_by_key(|generator| generator.quality_rank).unwrap();
         // Half of the images differ by seven eighths of the scale: 0.5 × 5 × 7/8 = 2.19.
         assert!((mean(best) - mean(worst) - 2.19).abs() < 0.35, "{} {}", mean(best), mean(worst));
     }
 
     #[test]
-    fn one_prompt_has_an_image_of_every_source() {
+    fn each_prompt_has_an_image_of_every_generator() {
         let plans = plans();
-        for images in plans.chunks(SOURCES.len()) {
+        for images in plans.chunks(GENERATORS.len()) {
             assert!(images.iter().all(|plan| plan.prompt == images[0].prompt));
-            assert!(images.iter().zip(SOURCES).all(|(plan, source)| plan.name.starts_with(source.name)));
+            assert!(images.iter().zip(GENERATORS).all(|(plan, generator)| plan.name.starts_with(generator.name)));
         }
         assert_eq!(plans[8].name, "alpha_normal_001.jpg");
     }

@@ -1,51 +1,51 @@
-//! Prompts: a scene in words, with the style and the light that are asked for.
+//! Prompts: the words for a scene, with style and light.
 
-use crate::draw::Draw;
+use crate::random::RandomStream;
 use crate::scene::{Background, Colour, Group, Kind, Relation, Scene};
 
-/// How a picture is made, on the prompt's word; every generator obeys it, so no score depends on it.
+/// The style of an image. Every generator follows the prompt's style, so that no score depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Not asked for: as the generator likes.
+    /// The prompt names no style.
     Any,
-    /// With dark outlines.
+    /// Objects have dark outlines.
     Drawing,
-    /// With brush strokes.
+    /// Surfaces have brush strokes.
     Painting,
 }
 
-/// The light, on the prompt's word; like [`Style`], no score depends on it.
+/// The light of an image. As for [`Style`], no score depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Light {
-    /// Not asked for.
+    /// The prompt names no light.
     Any,
-    /// Wide, pale shadows.
+    /// Shadows are wide and pale.
     Soft,
-    /// Sharp, dark shadows.
+    /// Shadows are sharp and dark.
     Hard,
 }
 
-/// A prompt with what it means.
+/// A prompt with its meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
-    /// The words.
+    /// The text of the prompt.
     pub text: String,
-    /// What they ask for.
+    /// The scene that it describes.
     pub scene: Scene,
-    /// How it is to be made.
+    /// The style that it names.
     pub style: Style,
-    /// How it is to be lit.
+    /// The light that it names.
     pub light: Light,
 }
 
 impl Prompt {
-    /// Draws a scene and words for it.
-    pub fn draw(draw: &mut Draw) -> Self {
-        let scene = Scene::draw(draw);
+    /// A random scene and a text for it.
+    pub fn sample(random: &mut RandomStream) -> Self {
+        let scene = Scene::sample(random);
         // Most of AGIQA-3K's prompts name neither style nor light.
-        let style = draw.pick(&[Style::Any, Style::Any, Style::Any, Style::Drawing, Style::Painting]);
-        let light = draw.pick(&[Light::Any, Light::Any, Light::Any, Light::Any, Light::Soft, Light::Hard]);
-        let mut text = scene.phrase(draw);
+        let style = random.pick(&[Style::Any, Style::Any, Style::Any, Style::Drawing, Style::Painting]);
+        let light = random.pick(&[Light::Any, Light::Any, Light::Any, Light::Any, Light::Soft, Light::Hard]);
+        let mut text = scene.phrase(random);
         if style != Style::Any {
             text += &format!(", {} style", style.word());
         }
@@ -57,7 +57,7 @@ impl Prompt {
 }
 
 impl Style {
-    /// The word in the prompt and the table; empty if none.
+    /// The word in the prompt and the table; empty for [`Style::Any`].
     pub fn word(self) -> &'static str {
         match self {
             Self::Any => "",
@@ -68,7 +68,7 @@ impl Style {
 }
 
 impl Light {
-    /// The words in the prompt and the table; empty if none.
+    /// The words in the prompt and the table; empty for [`Light::Any`].
     pub fn words(self) -> &'static str {
         match self {
             Self::Any => "",
@@ -79,22 +79,22 @@ impl Light {
 }
 
 impl Scene {
-    fn phrase(&self, draw: &mut Draw) -> String {
-        let groups: Vec<String> = self.groups.iter().map(|group| group.phrase(draw)).collect();
+    fn phrase(&self, random: &mut RandomStream) -> String {
+        let groups: Vec<String> = self.groups.iter().map(|group| group.phrase(random)).collect();
         let objects = match self.relation {
-            Some(relation) => groups.join(&format!(" {} ", relation.phrase(draw))),
+            Some(relation) => groups.join(&format!(" {} ", relation.phrase(random))),
             None => groups.join(""),
         };
-        format!("{objects} {}", self.background.phrase(draw))
+        format!("{objects} {}", self.background.phrase(random))
     }
 }
 
 impl Group {
-    fn phrase(self, draw: &mut Draw) -> String {
+    fn phrase(self, random: &mut RandomStream) -> String {
         let Self { kind, colour, count } = self;
         let (article, colour, noun) = (colour.article(), colour.word(), kind.noun(count));
         let number = match count {
-            1 => draw.pick(&[article, article, "one"]),
+            1 => random.pick(&[article, article, "one"]),
             2 => "two",
             _ => "three",
         };
@@ -138,22 +138,22 @@ impl Colour {
 }
 
 impl Relation {
-    fn phrase(self, draw: &mut Draw) -> &'static str {
+    fn phrase(self, random: &mut RandomStream) -> &'static str {
         match self {
-            Self::LeftOf => draw.pick(&["left of", "to the left of"]),
-            Self::RightOf => draw.pick(&["right of", "to the right of"]),
+            Self::LeftOf => random.pick(&["left of", "to the left of"]),
+            Self::RightOf => random.pick(&["right of", "to the right of"]),
             Self::Above => "above",
-            Self::Below => draw.pick(&["below", "under"]),
+            Self::Below => random.pick(&["below", "under"]),
         }
     }
 }
 
 impl Background {
-    fn phrase(self, draw: &mut Draw) -> String {
+    fn phrase(self, random: &mut RandomStream) -> String {
         match self {
             Self::Plain(colour) => {
                 let (article, colour) = (colour.article(), colour.word());
-                match draw.chance(0.5) {
+                match random.chance(0.5) {
                     true => format!("on {article} {colour} background"),
                     false => format!("in front of {article} {colour} wall"),
                 }
@@ -169,12 +169,12 @@ impl Background {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draw::Purpose;
+    use crate::random::Purpose;
 
     #[test]
     fn a_prompt_says_all_that_its_scene_shows() {
         for i in 0..500 {
-            let Prompt { text, scene, style, light } = Prompt::draw(&mut Draw::new(7, Purpose::Prompt, i));
+            let Prompt { text, scene, style, light } = Prompt::sample(&mut RandomStream::new(7, Purpose::Prompt, i));
             for group in &scene.groups {
                 let words = format!("{} {}", group.colour.word(), group.kind.noun(group.count));
                 assert!(text.contains(&words), "{text}: {words}");

@@ -1,107 +1,109 @@
-//! Draws a scene: background, shadows, textured and shaded objects, light and grain.
+//! Draws a scene: background, shadows, textured and shaded objects, and camera effects.
 
 use resvg::tiny_skia::{Path, Transform};
 
-use crate::backdrop;
-use crate::canvas::{Canvas, Cover, SIDE};
-use crate::draw::Draw;
-use crate::layout::{Place, places};
+use crate::background;
+use crate::canvas::{Canvas, CoverageMask, SIDE};
+use crate::layout::{Position, positions};
 use crate::prompt::{Light, Style};
+use crate::random::RandomStream;
 use crate::scene::{Background, Group, Scene};
 use crate::shapes::{Paint, Part, parts};
 use crate::texture::{Noise, Surface};
 
-/// Where the light comes from and how it falls.
-struct Lamp {
-    /// Towards the light; x is left or right, y is negative: from above.
+/// The light of a scene.
+struct LightSource {
+    /// Direction towards the light. x is negative to the left, y is negative: the light comes from above.
     from: [f32; 2],
-    /// How far shadows fall, in pixels.
+    /// Distance of shadows from their objects, in pixels.
     reach: f32,
-    /// Radius of a shadow's soft edge, in pixels.
+    /// Radius of the soft edge of a shadow, in pixels.
     softness: usize,
-    /// How dark shadows are, in [0, 1].
+    /// Darkness of shadows, in [0, 1].
     darkness: f32,
 }
 
-/// Largest distance that a shadow can have from its object, soft edge included: two box filters double the radius.
+/// Largest distance of a shadow from its object in pixels, including its soft edge, which two box filters make twice
+/// the radius.
 const SHADOW_MARGIN: usize = 44;
 
-/// Draws a scene without any degradation.
-pub fn render(scene: &Scene, style: Style, light: Light, draw: &mut Draw) -> Canvas {
-    let noise = Noise::draw(draw);
-    let mut canvas = backdrop::paint(scene.background, style, &noise, draw);
-    let lamp = Lamp::draw(light, draw);
-    for (group, places) in scene.groups.iter().zip(places(scene, draw)) {
+/// Draws a scene without degradations.
+pub fn render(scene: &Scene, style: Style, light: Light, random: &mut RandomStream) -> Canvas {
+    let noise = Noise::sample(random);
+    let mut canvas = background::paint(scene.background, style, &noise, random);
+    let light_source = LightSource::sample(light, random);
+    for (group, positions) in scene.groups.iter().zip(positions(scene, random)) {
         let surface = match style {
-            Style::Painting => Surface::strokes(draw),
-            _ => Surface::draw(draw),
+            Style::Painting => Surface::strokes(random),
+            _ => Surface::sample(random),
         };
-        for place in places {
-            object(&mut canvas, group, &surface, place, style, &lamp, &noise, draw);
+        for position in positions {
+            object(&mut canvas, group, &surface, position, style, &light_source, &noise, random);
         }
     }
-    develop(&mut canvas, scene.background == Background::Night, draw);
+    apply_camera_effects(&mut canvas, scene.background == Background::Night, random);
     canvas
 }
 
-impl Lamp {
-    fn draw(light: Light, draw: &mut Draw) -> Self {
-        let from = [draw.range(-1.0, 1.0), -draw.range(0.5, 1.0)];
+impl LightSource {
+    fn draw(light: Light, random: &mut RandomStream) -> Self {
+        let from = [random.range(-1.0, 1.0), -random.range(0.5, 1.0)];
         let (softness, darkness) = match light {
-            Light::Any => (draw.range(4.0, 10.0), draw.range(0.3, 0.5)),
-            Light::Soft => (draw.range(12.0, 15.0), draw.range(0.2, 0.3)),
-            Light::Hard => (draw.range(1.0, 2.5), draw.range(0.5, 0.6)),
+            Light::Any => (random.range(4.0, 10.0), random.range(0.3, 0.5)),
+            Light::Soft => (random.range(12.0, 15.0), random.range(0.2, 0.3)),
+            Light::Hard => (random.range(1.0, 2.5), random.range(0.5, 0.6)),
         };
-        Self { from, reach: draw.range(6.0, 14.0), softness: softness as usize, darkness }
+        Self { from, reach: random.range(6.0, 14.0), softness: softness as usize, darkness }
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "all that an object's look depends on")]
+#[expect(clippy::too_many_arguments, reason = "the appearance of an object depends on all of them")]
 fn object(
     canvas: &mut Canvas,
     group: &Group,
     surface: &Surface,
-    place: Place,
+    position: Position,
     style: Style,
-    lamp: &Lamp,
+    light_source: &LightSource,
     noise: &Noise,
-    draw: &mut Draw,
+    random: &mut RandomStream,
 ) {
     let parts = parts(group.kind);
-    let turn = Transform::from_rotate(draw.range(-10.0, 10.0));
-    let flip = if draw.chance(0.5) { -1.0 } else { 1.0 };
-    let transform = turn.pre_scale(flip * place.radius, place.radius).post_translate(place.x, place.y);
+    let turn = Transform::from_rotate(random.range(-10.0, 10.0));
+    let flip = if random.chance(0.5) { -1.0 } else { 1.0 };
+    let transform = turn.pre_scale(flip * position.radius, position.radius).post_translate(position.x, position.y);
 
     let outline: Vec<&Path> = parts.iter().map(|part| &part.path).collect();
-    if let Some(whole) = Cover::of(&outline, transform, SHADOW_MARGIN) {
-        shadow(canvas, &whole, lamp);
+    if let Some(whole) = CoverageMask::of(&outline, transform, SHADOW_MARGIN) {
+        shadow(canvas, &whole, light_source);
     }
-    // Each object looks at its own part of the noise.
-    let offset = (draw.below(SIDE), draw.below(SIDE));
+    // Each object uses its own part of the noise.
+    let offset = (random.below(SIDE), random.below(SIDE));
     for part in &parts {
-        if let Some(cover) = Cover::of(&[&part.path], transform, 2) {
-            fill(canvas, group, part, &cover, Look { surface, place, style, lamp, noise, offset });
+        if let Some(cover) = CoverageMask::of(&[&part.path], transform, 2) {
+            fill(canvas, group, part, &cover, Shading { surface, position, style, light_source, noise, offset });
         }
     }
 }
 
-/// All that a part's look depends on.
+/// Everything that the appearance of a part depends on.
 #[derive(Clone, Copy)]
-struct Look<'a> {
+struct Shading<'a> {
     surface: &'a Surface,
-    place: Place,
+    position: Position,
     style: Style,
-    lamp: &'a Lamp,
+    light_source: &'a LightSource,
     noise: &'a Noise,
     offset: (usize, usize),
 }
 
-fn shadow(canvas: &mut Canvas, cover: &Cover, lamp: &Lamp) {
-    let blurred = cover.blurred(lamp.softness);
-    let (dx, dy) = ((lamp.from[0] * lamp.reach) as isize, (lamp.from[1] * lamp.reach) as isize);
+fn shadow(canvas: &mut Canvas, cover: &CoverageMask, light_source: &LightSource) {
+    let blurred = cover.blurred(light_source.softness);
+    let (dx, dy) =
+        ((light_source.from[0] * light_source.reach) as isize, (light_source.from[1] * light_source.reach) as isize);
     for y in 0..cover.height {
         for x in 0..cover.width {
-            let dark = lamp.darkness * blurred.at(x as isize + dx, y as isize + dy);
+            let dark = light_source.darkness * blurred.at(x as isize + dx, y as isize + dy);
             for value in canvas.at(cover.left + x, cover.top + y) {
                 *value *= 1.0 - dark;
             }
@@ -109,14 +111,14 @@ fn shadow(canvas: &mut Canvas, cover: &Cover, lamp: &Lamp) {
     }
 }
 
-fn fill(canvas: &mut Canvas, group: &Group, part: &Part, cover: &Cover, look: Look) {
-    let Look { surface, place, style, lamp, noise, offset } = look;
+fn fill(canvas: &mut Canvas, group: &Group, part: &Part, cover: &CoverageMask, shading: Shading) {
+    let Shading { surface, position, style, light_source, noise, offset } = shading;
     let base = match part.paint {
         Paint::Own(shade) => group.colour.rgb().map(|value| value * shade),
         Paint::Fixed(rgb) => rgb,
     };
-    // A rounded edge: the slope of the blurred cover is the surface's slope.
-    let bevel = (0.05 * place.radius) as usize + 1;
+    // The edge is rounded: the slope of the blurred mask is the slope of the surface.
+    let bevel = (0.05 * position.radius) as usize + 1;
     let height = cover.blurred(bevel);
     let slope = 2.2 * bevel as f32;
     for y in 0..cover.height {
@@ -128,9 +130,11 @@ fn fill(canvas: &mut Canvas, group: &Group, part: &Part, cover: &Cover, look: Lo
             let (px, py) = (cover.left + x, cover.top + y);
             let (cx, cy) = (x as isize, y as isize);
             let rise = [height.at(cx + 1, cy) - height.at(cx - 1, cy), height.at(cx, cy + 1) - height.at(cx, cy - 1)];
-            let edge = -slope * (rise[0] * lamp.from[0] + rise[1] * lamp.from[1]);
-            // Across the object the light falls off.
-            let across = ((px as f32 - place.x) * lamp.from[0] + (py as f32 - place.y) * lamp.from[1]) / place.radius;
+            let edge = -slope * (rise[0] * light_source.from[0] + rise[1] * light_source.from[1]);
+            // The light gets weaker across the object.
+            let across = ((px as f32 - position.x) * light_source.from[0]
+                + (py as f32 - position.y) * light_source.from[1])
+                / position.radius;
             let light = 1.0 + 0.16 * across + (0.35 * edge).clamp(-0.3, 0.3);
             let outline = match style {
                 Style::Drawing if height.at(cx, cy) < 0.72 => 0.25,
@@ -140,7 +144,7 @@ fn fill(canvas: &mut Canvas, group: &Group, part: &Part, cover: &Cover, look: Lo
             let tint = 0.03 * noise.smooth.at(px + offset.1, py + offset.0);
             for (channel, (value, base)) in canvas.at(px, py).iter_mut().zip(base).enumerate() {
                 let tint = if channel == 2 { -tint } else { tint };
-                // Black surfaces show texture too: some light is added whatever the colour.
+                // A constant is added for all colours, so that black surfaces show texture too.
                 let colour = (base * (1.0 + shade + tint) + 26.0 * shade) * light * outline;
                 *value += (colour - *value) * covered;
             }
@@ -148,24 +152,24 @@ fn fill(canvas: &mut Canvas, group: &Group, part: &Part, cover: &Cover, look: Lo
     }
 }
 
-/// A lens's softness, exposure, contrast, white balance, and the fine grain of film.
-fn develop(canvas: &mut Canvas, is_dark: bool, draw: &mut Draw) {
-    // At most as soft as the weakest blur: variance 2 × 0.12 is a deviation of 0.5 pixels.
-    *canvas = soften(canvas, draw.range(0.02, 0.12));
-    let contrast = draw.range(0.85, 1.15);
-    let exposure = if is_dark { draw.range(-4.0, 14.0) } else { draw.range(-14.0, 14.0) };
-    let warmth = draw.range(-0.04, 0.04);
+/// Applies camera effects: softness of a lens, exposure, contrast, white balance and fine grain.
+fn apply_camera_effects(canvas: &mut Canvas, is_dark: bool, random: &mut RandomStream) {
+    // The softness is at most that of the weakest blur: variance 2 × 0.12 is a standard deviation of 0.5 pixels.
+    *canvas = soften(canvas, random.range(0.02, 0.12));
+    let contrast = random.range(0.85, 1.15);
+    let exposure = if is_dark { random.range(-4.0, 14.0) } else { random.range(-14.0, 14.0) };
+    let warmth = random.range(-0.04, 0.04);
     let balance = [1.0 + warmth, 1.0, 1.0 - warmth];
-    let grain = draw.range(0.5, 1.8);
+    let grain = random.range(0.5, 1.8);
     for pixel in canvas.0.chunks_exact_mut(3) {
-        let grain = grain * draw.normal();
+        let grain = grain * random.normal();
         for (value, balance) in pixel.iter_mut().zip(balance) {
             *value = ((*value - 120.0) * contrast + 120.0 + exposure) * balance + grain;
         }
     }
 }
 
-/// Gives each pixel's neighbours in its row and column this share of its light; edges stay as they are.
+/// Spreads a share of each pixel's light to its neighbours in row and column. Edge pixels stay as they are.
 fn soften(canvas: &Canvas, share: f32) -> Canvas {
     let mut soft = canvas.clone();
     for stride in [3, 3 * SIDE] {

@@ -1,8 +1,8 @@
-//! What a picture shows.
+//! The content of an image.
 
-use crate::draw::Draw;
+use crate::random::RandomStream;
 
-/// The kinds of objects, chosen to be told apart at a glance.
+/// The kinds of objects. They are easy to tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Circle,
@@ -15,7 +15,7 @@ pub enum Kind {
     Fish,
 }
 
-/// The colours of objects and plain backgrounds, chosen to stay apart under any light.
+/// The colours of objects and plain backgrounds. They stay distinct under any light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
     Red,
@@ -28,7 +28,7 @@ pub enum Colour {
     White,
 }
 
-/// Where the first group is, seen from the second.
+/// The position of the first group relative to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     LeftOf,
@@ -37,61 +37,60 @@ pub enum Relation {
     Below,
 }
 
-/// What is behind the objects.
+/// The background of a scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Background {
     /// A wall of this colour.
     Plain(Colour),
     /// A dark sky with stars.
     Night,
-    /// A meadow.
+    /// A green meadow.
     Grass,
-    /// Blue with clouds.
+    /// A blue sky with clouds.
     Sky,
-    /// Pale, with ripples.
+    /// Pale sand with ripples.
     Sand,
 }
 
-/// Equal objects.
+/// A group of equal objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// What they are.
+    /// The kind of the objects.
     pub kind: Kind,
-    /// Their colour.
+    /// The colour of the objects.
     pub colour: Colour,
-    /// How many: 1 to [`MAX_COUNT`].
+    /// The number of objects, from 1 to [`MAX_COUNT`].
     pub count: usize,
 }
 
-/// One or two groups in front of a background.
+/// One or two groups of objects in front of a background.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scene {
-    /// One or two.
+    /// The groups: one or two.
     pub groups: Vec<Group>,
-    /// Of the first group to the second; `None` when there is one group.
+    /// The relation of the first group to the second; `None` if there is one group.
     pub relation: Option<Relation>,
-    /// Behind all.
+    /// The background.
     pub background: Background,
 }
 
-/// More than three are hard to count at a glance, and would be small.
+/// Largest number of objects in a group. More are hard to count at a glance, and would be small.
 pub const MAX_COUNT: usize = 3;
 
-/// Share of prompts with two groups; the others are easier.
+/// Share of prompts with two groups. Prompts with one group are easier.
 const TWO_GROUPS: f32 = 0.4;
 
 impl Kind {
-    /// All kinds.
     pub const ALL: [Self; 8] =
         [Self::Circle, Self::Square, Self::Triangle, Self::Star, Self::Heart, Self::House, Self::Tree, Self::Fish];
 }
 
 impl Colour {
-    /// All colours.
     pub const ALL: [Self; 8] =
         [Self::Red, Self::Orange, Self::Yellow, Self::Green, Self::Blue, Self::Pink, Self::Black, Self::White];
 
-    /// Red, green and blue in [0, 255], before light and texture; saturated, so that light does not change the word.
+    /// Red, green and blue in [0, 255], before light and texture. The colours are saturated, so that light does not
+    /// change their names.
     pub fn rgb(self) -> [f32; 3] {
         match self {
             Self::Red => [205.0, 25.0, 30.0],
@@ -107,15 +106,14 @@ impl Colour {
 }
 
 impl Relation {
-    /// All relations.
     pub const ALL: [Self; 4] = [Self::LeftOf, Self::RightOf, Self::Above, Self::Below];
 }
 
 impl Background {
-    /// Backgrounds that are no plain colour.
+    /// Backgrounds that are not a plain colour.
     const PLACES: [Self; 4] = [Self::Night, Self::Grass, Self::Sky, Self::Sand];
 
-    /// Whether an object of this colour would be hard to see before it.
+    /// Whether an object of this colour is hard to see on the background.
     pub fn hides(self, colour: Colour) -> bool {
         match self {
             Self::Plain(own) => own == colour,
@@ -126,14 +124,14 @@ impl Background {
         }
     }
 
-    /// A background other than `not` that hides none of the colours.
-    pub fn draw(draw: &mut Draw, colours: &[Colour], not: Option<Self>) -> Self {
+    /// A random background that differs from `excluded` and hides none of the colours.
+    pub fn sample(random: &mut RandomStream, colours: &[Colour], excluded: Option<Self>) -> Self {
         loop {
-            let background = match draw.chance(0.5) {
-                true => draw.pick(&Self::PLACES),
-                false => Self::Plain(draw.pick(&Colour::ALL)),
+            let background = match random.chance(0.5) {
+                true => random.pick(&Self::PLACES),
+                false => Self::Plain(random.pick(&Colour::ALL)),
             };
-            if Some(background) != not && !colours.iter().any(|&colour| background.hides(colour)) {
+            if Some(background) != excluded && !colours.iter().any(|&colour| background.hides(colour)) {
                 return background;
             }
         }
@@ -141,16 +139,16 @@ impl Background {
 }
 
 impl Scene {
-    /// Draws what a prompt will ask for.
-    pub fn draw(draw: &mut Draw) -> Self {
+    /// A random scene for a prompt.
+    pub fn sample(random: &mut RandomStream) -> Self {
         let (mut kinds, mut colours) = (Kind::ALL, Colour::ALL);
-        draw.shuffle(&mut kinds);
-        draw.shuffle(&mut colours);
-        let count = if draw.chance(TWO_GROUPS) { 2 } else { 1 };
-        let group = |i: usize| Group { kind: kinds[i], colour: colours[i], count: 1 + draw.below(MAX_COUNT) };
+        random.shuffle(&mut kinds);
+        random.shuffle(&mut colours);
+        let count = if random.chance(TWO_GROUPS) { 2 } else { 1 };
+        let group = |i: usize| Group { kind: kinds[i], colour: colours[i], count: 1 + random.below(MAX_COUNT) };
         let groups: Vec<Group> = (0..count).map(group).collect();
-        let relation = (count == 2).then(|| draw.pick(&Relation::ALL));
-        let background = Background::draw(draw, &colours[..count], None);
+        let relation = (count == 2).then(|| random.pick(&Relation::ALL));
+        let background = Background::sample(random, &colours[..count], None);
         Self { groups, relation, background }
     }
 }
@@ -158,12 +156,12 @@ impl Scene {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::draw::Purpose;
+    use crate::random::Purpose;
 
     #[test]
     fn no_object_hides_and_no_two_groups_look_alike() {
         for i in 0..500 {
-            let scene = Scene::draw(&mut Draw::new(7, Purpose::Prompt, i));
+            let scene = Scene::sample(&mut RandomStream::new(7, Purpose::Prompt, i));
             assert!(!scene.groups.iter().any(|group| scene.background.hides(group.colour)), "{scene:?}");
             assert_eq!(scene.groups.len() == 2, scene.relation.is_some());
             if let [a, b] = scene.groups[..] {

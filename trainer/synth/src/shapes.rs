@@ -1,23 +1,23 @@
-//! The outlines of objects, in a box from −1 to 1, y downwards.
+//! Outlines of objects, in a box from −1 to 1 with y pointing down.
 
 use resvg::tiny_skia::{Path, PathBuilder, Rect};
 
 use crate::scene::Kind;
 
-/// What a part of an object is coloured like.
+/// The colour of a part of an object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Paint {
-    /// The object's own colour, this much lighter or darker.
+    /// The colour of the object, multiplied by this factor.
     Own(f32),
-    /// A colour that the object has whatever its own is.
+    /// A colour that does not depend on the object's.
     Fixed([f32; 3]),
 }
 
-/// A piece of an object, drawn over those before it.
+/// A part of an object. It is drawn over the parts before it.
 pub struct Part {
-    /// Its outline.
+    /// Outline of the part.
     pub path: Path,
-    /// Its colour.
+    /// Colour of the part.
     pub paint: Paint,
 }
 
@@ -88,7 +88,7 @@ fn polygon(points: &[(f32, f32)]) -> Option<Path> {
     path.finish()
 }
 
-/// Five points on a circle, and five at 0.42 of its radius between them.
+/// A star with five points on the unit circle and five at 0.42 of its radius.
 fn star() -> Option<Path> {
     // Cosine and sine of 18°, 36°, 54° and 72°.
     const C18: f32 = 0.951_056_5;

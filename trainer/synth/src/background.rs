@@ -1,19 +1,19 @@
-//! What is behind the objects.
+//! Paints backgrounds.
 
 use crate::canvas::{Canvas, SIDE};
-use crate::draw::Draw;
 use crate::prompt::Style;
+use crate::random::RandomStream;
 use crate::scene::Background;
 use crate::texture::{Noise, Pattern, Surface};
 
-/// Paints a background; every part of it has texture.
-pub fn paint(background: Background, style: Style, noise: &Noise, draw: &mut Draw) -> Canvas {
+/// Paints a background. Every part of it has texture.
+pub fn paint(background: Background, style: Style, noise: &Noise, random: &mut RandomStream) -> Canvas {
     let surface = match (style, background) {
-        (Style::Painting, _) => Surface::strokes(draw),
-        (_, Background::Plain(_)) => Surface::draw(draw),
+        (Style::Painting, _) => Surface::strokes(random),
+        (_, Background::Plain(_)) => Surface::sample(random),
         (_, Background::Grass) => Surface { pattern: Pattern::Streaks([0.0, 1.0]), depth: 0.12, roughness: 0.06 },
         (_, Background::Sand) => {
-            let (slant, period) = (draw.range(-0.2, 0.2), draw.range(22.0, 34.0));
+            let (slant, period) = (random.range(-0.2, 0.2), random.range(22.0, 34.0));
             Surface { pattern: Pattern::Stripes([slant, 1.0], period), depth: 0.04, roughness: 0.05 }
         }
         (_, Background::Sky) => Surface { pattern: Pattern::Plain, depth: 0.0, roughness: 0.04 },
@@ -26,11 +26,11 @@ pub fn paint(background: Background, style: Style, noise: &Noise, draw: &mut Dra
         Background::Sky => [92.0, 158.0, 226.0],
         Background::Sand => [212.0, 184.0, 134.0],
     };
-    // The light falls off towards one side.
-    let (fall_x, fall_y) = (draw.range(-0.16, 0.16), draw.range(-0.1, 0.2));
-    let offset = (draw.below(SIDE), draw.below(SIDE));
-    // Shade of what is out of sight, leaves or clouds; steeper edges mean that it is nearer.
-    let (shade_depth, shade_edge) = (draw.range(0.0, 0.22), draw.range(1.5, 12.0));
+    // The light gets weaker towards one side.
+    let (fall_x, fall_y) = (random.range(-0.16, 0.16), random.range(-0.1, 0.2));
+    let offset = (random.below(SIDE), random.below(SIDE));
+    // Shadows of objects outside the image, such as leaves or clouds. Steep edges look as if the object is near.
+    let (shade_depth, shade_edge) = (random.range(0.0, 0.22), random.range(1.5, 12.0));
 
     let mut canvas = Canvas::new();
     for y in 0..SIDE {
@@ -50,21 +50,21 @@ pub fn paint(background: Background, style: Style, noise: &Noise, draw: &mut Dra
         }
     }
     if background == Background::Night {
-        stars(&mut canvas, draw);
+        stars(&mut canvas, random);
     }
     canvas
 }
 
-/// How white the sky is, in [0, 0.8].
+/// Share of white in the colour of the sky, in [0, 0.8].
 fn cloud(noise: &Noise, x: usize, y: usize, offset: (usize, usize)) -> f32 {
     // Clouds are twice as wide as high.
-    let field = noise.smooth.between(0.6 * (x + offset.0) as f32, 1.2 * (y + offset.1) as f32);
+    let field = noise.smooth.interpolated(0.6 * (x + offset.0) as f32, 1.2 * (y + offset.1) as f32);
     (0.55 * (field - 0.2)).clamp(0.0, 0.8)
 }
 
-fn stars(canvas: &mut Canvas, draw: &mut Draw) {
-    for _ in 0..draw.below(120) + 160 {
-        let (x, y, bright) = (draw.below(SIDE - 2), draw.below(SIDE - 2), draw.range(60.0, 230.0));
+fn stars(canvas: &mut Canvas, random: &mut RandomStream) {
+    for _ in 0..random.below(120) + 160 {
+        let (x, y, bright) = (random.below(SIDE - 2), random.below(SIDE - 2), random.range(60.0, 230.0));
         // A bright pixel with dimmer neighbours.
         for (dx, dy, share) in [(1, 1, 1.0), (0, 1, 0.4), (2, 1, 0.4), (1, 0, 0.4), (1, 2, 0.4)] {
             for value in canvas.at(x + dx, y + dy) {
