@@ -164,6 +164,30 @@ claim("a model's size is known before, and it can be loaded ahead", async (page)
   assert.equal(asked.filter((url) => url.endsWith(".safetensors")).length, 2);
 });
 
+claim("a model of the hub is named by hf:ORG/NAME and loaded from its repository", async (page) => {
+  const asked = [];
+  await page.route("https://huggingface.co/**", async (route) => {
+    const address = new URL(route.request().url());
+    asked.push(address.pathname);
+    const body = await (await fetch(new URL(`/model/${address.pathname.split("/").at(-1)}`, opened.served.origin))).arrayBuffer();
+    await route.fulfill({ body: Buffer.from(body), headers: { "access-control-allow-origin": "*" } });
+  });
+  const { result, wrong } = await page.evaluate(async () => {
+    const { createScorer, modelSize } = await import("/tsp-mgs.js");
+    const of = (model) => modelSize(model).then(() => "no error", ({ code, message }) => `${code}: ${message}`);
+    const scorer = await createScorer({ device: "cpu", model: "hf:an-org/a.model@refs/pr/1", crops: 1 });
+    const result = await scorer.score("/samples/rocket.png", "a rocket");
+    scorer.close();
+    await modelSize("hf:an-org/a.model");
+    return { result, wrong: [await of("hf:name"), await of("hf:a/b/c"), await of("hf:../b"), await of("hf:a/b@")] };
+  });
+  assertSame(result, rocket("--crops", "1"));
+  assert.equal(asked[0], "/an-org/a.model/resolve/refs%2Fpr%2F1/model.json");
+  assert.equal(asked.at(-1), "/an-org/a.model/resolve/main/model.json");
+  assert.ok(asked.some((path) => path.startsWith("/an-org/a.model/resolve/refs%2Fpr%2F1/") && path.endsWith(".safetensors")), asked.join(", "));
+  for (const text of wrong) assert.match(text, /^argument: "hf:.*" is no name of a model: expected hf:ORG\/NAME/);
+});
+
 claim("a scorer works in a worker of one's own", async (page) => {
   const result = await page.evaluate(async (origin) => {
     const code = `import { createScorer } from "${origin}/tsp-mgs.js";

@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // client.js — the scorer of the library: it takes images, and returns scores and events.
 
-import { addressOf } from "../common/addresses.js";
+import { modelAddress } from "../model/address.js";
 import { reasonOf, ScoreError } from "../common/errors.js";
 import { scoreAll } from "./all.js";
 import { WorkerHost } from "./host.js";
@@ -214,7 +214,7 @@ function check({ device = "auto", crops = 1, maxCrops, prompt = null }) {
  * @returns {string | File[] | FileSystemDirectoryHandle}
  */
 function modelOf(model) {
-  if (typeof model === "string" || model instanceof URL) return addressOf(model, "a model.json");
+  if (typeof model === "string" || model instanceof URL) return modelAddress(model);
   if (Array.isArray(model) || (typeof FileList !== "undefined" && model instanceof FileList)) return [...model];
   if (typeof FileSystemDirectoryHandle !== "undefined" && model instanceof FileSystemDirectoryHandle) return model;
   throw new ScoreError("argument", `no model: expected the address of a model.json, a list of files or a folder, found ${typeof model}`);

@@ -74,7 +74,8 @@
  * For users of the library.
  *
  * @typedef {string | URL | FileList | File[] | FileSystemDirectoryHandle} ModelSource
- *   the address of a bundle's model.json, or the files of a bundle on the user's disk
+ *   the address of a bundle's model.json, `hf:ORG/NAME[@REVISION]` for one on the Hugging Face Hub, or the files of a bundle on
+ *   the user's disk
  * @typedef {Blob | URL | string | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | ImageData | ImageBitmap | ArrayBuffer | ArrayBufferView<ArrayBuffer>} ImageSource
  *   A string is an address. Bytes are those of an image file. For an `<img>`, the file at its address is scored
  *

@@ -2,7 +2,7 @@
 // preload.js — size, presence and download of a model, without a scorer.
 
 import { ScoreError } from "../common/errors.js";
-import { addressOf } from "../common/addresses.js";
+import { modelAddress } from "./address.js";
 import { RemoteModel } from "./shards.js";
 
 /**
@@ -23,7 +23,7 @@ export async function modelSize(model) {
 
 /**
  * Whether the browser's cache holds the whole model, so that a scorer starts without a download.
- * @param {string | URL} model  address of a model.json
+ * @param {string | URL} model  address of a model.json, or `hf:ORG/NAME`
  * @returns {Promise<boolean>} rejects with a {@link ScoreError} if model.json is neither in the cache nor on the server
  */
 export async function isModelCached(model) {
@@ -32,7 +32,7 @@ export async function isModelCached(model) {
 
 /**
  * Downloads a model into the browser's cache, without a confirmation.
- * @param {string | URL} model  address of a model.json
+ * @param {string | URL} model  address of a model.json, or `hf:ORG/NAME`
  * @param {PreloadOptions} [options]
  * @returns {Promise<void>} rejects with a {@link ScoreError}, or with the signal's reason
  */
@@ -49,5 +49,5 @@ export async function preload(model, { signal, onProgress } = {}) {
 
 /** @param {string | URL} model @param {(event: import("./shards.js").LoadEvent) => void} [tell] */
 function open(model, tell = () => {}) {
-  return RemoteModel.open(addressOf(model, "a model.json"), new Map(), tell);
+  return RemoteModel.open(modelAddress(model), new Map(), tell);
 }

@@ -75,8 +75,7 @@ fn body(card: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(card, "```sh\ntrainer score --model ORG/NAME IMAGES\n```\n")?;
     writeln!(card, "In a browser, with the npm package `tsp-mgs`:\n")?;
     writeln!(card, "```js\nimport {{ createScorer }} from \"tsp-mgs\";")?;
-    writeln!(card, "const model = \"https://huggingface.co/ORG/NAME/resolve/main/model.json\";")?;
-    writeln!(card, "const scorer = await createScorer({{ model }});\n```\n")?;
+    writeln!(card, "const scorer = await createScorer({{ model: \"hf:ORG/NAME\" }});\n```\n")?;
     writeln!(card, "## Model\n")?;
     writeln!(card, "| | |\n| --- | --- |")?;
     let side = vision.image_size;
