@@ -95,7 +95,7 @@ class Filter(unittest.TestCase):
         owned.close()
         self.assertEqual(found.column_names, ["key", *material.SCORES, "error"])
         material.same(self, found["alignment"].to_pylist(), self.expected["alignment"].to_pylist(), material.BOUND)
-        with self.assertRaisesRegex(trainer.TrainerFailed, "the input has a column `width`, and so have the scores"):
+        with self.assertRaisesRegex(trainer.TrainerFailed, "the input has a column `width`, which is also a column of the scores"):
             trainer.check(settings(), table.schema)
 
     def test_what_cannot_be_scored_is_told_before_anything_is(self):

@@ -62,8 +62,8 @@ class RayData(unittest.TestCase):
         (self.folder / "there").mkdir()
         for name, flags, expected in [
             ("wrong", ("--image", "png"), "error: expected a column `png`, found key, jpg, text, tags"),
-            ("there", (), "there exists; name another folder, or remove it"),
-            ("wrong", ("--workers", "4"), "error: the cluster has 4 processors: too few for 4 x 1, and one to read and write"),
+            ("there", (), "there exists; pass another folder, or remove it"),
+            ("wrong", ("--workers", "4"), "error: the cluster has 4 processors, which are too few for 4 x 1 and one for reading and writing"),
         ]:
             with self.subTest(expected=expected):
                 run = self.start(name, *flags)

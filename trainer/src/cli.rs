@@ -1,4 +1,4 @@
-//! The subcommands of `trainer`, and which function runs each.
+//! The subcommands of `trainer`, and the function that runs each.
 
 use std::process::ExitCode;
 
@@ -15,45 +15,60 @@ use tsp_mgs_serve::args::ServeArgs;
 use tsp_mgs_synth::data_set::{self, SynthArgs};
 use tsp_mgs_train::args::TrainArgs;
 
-/// Scores AI-generated images, how good they look and how well they show their prompt; trains what scores them
+/// Scores AI-generated images for perception and alignment, and trains the models that do
+///
+/// Perception is how good an image looks. Alignment is how well it shows its prompt.
 #[derive(Debug, Parser)]
 #[command(name = "trainer", version, max_term_width = 100)]
 pub struct Cli {
-    /// What to do
+    /// The subcommand
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Score images and folders of images
     Score(Box<ScoreArgs>),
-    /// Serve the gallery, and scores over HTTP
+    /// Serve scores over HTTP, and the gallery page
     Serve(Box<ServeArgs>),
     /// Write a model as a bundle, for `score --model` and for the browser
     Export(ExportArgs),
-    /// List models that are fetched by name, and those on this machine
+    /// List the models that can be fetched by name, and those in the cache
     Models(ModelsArgs),
-    /// Draw or check splits of a data set into training and testing images
+    /// Draw or check splits of a data set into a training and a test part
     Splits(SplitsArgs),
-    /// Train on opinion scores, as the paper does; goes on where it was interrupted
+    /// Train on opinion scores as in the paper, or resume an interrupted run
     Train(Box<TrainArgs>),
-    /// Judge a model, or a method it is compared with, by people's opinions
+    /// Evaluate a model or a baseline against opinion scores
     Evaluate(Box<EvaluateArgs>),
-    /// Train and test what the paper's tables and figures show, beside its numbers
+    /// Reproduce the paper's tables and figures beside the published numbers
     Reproduce(Box<ReproduceArgs>),
-    /// Say what a device is, whether it computes right, and how fast
+    /// Report what a device is, whether it computes correctly, and how fast
     Device(DeviceArgs),
-    /// Draw a synthetic data set, for demonstrations and tests
+    /// Write a synthetic data set, for demonstrations and tests
     Synth(SynthArgs),
 }
 
 impl Command {
-    /// Runs the subcommand; the exit code is 1 when it found or left something wrong, as each says.
+    /// Runs the subcommand and returns the exit code, which is 1 if some of the work failed.
     ///
     /// # Errors
-    /// For wrong flags, and when the work cannot be done.
+    /// Fails with a [`UsageError`] if a flag is wrong, and with other errors if the work cannot be done.
+    ///
+    /// [`UsageError`]: tsp_mgs_data::flags::UsageError
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use clap::Parser;
+    /// use tsp_mgs_trainer::cli::Cli;
+    ///
+    /// let flags = "trainer score photos --clip openai/clip-vit-base-patch32";
+    /// let exit_code = Cli::parse_from(flags.split(' ')).command.run()?;
+    /// # anyhow::Ok(())
+    /// ```
     pub fn run(&self) -> Result<ExitCode> {
         let done = |()| ExitCode::SUCCESS;
         match self {

@@ -1,16 +1,17 @@
-//! What help shows: `-h` the flags that most users need and examples, `--help` all flags with their explanations.
+//! The help texts. `-h` shows the flags that most users need, and examples. `--help` explains all flags.
 
 use clap::{Arg, Command, CommandFactory};
 
 use crate::cli::Cli;
 
-/// The help of one command.
+/// The help of a subcommand.
 struct Page {
-    /// Its name, after that of the command it belongs to.
+    /// Names of the subcommand and of those that it belongs to, outermost first.
     path: &'static [&'static str],
-    /// The arguments of the short help, by long flag or by value name; none for all of them.
+    /// Arguments that the short help shows: long flags, or value names of positional arguments. Empty for all
+    /// arguments.
     short: &'static [&'static str],
-    /// One command a line.
+    /// Example commands, one per line.
     examples: &'static str,
 }
 
@@ -85,7 +86,7 @@ const PAGES: [Page; 12] = [
     Page { path: &["synth"], short: &[], examples: "  trainer synth --out data/synthetic --images 4000 --seed 1" },
 ];
 
-/// The command line with the examples of each command, and a short help that fits a screen.
+/// The command line, with examples for each subcommand and a short help that fits a screen.
 pub fn command() -> Command {
     PAGES.iter().fold(Cli::command(), |command, page| with_page(command, page.path, page))
 }
@@ -100,7 +101,7 @@ fn with_page(command: Command, path: &'static [&'static str], page: &Page) -> Co
     command.mut_subcommand(first, |command| with_page(command, rest, page))
 }
 
-/// A long flag, or the value's name of an argument without flag.
+/// The long flag of an argument, or its value name if it has no flag.
 fn name(arg: &Arg) -> String {
     let value = || arg.get_value_names().and_then(<[_]>::first).map(ToString::to_string);
     arg.get_long().map(str::to_owned).or_else(value).unwrap_or_default()
@@ -110,7 +111,7 @@ fn name(arg: &Arg) -> String {
 mod tests {
     use super::*;
 
-    /// A screen of 40 lines and 80 columns.
+    /// Lines and columns of a screen.
     const SCREEN: (usize, usize) = (40, 80);
 
     fn visit(command: &Command, look: &mut impl FnMut(&Command)) {

@@ -1,8 +1,8 @@
-//! The native side of TSP-MGS as one library: what the command line can do, a Rust program can call.
+//! The native part of TSP-MGS as a library. A Rust program can call whatever the command line can do.
 //!
-//! Each subcommand has a crate with a struct of its flags and a function `run`; the parts that these are made of are public,
-//! too. The crates depend on each other in one direction: `data` and `score` below `train` and `evaluate`, these below
-//! `reproduce`.
+//! Each subcommand has a struct of its flags and a function `run`. The parts that they consist of are public too. The
+//! crates depend on each other in one direction: `train` and `evaluate` on `score` and `data`, and `reproduce` on
+//! `train` and `evaluate`.
 
 #![recursion_limit = "256"]
 

@@ -1,4 +1,4 @@
-//! Parses the command line, runs it, prints the error, sets the exit code.
+//! The program `trainer`: parses the command line, runs the subcommand, prints its error and sets the exit code.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,25 +9,26 @@ use tsp_mgs_data::terminal::printable;
 use tsp_mgs_trainer::cli::Cli;
 use tsp_mgs_trainer::help;
 
-/// Sets what burn and a graphics driver read from the environment.
+/// Sets the environment variables that burn and graphics drivers read.
 fn prepare_environment() {
     #[expect(unsafe_code, reason = "there is no safe way to set a variable for a library")]
     // SAFETY: no other thread has been started.
     unsafe {
-        // Where burn puts what it reads from files, before it goes where it is needed. Its own default is
-        // a GPU, whether or not the machine has one.
+        // The device on which burn puts tensors that it reads from files. burn's default is a GPU, even on machines
+        // without one.
         std::env::set_var("BURN_DEVICE", "flex");
-        // Mesa's device-select layer asks the desktop which GPU it is on, and complains when there is none.
+        // Mesa's device-select layer asks the desktop for its GPU, and prints a warning if there is no desktop.
         if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
             std::env::set_var("NODEVICE_SELECT", "1");
         }
     }
 }
 
-/// Keeps memory that is freed for what comes next.
+/// Makes the allocator keep freed memory for later allocations.
 ///
-/// An image's views and the buffers of the towers are megabytes each. glibc would give each back to the system and have the
-/// next one's pages made and zeroed again: 5 of the 18 ms that reading and cutting a photograph of 1024 × 1024 took.
+/// The views of an image and the buffers of the towers have several megabytes each. glibc would return each to the
+/// system, which then has to map and clear new pages for the next one. That took 5 of the 18 ms for reading and
+/// cropping a photograph of 1024 × 1024 pixels.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn keep_freed_memory() {
     #[expect(unsafe_code, reason = "the allocator's settings have no safe interface")]
@@ -38,7 +39,7 @@ fn keep_freed_memory() {
     }
 }
 
-/// 0 done, 1 failed, 2 wrong usage.
+/// The exit code is 0 for success, 1 for failure and 2 for wrong usage.
 fn main() -> ExitCode {
     prepare_environment();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&help::command().get_matches()).unwrap_or_else(|error| error.exit());
     match cli.command.run() {
         Ok(code) => code,
-        // `trainer score … | head` has all it wanted.
+        // A closed pipe is no error: in `trainer score … | head`, the reader has all lines that it wants.
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", printable(&format!("{error:#}")));

@@ -1,4 +1,4 @@
-"""`python -m tsp_mgs score …` runs `trainer score …`, also where another package has a command `trainer`."""
+"""`python -m tsp_mgs score …` runs `trainer score …`, even if another package has a command `trainer`."""
 
 import sys
 

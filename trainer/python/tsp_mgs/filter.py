@@ -1,7 +1,7 @@
-"""Owns one `trainer score --stream arrow` process: batches in, the same batches with scores out.
+"""Runs one `trainer score --stream arrow` process, which returns each batch with its scores.
 
-It knows nothing of engines. A process that fails is an exception, and the next batch starts another one, so that an engine only has
-to try again.
+The module does not depend on an engine. A process that fails raises an exception, and the next batch starts a new process, so that an
+engine can simply retry.
 """
 
 import os
@@ -16,38 +16,39 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-# Rows that go to `trainer` at once. It cuts its own batches for the device, so any number gives the same; one batch is always sent ahead,
-# and 64 images of 200 kB, sent and answered, are 26 MB on the way.
+# Number of rows of a batch that is sent to `trainer`. The results do not depend on it, because `trainer` makes its own batches for the
+# device. One batch is always sent ahead. 64 images of 200 kB, sent and returned, are 26 MB.
 ROWS = 64
 
 
 class TrainerFailed(Exception):
-    """`trainer` refused, failed or was killed; the text says which, with its last words."""
+    """`trainer` refused its flags, failed or was killed. The message has its exit code and its last lines."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to score, and how."""
+    """The program, the columns and the flags of a run."""
 
     trainer: str
     image: str
     prompt: str | None
-    keep: tuple[str, ...] | None  # columns of the input that stay in the output; None for all
+    keep: tuple[str, ...] | None  # columns of the input that the output keeps; None for all
     threads: int
     device: str
     flags: tuple[str, ...]
 
     def columns(self):
-        """Those that `trainer` needs."""
+        """The names of the columns that `trainer` needs."""
         return [self.image] + ([self.prompt] if self.prompt else [])
 
     def needed(self, names):
-        """Of the columns `names`, those that have to be read: all, unless some are chosen."""
+        """The columns that have to be read from an input with the columns `names`."""
         if self.keep is None:
             return list(names)
         return list(dict.fromkeys([*self.keep, *self.columns()]))
 
     def command(self):
+        """The command line of the process."""
         roles = zip(("image", "prompt"), self.columns(), strict=False)
         columns = ",".join(f"{role}={name}" for role, name in roles)
         own = ["--columns", columns, "--threads", str(self.threads), "--device", self.device]
@@ -55,16 +56,16 @@ class Settings:
 
 
 class Filter:
-    """One process, started with the first batch."""
+    """One process of `trainer`, which is started with the first batch."""
 
     def __init__(self, settings, environment=None):
         self.settings = settings
-        # Matrices on a CPU take as many threads as the decoders: several processes share a machine.
+        # Several processes share a machine, so the computation gets as many threads as the decoders.
         self.environment = os.environ | {"RAYON_NUM_THREADS": str(settings.threads)} | (environment or {})
         self.process = None
 
     def score_all(self, batches):
-        """Answers each record batch with one of as many rows. One batch is sent ahead, so that `trainer` does not wait."""
+        """Yields a scored batch of as many rows for each record batch. One batch is sent ahead, so that `trainer` does not wait."""
         sent = deque()
         try:
             for batch in batches:
@@ -75,19 +76,19 @@ class Filter:
             while sent:
                 yield self._answer(sent.popleft())
         except BaseException:
-            # Whatever is under way belongs to nobody any more.
+            # The batches in the process have no receiver any more.
             self._stop()
             raise
 
     def close(self):
-        """Ends the stream; an error when it does not end as it should."""
+        """Ends the stream. Raises TrainerFailed if the process fails."""
         if self.process is None:
             return
         try:
             self.writer.close()
             self.process.stdin.close()
         except OSError:
-            pass  # It has ended already: its exit code says more.
+            pass  # The process has ended. Its exit code has the reason.
         if self.answers.get() is not None or self.process.wait() != 0:
             self._fail()
         self._stop()
@@ -95,7 +96,7 @@ class Filter:
     def _send(self, batch):
         needed = batch.select(self.settings.columns())
         if self.process is not None and needed.schema != self.schema:
-            self.close()  # Another file of the same data set may have another type of text, or no prompt at all.
+            self.close()  # Files of one data set may differ in the type of text, or have no prompts.
         if self.process is None:
             self._start(needed.schema)
         try:
@@ -113,7 +114,7 @@ class Filter:
         names = [answer.schema.names[i] for i in scores]
         for name in names:
             if name in kept.schema.names:
-                raise TrainerFailed(f"the input has a column `{name}`, and so have the scores; keep others: --keep")
+                raise TrainerFailed(f"the input has a column `{name}`, which is also a column of the scores; leave it out with --keep")
         columns = [*kept.columns, *(answer.column(i) for i in scores)]
         return pa.RecordBatch.from_arrays(columns, names=[*kept.schema.names, *names])
 
@@ -126,33 +127,33 @@ class Filter:
             self.errors.close()
             raise TrainerFailed(f"starting {self.settings.trainer}: {error}; name the program by --trainer") from None
         self.writer, self.schema = pa.ipc.new_stream(self.process.stdin, schema), schema
-        # Answers are read by a thread of its own: a batch and its answer may each be larger than a pipe, and neither waits for the other.
+        # A thread reads the answers. A batch and its answer may each be larger than a pipe, so writing and reading in turn would block.
         self.answers = queue.SimpleQueue()
         reader = threading.Thread(target=read_answers, args=(self.process.stdout, self.answers), daemon=True)
         reader.start()
-        # Nothing is left behind when nobody closes it, or Python ends.
-        self.end = weakref.finalize(self, end, self.process, reader, self.errors)
+        # This ends the process if the filter is not closed, or when Python ends.
+        self.stop_process = weakref.finalize(self, stop_process, self.process, reader, self.errors)
 
     def _fail(self):
-        """Says what became of the process; it is ended if it still runs."""
+        """Ends the process if it is running, and raises TrainerFailed with its exit code and last lines."""
         try:
             code = self.process.wait(10)
             how = f"ended with exit code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
         except subprocess.TimeoutExpired:
-            how = "answered what was not asked for, and was ended"
+            how = "sent an unexpected answer and was stopped"
         self.errors.seek(0)
         last = self.errors.read().decode(errors="replace").strip().splitlines()[-5:]
         self._stop()
-        raise TrainerFailed(f"trainer {how}: {' | '.join(last) or 'it said nothing'}")
+        raise TrainerFailed(f"trainer {how}: {' | '.join(last) or 'it printed nothing'}")
 
     def _stop(self):
         if self.process is not None:
-            self.end()
+            self.stop_process()
         self.process = None
 
 
-def end(process, reader, errors):
-    """Ends a process, and what reads from it."""
+def stop_process(process, reader, errors):
+    """Kills a process, ends the thread that reads from it, and closes its pipes."""
     process.kill()
     process.wait()
     reader.join()
@@ -160,11 +161,11 @@ def end(process, reader, errors):
         try:
             pipe.close()
         except OSError:
-            pass  # What was left in the buffer has no reader any more.
+            pass  # The rest of the buffer has no reader any more.
 
 
 def read_answers(pipe, answers):
-    """Batches, then None after a whole stream, or the error."""
+    """Puts each batch into `answers`, then None at the end of the stream, or the error."""
     try:
         with pa.ipc.open_stream(pipe) as reader:
             for batch in reader:
@@ -175,14 +176,14 @@ def read_answers(pipe, answers):
 
 
 def check(settings, schema):
-    """Asks `trainer` on this machine's CPU what it says of flags, model and columns, before they are sent to many.
+    """Checks flags, model and columns with one `trainer` on the CPU of this machine, before many are started.
 
-    Gives the schema of the output.
+    Returns the schema of the output. Raises TrainerFailed if `trainer` refuses them.
     """
     for name in [*settings.columns(), *(settings.keep or ())]:
         if name not in schema.names:
             raise TrainerFailed(f"expected a column `{name}`, found {', '.join(schema.names)}")
-    asked = Filter(replace(settings, device="cpu"))
-    [answer] = asked.score_all([pa.RecordBatch.from_pylist([], schema=schema)])
-    asked.close()
+    checked = Filter(replace(settings, device="cpu"))
+    [answer] = checked.score_all([pa.RecordBatch.from_pylist([], schema=schema)])
+    checked.close()
     return answer.schema

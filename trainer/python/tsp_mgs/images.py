@@ -1,4 +1,4 @@
-"""Turns paths, bytes, PIL images and Arrow columns into the columns `image` and `prompt` that `trainer` reads."""
+"""Converts paths, bytes, PIL images and Arrow columns to the columns `image` and `prompt` that `trainer` reads."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 ImageLike: TypeAlias = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview, "Image"]
 
-# A row has either the bytes of an image file or its path: Hugging Face's type of images, with room for more than 2 GiB a batch.
+# A row has either the bytes of an image file or its path, as in Hugging Face's type of images. A batch may exceed 2 GiB.
 IMAGE = pa.struct([("bytes", pa.large_binary()), ("path", pa.string())])
 SCHEMA = pa.schema([("image", IMAGE), ("prompt", pa.string())])
 
-# PNG stores these modes as they are; others are converted to RGB first.
+# PNG stores these modes without conversion. Other modes are converted to RGB first.
 PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 
 
 def check(images: Sequence[ImageLike], prompts: Sequence[str | None]) -> None:
-    """Raises TypeError or ValueError, which name the first image or prompt that cannot be used."""
+    """Checks the types of images and prompts. Raises TypeError or ValueError, which name the first wrong one."""
     check_count(images, prompts)
     for i, image in enumerate(images):
         if not (isinstance(image, (str, os.PathLike, bytes, bytearray, memoryview)) or is_pil(image)):
@@ -34,26 +34,26 @@ def check(images: Sequence[ImageLike], prompts: Sequence[str | None]) -> None:
 
 
 def check_count(images: Sequence[object], prompts: Sequence[str | None]) -> None:
-    """Raises ValueError when the numbers of images and prompts differ."""
+    """Raises ValueError if the numbers of images and prompts differ."""
     if len(images) != len(prompts):
         raise ValueError(f"expected a prompt for each image: {len(images)} images, found {len(prompts)} prompts")
 
 
 def is_pil(image: object) -> bool:
-    """Whether this is a PIL image. Pillow is not imported: who has an image has imported it."""
+    """Whether this is a PIL image. It is recognised by its attributes, so that Pillow need not be imported."""
     return all(hasattr(image, name) for name in ("mode", "getexif", "save"))
 
 
 def batches(images: Sequence[ImageLike], prompts: Sequence[str | None], rows: int) -> Iterator[pa.RecordBatch]:
-    """Record batches of `SCHEMA` with at most so many rows; an image is encoded when its batch is asked for."""
+    """Yields record batches of `SCHEMA` with at most `rows` rows. PIL images are encoded when their batch is requested."""
     for first in range(0, len(images), rows):
-        cells = [cell(image, i) for i, image in enumerate(images[first : first + rows], first)]
-        columns = [pa.array(cells, IMAGE), pa.array(list(prompts[first : first + rows]), pa.string())]
+        values = [image_value(image, i) for i, image in enumerate(images[first : first + rows], first)]
+        columns = [pa.array(values, IMAGE), pa.array(list(prompts[first : first + rows]), pa.string())]
         yield pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def cell(image: ImageLike, i: int) -> dict[str, object]:
-    """One image as a value of `IMAGE`."""
+def image_value(image: ImageLike, i: int) -> dict[str, object]:
+    """An image as a value of type `IMAGE`. `i` is its index, for errors."""
     if isinstance(image, str) and ("://" in image or image.startswith("data:")):
         return {"path": image}
     if isinstance(image, (str, os.PathLike)):
@@ -67,27 +67,27 @@ def cell(image: ImageLike, i: int) -> dict[str, object]:
 
 
 def path(image: object) -> str | None:
-    """The path of an image that is given by its path, as a str or as an Arrow value."""
+    """The path of an image that is a path, given as a str or as an Arrow value; else None."""
     if isinstance(image, pa.Scalar):
         image = image.as_py()
     return os.fspath(image) if isinstance(image, (str, os.PathLike)) else None
 
 
 def png(image: Image) -> bytes:
-    """A PIL image as a PNG file without loss, turned upright as `trainer` turns the file that it was opened from."""
+    """Encodes a PIL image as PNG, without loss. Its EXIF orientation is applied, as `trainer` does for image files."""
     from PIL import ImageOps
 
     upright = ImageOps.exif_transpose(image)
     if upright.mode not in PNG_MODES:
         upright = upright.convert("RGB")
     file = io.BytesIO()
-    # The least compression: the bytes go through a pipe and nowhere else.
+    # The least compression, because the bytes are only sent through a pipe.
     upright.save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
 def arrow_column(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    """An Arrow column of paths, of image files' bytes, or of Hugging Face's images as a column of type `IMAGE`."""
+    """Converts an Arrow column of paths, of bytes of image files, or of Hugging Face's images to type `IMAGE`."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = pa.chunked_array([chunk.storage for chunk in column.chunks], column.type.storage_type)
     if pa.types.is_dictionary(column.type):

@@ -10,9 +10,9 @@ NAME = "trainer" + (sysconfig.get_config_var("EXE") or "")
 
 
 def find() -> str:
-    """The path of the program: that of this installation, else the first one on PATH.
+    """The path of the program in this installation, or the first one on PATH.
 
-    Raises FileNotFoundError when there is none.
+    Raises FileNotFoundError if there is none.
     """
     user = sysconfig.get_preferred_scheme("user")
     folders = [
@@ -29,13 +29,13 @@ def find() -> str:
     if program is None:
         raise FileNotFoundError(
             f"expected the program {NAME} in {', '.join(map(str, folders))} or on PATH, found none; "
-            "install the package again, or build the program with cargo and name its path"
+            "install the package again, or build the program with cargo and pass its path"
         )
     return program
 
 
 def main() -> int:
-    """Runs the program with this process's arguments, and gives its exit code."""
+    """Runs the program with the arguments of this process, and returns its exit code."""
     command = [find(), *sys.argv[1:]]
     if os.name != "nt":
         os.execv(command[0], command)

@@ -1,4 +1,4 @@
-"""Scores images from Python: one `trainer score --stream arrow` process, kept between calls."""
+"""Scores images from Python, with one `trainer score --stream arrow` process that is kept between calls."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ class Score:
     """The result of one image. Scores are on the opinion scale of 0 to 5, not clipped; higher is better."""
 
     perception: float | None
-    """How good the image looks; None when the model does not score that, or when there is an error."""
+    """How good the image looks. None if the model does not score perception, or if there is an error."""
     alignment: float | None
-    """How well it shows its prompt; None without a prompt, too."""
+    """How well the image shows its prompt. None if the model does not score alignment, the image has no prompt, or there is an error."""
     prompt_source: str | None
-    """"table" for a prompt that was given, else "sidecar" or the kind of metadata."""
+    """Where the prompt is from: "table" for an argument, "sidecar" for a file beside the image, or the kind of metadata."""
     prompt_truncated: bool | None
-    """Whether the prompt was longer than CLIP reads and lost its end."""
+    """Whether the prompt was longer than CLIP reads and was cut."""
     width: int | None
-    """Upright width in pixels."""
+    """Width of the upright image in pixels."""
     height: int | None
-    """Upright height in pixels."""
+    """Height of the upright image in pixels."""
     crops: int
     """Number of crops."""
     device: str
-    """Where it was computed."""
+    """Name of the device."""
     model: str
     """Name and hash of the weights."""
     notes: str | None
-    """What must be said of the result, joined by semicolons."""
+    """Notes on the result, joined by semicolons."""
     error: str | None
-    """Why there is no score; None when there is one."""
+    """Why there is no score; None if there is one."""
 
 
 class ImageError(Exception):
-    """Some images could not be scored. `scores` has a row for each image, with an `error` for those that failed."""
+    """Some images could not be scored. `scores` has the result of each image, with an `error` for those that failed."""
 
     def __init__(self, scores: list[Score], paths: Sequence[str | None]):
-        """`paths` has the path of each image that has one."""
+        """`scores` has the result of each image, `paths` its path or None."""
         failed = [i for i, score in enumerate(scores) if score.error is not None]
         first = failed[0]
         name = f"images[{first}]" + (f" ({paths[first]})" if paths[first] is not None else "")
@@ -59,9 +59,13 @@ class ImageError(Exception):
 class Scorer:
     """A model that scores images, in a process of its own.
 
-    The process is started here, so that a wrong model is an error here. A process that failed or was killed is an error of
-    one call, and the next call starts another. Calls of several threads wait for each other. Use it in a `with` statement,
-    or call `close`; else the process ends with this object.
+    The constructor starts the process, so that it raises an error for a wrong model. If the process fails or is killed, one
+    call raises an error, and the next call starts a new process. Calls from several threads wait for each other. Use it in a
+    `with` statement, or call `close`. Otherwise the process ends with this object.
+
+        >>> with Scorer("my-model") as scorer:
+        ...     for score in scorer.score(["cat.png", "dog.png"], ["a cat on a sofa", "a dog in the snow"]):
+        ...         print(score.perception, score.alignment)
     """
 
     def __init__(
@@ -77,12 +81,12 @@ class Scorer:
     ):
         """Starts the process and loads the model.
 
-        `model` is what `trainer score --model` takes: the folder of a bundle. `clip` is what `--clip` takes: a file of CLIP's
-        weights. Without both, the built-in demonstration scores, which knows synthetic images alone. `crops` is the number of
+        `model` is the folder of a bundle, as for `trainer score --model`. `clip` is a file of CLIP weights, as for `--clip`.
+        Without both, the built-in demonstration is used, which was trained on synthetic images only. `crops` is the number of
         crops (fewer are faster and less exact), `threads` the number of processors to use (default: all), `flags`
         further flags of `trainer score`, and `trainer` the program's path (default: that of this package).
 
-        Raises FileNotFoundError without a program, and TrainerFailed, with the program's words, for what it refuses.
+        Raises FileNotFoundError if there is no program, and TrainerFailed with the program's message if it fails.
         """
         own = [f"--{name}={value}" for name, value in (("model", model), ("clip", clip), ("crops", crops)) if value is not None]
         settings = Settings(
@@ -90,7 +94,7 @@ class Scorer:
             image="image",
             prompt="prompt",
             keep=(),
-            threads=threads if threads is not None else processors(),
+            threads=threads if threads is not None else available_processors(),
             device=device,
             flags=(*own, *flags),
         )
@@ -107,24 +111,24 @@ class Scorer:
     ) -> list[Score]:
         """Scores images in their order.
 
-        An image is a path, the bytes of an image file, or a PIL image; or `images` is an Arrow array of paths, bytes or Hugging
-        Face's images. `prompts` has one for each image, or is one for all. An image whose prompt is None gets that of
-        the file beside it (NAME.txt, NAME.json) or of its metadata, of which PIL images have none; without any, it gets no
-        alignment score.
+        An image is a path, the bytes of an image file, or a PIL image. `images` may also be an Arrow array of paths, bytes or
+        Hugging Face's images. `prompts` is a list with a prompt for each image, or one prompt for all. If a prompt is None, it is
+        read from the file beside the image (NAME.txt, NAME.json) or from the image's metadata, which PIL images do not have. An
+        image without a prompt gets no alignment score.
 
-        Raises TypeError or ValueError for images and prompts that do not fit, ImageError when some images could not be
-        scored, and TrainerFailed when the process failed.
+        Raises TypeError or ValueError if images or prompts have a wrong type or number, ImageError if some images could not be
+        scored, and TrainerFailed if the process failed.
         """
         names = [field.name for field in fields(Score)]
         if isinstance(images, (pa.Array, pa.ChunkedArray)):
-            texts = each(prompts, len(images))
+            texts = one_per_image(prompts, len(images))
             inputs.check_count(images, texts)
             table = pa.table({"image": images, "prompt": pa.array(texts, pa.string())})
             rows = self.score_table(table, prompt="prompt").select(names).to_pylist()
         else:
             if isinstance(images, (str, bytes, os.PathLike)) or not isinstance(images, Sequence):
                 raise TypeError(f"images: expected a list of images, found {type(images).__name__}; put one image into a list: [image]")
-            texts = each(prompts, len(images))
+            texts = one_per_image(prompts, len(images))
             inputs.check(images, texts)
             with self._lock:
                 answers = self._filter.score_all(inputs.batches(images, texts, ROWS))
@@ -135,14 +139,14 @@ class Scorer:
         return scores
 
     def score_table(self, table: pa.Table, *, image: str = "image", prompt: str | None = None) -> pa.Table:
-        """Scores the rows of an Arrow table: the same table, with the columns of `Score` behind its own.
+        """Scores the rows of an Arrow table, and returns the table with the columns of `Score` appended.
 
-        The column `image` has paths, bytes of image files, or Hugging Face's images; the column `prompt`, if it is named, has
-        texts. Paths are relative to the folder in which the process was started. A row that cannot be scored has an
+        The column named `image` has paths, bytes of image files, or Hugging Face's images. The column named `prompt`, if given,
+        has texts. Paths are relative to the working directory at the start of the process. A row that cannot be scored has an
         `error` and no scores.
 
-        Raises ValueError for a column that is not there, and for one that has the name of a result; TypeError for a column of
-        another type; and TrainerFailed when the process failed.
+        Raises ValueError if a column is missing or has the name of a result, TypeError if a column has a wrong type, and
+        TrainerFailed if the process failed.
         """
         for name in (image, *([prompt] if prompt is not None else [])):
             if name not in table.column_names:
@@ -160,7 +164,7 @@ class Scorer:
         return table
 
     def close(self) -> None:
-        """Ends the process. Raises TrainerFailed when it did not end as it should."""
+        """Ends the process. Raises TrainerFailed if it fails."""
         with self._lock:
             self._filter.close()
 
@@ -171,13 +175,13 @@ class Scorer:
         self.close()
 
 
-def each(prompts: Sequence[str | None] | pa.Array | pa.ChunkedArray | str | None, images: int) -> list[str | None]:
-    """A prompt for each image, where one was given for all or none."""
+def one_per_image(prompts: Sequence[str | None] | pa.Array | pa.ChunkedArray | str | None, images: int) -> list[str | None]:
+    """A list with a prompt for each image, from a list, an Arrow array, or one prompt for all images."""
     if prompts is None or isinstance(prompts, str):
         return [prompts] * images
     return prompts.to_pylist() if isinstance(prompts, (pa.Array, pa.ChunkedArray)) else list(prompts)
 
 
-def processors() -> int:
-    """How many processors this process may use."""
+def available_processors() -> int:
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,1 +1,1 @@
-"""Drivers that hand `trainer` to a cluster: `python -m tsp_mgs.engines.ray_data`, `spark` and `reproduce_ray`."""
+"""Programs that run `trainer` on a cluster: `python -m tsp_mgs.engines.ray_data`, `spark` and `reproduce_ray`."""

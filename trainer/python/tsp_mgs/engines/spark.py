@@ -1,4 +1,4 @@
-"""Scores a folder of Parquet files with Spark: `mapInArrow`, each task owns one `trainer` as long as its partition lasts."""
+"""Scores a folder of Parquet files with Spark. Each task of `mapInArrow` runs one `trainer` for its partition."""
 
 import os
 import sys
@@ -13,38 +13,38 @@ from tsp_mgs import filter as trainer
 from tsp_mgs.engines import command
 
 NOTES = """
-Run it by python -m tsp_mgs.engines.spark, or give this file to spark-submit with what your cluster needs. Each partition loads the
-weights once: they are as large as spark.sql.files.maxPartitionBytes, 1 GB where it is not set. With GPUs, let each task have one, and
-it is the only one that its process sees: --conf spark.task.resource.gpu.amount=1 --conf spark.executor.resource.gpu.amount=1, and
---device cuda --threads 8 behind the script. What was lost with a machine, a worker or a process is scored again, as often as
-spark.task.maxFailures says (in local mode: local[2,4]), and stands in the output once. When the output is whole, it has a file _SUCCESS.
+Run python -m tsp_mgs.engines.spark, or pass this file to spark-submit with the settings of your cluster. Each partition loads the
+weights once. The size of partitions is spark.sql.files.maxPartitionBytes, whose default here is 1 GB. With GPUs, assign one to each
+task, whose process sees only that GPU: --conf spark.task.resource.gpu.amount=1 --conf spark.executor.resource.gpu.amount=1, and
+--device cuda --threads 8 after the script. Rows that were lost with a machine, a worker or a process are scored again, up to
+spark.task.maxFailures times (in local mode: local[2,4]). The output has each row once. A complete output has a file _SUCCESS.
 """
 
 
 def score(settings, batches):
-    """A partition, batch by batch."""
+    """Scores a partition batch by batch."""
     gpu = TaskContext.get().resources().get("gpu")
-    owned = trainer.Filter(settings, {"CUDA_VISIBLE_DEVICES": ",".join(gpu.addresses)} if gpu else None)
-    yield from owned.score_all(batches)
-    owned.close()
+    process = trainer.Filter(settings, {"CUDA_VISIBLE_DEVICES": ",".join(gpu.addresses)} if gpu else None)
+    yield from process.score_all(batches)
+    process.close()
 
 
 def session(settings):
-    """Spark, with what images in Parquet need, where it is not set otherwise."""
-    # Workers run this Python, with pyarrow, and not whichever comes first.
+    """The Spark session. Settings that images in Parquet need are set if the user did not set them."""
+    # Workers run this Python, which has pyarrow, instead of the first one on PATH.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark = SparkSession.builder.appName("trainer score").config("spark.task.cpus", settings.threads).getOrCreate()
     given = spark.sparkContext.getConf()
     defaults = {
         "spark.sql.files.maxPartitionBytes": "1g",
         "spark.sql.execution.arrow.maxRecordsPerBatch": trainer.ROWS,
-        # Rows that the reader holds at once: 4,096, unless told, are a gigabyte of images.
+        # Number of rows that the reader holds in memory. Spark's default of 4,096 is a gigabyte of images.
         "spark.sql.parquet.columnarReaderBatchSize": trainer.ROWS,
     }
     for name, value in defaults.items():
         if not given.contains(name):
             spark.conf.set(name, value)
-    # Workers find this module where this package is not installed.
+    # This sends the module to workers, which may not have this package.
     cloudpickle.register_pickle_by_value(trainer)
     return spark
 
@@ -56,7 +56,7 @@ def main():
     rows = spark.read.parquet(args.input)
     schema = trainer.check(settings, to_arrow_schema(rows.schema))
     rows = rows.select([f"`{name}`" for name in settings.needed(rows.columns)])
-    # Without a mode, Spark refuses to write where something is.
+    # Without a mode, Spark refuses to write to a path that exists.
     rows.mapInArrow(partial(score, settings), from_arrow_schema(schema)).write.parquet(args.output)
     spark.stop()
 
