@@ -8,7 +8,7 @@ use image::imageops::{crop_imm, flip_horizontal};
 use tempfile::TempDir;
 use tsp_mgs_core::preprocess::{Enlarged, Mirror, ViewPlan, decode, enlarged_size, views};
 use tsp_mgs_trainer::data::image_cache::CachedImage;
-use tsp_mgs_trainer::data::loader::{Batch, BatchPlan, Batches, Draw, EvaluationBatches, Mirroring};
+use tsp_mgs_trainer::data::loader::{Augmentation, Batch, BatchPlan, Batches, EvaluationBatches, Mirroring};
 
 use crate::image_cache::fill;
 use crate::support::compare::assert_close;
@@ -23,10 +23,10 @@ const PLAN: BatchPlan = BatchPlan {
     workers: NonZeroUsize::new(2).expect("not zero"),
 };
 
-/// Small, odd, large, kept as it is, turned by EXIF.
+/// Images of different sizes. One has an EXIF orientation.
 const FILES: [&str; 5] =
     ["upscaled_300x200.png", "odd_513x777.png", "wide_1100x520.png", "kept_512x512.png", "orientation_6.jpg"];
-/// Places in `FILES`, some of them twice: three batches, the last of them not full.
+/// Indices into `FILES`, some of them twice. They are three batches, and the last one is not full.
 const ITEMS: [usize; 10] = [0, 1, 2, 3, 4, 3, 2, 1, 0, 4];
 
 fn cached() -> (TempDir, Arc<[CachedImage]>) {
@@ -98,19 +98,22 @@ fn seed_and_epoch_change_order_and_windows() {
     let other = BatchPlan { seed: 8, ..PLAN };
     assert_ne!(PLAN.order(&all, 0), other.order(&all, 0));
     assert_ne!(PLAN.order(&all, 0), PLAN.order(&all, 1));
-    assert_ne!(PLAN.draw(&image, 0, 5).windows, other.draw(&image, 0, 5).windows);
-    assert_ne!(PLAN.draw(&image, 0, 5).windows, PLAN.draw(&image, 1, 5).windows);
-    assert_ne!(PLAN.draw(&image, 0, 5).windows, PLAN.draw(&image, 0, 6).windows);
+    assert_ne!(PLAN.augmentation(&image, 0, 5).crop_positions, other.augmentation(&image, 0, 5).crop_positions);
+    assert_ne!(PLAN.augmentation(&image, 0, 5).crop_positions, PLAN.augmentation(&image, 1, 5).crop_positions);
+    assert_ne!(PLAN.augmentation(&image, 0, 5).crop_positions, PLAN.augmentation(&image, 0, 6).crop_positions);
     assert!(epoch(&images, PLAN, 0, 0) != epoch(&images, other, 0, 0));
 }
 
 #[test]
 fn what_is_drawn_stays_the_same_between_versions() {
-    // Not a reference: values that this code gave when it was written. A resumed run relies on them.
+    // These values are from this code, not from a reference. A resumed run depends on them.
     let image = RgbImage::new(512, 512);
     let source = Enlarged::new(&image);
-    assert_eq!(PLAN.draw(&source, 2, 9), Draw { mirror: Mirror::No, windows: vec![76, 14, 4] });
-    assert_eq!(PLAN.draw(&source, 2, 10), Draw { mirror: Mirror::LeftRight, windows: vec![95, 36, 88] });
+    assert_eq!(PLAN.augmentation(&source, 2, 9), Augmentation { mirror: Mirror::No, crop_positions: vec![76, 14, 4] });
+    assert_eq!(
+        PLAN.augmentation(&source, 2, 10),
+        Augmentation { mirror: Mirror::LeftRight, crop_positions: vec![95, 36, 88] }
+    );
     assert_eq!(PLAN.order(&[0, 1, 2, 3, 4, 5, 6, 7], 2), [5, 1, 4, 3, 6, 2, 7, 0]);
 }
 
@@ -120,32 +123,32 @@ fn windows_are_uniform_and_every_other_image_is_mirrored() {
     let image = RgbImage::new(512, 512);
     let source = Enlarged::new(&image);
     let plan = BatchPlan { views: ViewPlan { crops: 8, ..PLAN.views }, ..PLAN };
-    let draws: Vec<Draw> = (0..PLACES).map(|place| plan.draw(&source, 0, place)).collect();
+    let draws: Vec<Augmentation> = (0..PLACES).map(|place| plan.augmentation(&source, 0, place)).collect();
 
     let mut counts = [0.0; 100];
-    draws.iter().flat_map(|draw| &draw.windows).for_each(|&window| counts[window as usize] += 1.0);
+    draws.iter().flat_map(|draw| &draw.crop_positions).for_each(|&window| counts[window as usize] += 1.0);
     let expected = (8 * PLACES) as f64 / 100.0;
     let chi_square: f64 = counts.iter().map(|count| (count - expected) * (count - expected) / expected).sum();
-    // Of 99 degrees of freedom, one in 10,000 is smaller and one is larger.
+    // Quantiles of χ² with 99 degrees of freedom: 1 of 10,000 values is smaller, and 1 is larger.
     assert!((54.98..160.06).contains(&chi_square), "{chi_square}");
-    // With replacement: the chance that 8 of 100 are all different is 0.7504.
+    // Crops are drawn with replacement. The probability that 8 of 100 are all different is 0.7504.
     let distinct = draws.iter().filter(|draw| {
-        let mut windows = draw.windows.clone();
-        windows.sort_unstable();
-        windows.dedup();
-        windows.len() == 8
+        let mut positions = draw.crop_positions.clone();
+        positions.sort_unstable();
+        positions.dedup();
+        positions.len() == 8
     });
     let distinct = distinct.count() as f64 / PLACES as f64;
     assert!((distinct - 0.7504).abs() < 0.03, "{distinct}");
 
     let mirrored = draws.iter().filter(|draw| draw.mirror == Mirror::LeftRight).count();
-    // Four deviations: 4 × sqrt(4000 / 4).
+    // Four standard deviations: 4 × sqrt(4000 / 4).
     assert!(mirrored.abs_diff(PLACES / 2) < 126, "{mirrored} of {PLACES}");
 
     let never = BatchPlan { mirroring: Mirroring::Off, ..plan };
     for (place, draw) in draws.iter().enumerate() {
-        let expected = Draw { mirror: Mirror::No, windows: draw.windows.clone() };
-        assert_eq!(never.draw(&source, 0, place), expected, "without mirroring, place {place}");
+        let expected = Augmentation { mirror: Mirror::No, crop_positions: draw.crop_positions.clone() };
+        assert_eq!(never.augmentation(&source, 0, place), expected, "without mirroring, place {place}");
     }
 }
 
@@ -164,7 +167,7 @@ fn batches_hold_the_windows_that_were_drawn() {
         let (width, height) = source.upright_size();
         let (width, height) = enlarged_size(width, height);
         let image = RgbImage::from_raw(width, height, source.pixels().to_vec()).expect("all pixels");
-        let Draw { mirror, windows } = PLAN.draw(&source, 1, place);
+        let Augmentation { mirror, crop_positions } = PLAN.augmentation(&source, 1, place);
         mirrored += usize::from(mirror == Mirror::LeftRight);
         let image = if mirror == Mirror::LeftRight { flip_horizontal(&image) } else { image };
 
@@ -172,10 +175,10 @@ fn batches_hold_the_windows_that_were_drawn() {
         assert_close(&pixels[..3 * plane], &resized, 1e-5, &format!("item {item}: resized"));
         let stride = if width.max(height) >= 1024 { 48 } else { 32 };
         let columns = u64::from((width - SIDE) / stride + 1);
-        for (&window, found) in windows.iter().zip(pixels[3 * plane..].chunks_exact(3 * plane)) {
+        for (&window, found) in crop_positions.iter().zip(pixels[3 * plane..].chunks_exact(3 * plane)) {
             let (x, y) = ((window % columns) as u32 * stride, (window / columns) as u32 * stride);
             let crop = crop_imm(&image, x, y, SIDE, SIDE).to_image();
-            // CLIP's mean and deviation (SPEC §1.3), in float64.
+            // CLIP's mean and standard deviation (SPEC §1.3), in float64.
             let normal = [(0.48145466, 0.26862954), (0.4578275, 0.26130258), (0.40821073, 0.27577711)];
             let expected: Vec<f32> = (0..3)
                 .flat_map(|channel| crop.pixels().map(move |pixel| (channel, pixel.0[channel])))
@@ -220,6 +223,6 @@ fn an_entry_that_is_damaged_later_ends_the_batches_with_the_image_named() {
 fn items_that_are_no_images_are_refused() {
     let (_folder, images) = cached();
     let error = Batches::from_step(images.clone(), &[0, 5], PLAN, 0, 0).err().expect("five images");
-    assert_eq!(error.to_string(), "item 5 of 5 images");
+    assert_eq!(error.to_string(), "there is no item 5: the number of images is 5");
     assert!(EvaluationBatches::new(images, &[], PLAN).is_err());
 }

@@ -1,7 +1,7 @@
-//! What a file of comma-separated values leaves unsaid: which character separates, and where a quotation mark is wrong.
+//! Detects the separator of a CSV file, and wrong quotation marks.
 //!
-//! The crate `csv` reads everything without a complaint. A field whose quotation mark is not closed takes the rows behind
-//! it along; here it is found beside the reading (RFC 4180, §2, rules 5 to 7).
+//! The crate `csv` accepts any text. A field whose quotation mark is not closed then contains the rows after it. [`QuoteChecker`]
+//! detects such fields while a file is read (RFC 4180, §2, rules 5 to 7).
 
 use std::collections::VecDeque;
 use std::io::{Read, Result as IoResult};
@@ -9,14 +9,16 @@ use std::path::Path;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-/// What a row with a wrong quotation mark says.
-pub const WRONG_QUOTE: &str = "a quotation mark that is not closed, or one inside a quoted field that is not doubled: rows may have \
-     been taken for one field";
+/// The error message of a row with a wrong quotation mark.
+pub const WRONG_QUOTE: &str = "a quotation mark that is not closed, or one inside a quoted field that is not doubled; several rows may have \
+     been read as one field";
 
-/// Characters that separate where no comma does.
-const OTHERS: [u8; 3] = [b'\t', b';', b'|'];
+/// The separators of a file whose first line has no comma.
+const OTHER_SEPARATORS: [u8; 3] = [b'\t', b';', b'|'];
 
-/// A reader for a table whose first bytes are `start`; rows may have any number of fields.
+/// Returns a builder of a reader, and the separator. `start` is the start of the file.
+///
+/// The reader accepts rows with any number of fields.
 pub fn builder(path: &Path, start: &[u8]) -> (ReaderBuilder, u8) {
     let separator = separator(path, start);
     let mut builder = ReaderBuilder::new();
@@ -24,96 +26,119 @@ pub fn builder(path: &Path, start: &[u8]) -> (ReaderBuilder, u8) {
     (builder, separator)
 }
 
-/// A tab for `.tsv`; else what the first line has: commas, or the most of the other separators.
+/// Returns the separator of a file.
+///
+/// It is the tab for the extensions `.tsv` and `.tab`. Otherwise it is the comma if the first line has one, or else the most
+/// frequent of [`OTHER_SEPARATORS`] in this line.
 fn separator(path: &Path, start: &[u8]) -> u8 {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv") || ending.eq_ignore_ascii_case("tab")) {
         return b'\t';
     }
     let line = start.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    // Every other part stands in quotation marks.
+    // Every second part is in quotation marks.
     let unquoted = || line.split(|&byte| byte == b'"').step_by(2).flatten();
     let count = |separator: u8| unquoted().filter(|&&byte| byte == separator).count();
-    let most = OTHERS.into_iter().rev().max_by_key(|&separator| count(separator));
+    let most = OTHER_SEPARATORS.into_iter().rev().max_by_key(|&separator| count(separator));
     most.filter(|&most| count(b',') == 0 && count(most) > 0).unwrap_or(b',')
 }
 
-/// Reads through, and looks for quotation marks that are wrong.
-pub struct Quotes<R> {
+/// A reader of a CSV text that finds wrong quotation marks in the bytes that pass through it.
+///
+/// # Examples
+///
+/// ```
+/// use csv::ByteRecord;
+/// use tsp_mgs_data::csv_format::{QuoteChecker, builder, read_row};
+///
+/// let text = "image;prompt\na.png;\"a cat\nb.png;a dog\n";
+/// let (builder, separator) = builder("table.csv".as_ref(), text.as_bytes());
+/// let mut reader = builder.from_reader(QuoteChecker::new(text.as_bytes(), separator));
+/// assert_eq!(reader.headers()?.len(), 2);
+/// // The quotation mark before `a cat` is not closed.
+/// assert_eq!(read_row(&mut reader, &mut ByteRecord::new())?, Some(false));
+/// # Ok::<(), csv::Error>(())
+/// ```
+pub struct QuoteChecker<R> {
     text: R,
     separator: u8,
-    place: Place,
-    /// Bytes that were read.
-    at: u64,
-    /// Where the last quoted field began.
-    opened: u64,
-    /// Where fields with a wrong quotation mark began.
-    wrong: VecDeque<u64>,
+    state: FieldState,
+    /// The number of bytes that were read.
+    position: u64,
+    /// The position of the start of the last quoted field.
+    quote_start: u64,
+    /// The positions of the starts of fields with a wrong quotation mark.
+    wrong_fields: VecDeque<u64>,
 }
 
-/// Where in a row the next byte stands.
+/// The position of the next byte in a field.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum FieldState {
+    /// At the start of a field.
     Start,
+    /// In a field without quotation marks.
     Plain,
+    /// In a quoted field.
     Quoted,
-    /// Behind a quotation mark in a quoted field.
-    Quote,
+    /// After a quotation mark in a quoted field.
+    QuoteInQuoted,
 }
 
-impl<R> Quotes<R> {
-    /// At the start of a table.
+impl<R> QuoteChecker<R> {
+    /// Creates a reader at the start of a text.
     pub fn new(text: R, separator: u8) -> Self {
-        Self { text, separator, place: Place::Start, at: 0, opened: 0, wrong: VecDeque::new() }
+        let wrong_fields = VecDeque::new();
+        Self { text, separator, state: FieldState::Start, position: 0, quote_start: 0, wrong_fields }
     }
 
-    fn see(&mut self, byte: u8) {
-        // The three bytes of a byte order mark, which the reader drops.
-        let is_mark = self.at < 3 && byte == b"\xef\xbb\xbf"[self.at as usize];
+    /// Advances the state by one byte.
+    fn advance(&mut self, byte: u8) {
+        // The crate `csv` removes the three bytes of a byte order mark.
+        let is_mark = self.position < 3 && byte == b"\xef\xbb\xbf"[self.position as usize];
         let is_end = byte == self.separator || matches!(byte, b'\r' | b'\n');
-        self.place = match self.place {
-            Place::Start if is_mark => Place::Start,
-            Place::Start | Place::Plain if is_end => Place::Start,
-            Place::Start if byte == b'"' => {
-                self.opened = self.at;
-                Place::Quoted
+        self.state = match self.state {
+            FieldState::Start if is_mark => FieldState::Start,
+            FieldState::Start | FieldState::Plain if is_end => FieldState::Start,
+            FieldState::Start if byte == b'"' => {
+                self.quote_start = self.position;
+                FieldState::Quoted
             }
-            Place::Start | Place::Plain => Place::Plain,
-            Place::Quoted if byte == b'"' => Place::Quote,
-            Place::Quote if is_end => Place::Start,
-            Place::Quote if byte != b'"' => {
-                self.wrong.push_back(self.opened);
-                Place::Plain
+            FieldState::Start | FieldState::Plain => FieldState::Plain,
+            FieldState::Quoted if byte == b'"' => FieldState::QuoteInQuoted,
+            FieldState::QuoteInQuoted if is_end => FieldState::Start,
+            FieldState::QuoteInQuoted if byte != b'"' => {
+                self.wrong_fields.push_back(self.quote_start);
+                FieldState::Plain
             }
-            Place::Quoted | Place::Quote => Place::Quoted,
+            FieldState::Quoted | FieldState::QuoteInQuoted => FieldState::Quoted,
         };
-        self.at += 1;
+        self.position += 1;
     }
 
-    /// Whether a field that began before this byte has a wrong quotation mark; each is told once.
+    /// Returns whether a field that starts before `end` has a wrong quotation mark. Each field is reported once.
     pub fn take_wrong(&mut self, end: u64) -> bool {
-        let before = self.wrong.len();
-        self.wrong.retain(|&opened| opened >= end);
-        self.wrong.len() < before
+        let before = self.wrong_fields.len();
+        self.wrong_fields.retain(|&start| start >= end);
+        self.wrong_fields.len() < before
     }
 }
 
-impl<R: Read> Read for Quotes<R> {
+impl<R: Read> Read for QuoteChecker<R> {
     fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
         let read = self.text.read(buffer)?;
-        buffer[..read].iter().for_each(|&byte| self.see(byte));
-        if read == 0 && self.place == Place::Quoted && !buffer.is_empty() {
-            self.wrong.push_back(self.opened);
-            self.place = Place::Start;
+        buffer[..read].iter().for_each(|&byte| self.advance(byte));
+        if read == 0 && self.state == FieldState::Quoted && !buffer.is_empty() {
+            self.wrong_fields.push_back(self.quote_start);
+            self.state = FieldState::Start;
         }
         Ok(read)
     }
 }
 
-/// Reads a row; `Some(false)` if a quotation mark in it is wrong, `None` at the end.
+/// Reads a row. Returns whether its quotation marks are right, or `None` at the end of the table.
 ///
 /// # Errors
-/// When the table cannot be read on.
-pub fn read_row<R: Read>(reader: &mut Reader<Quotes<R>>, record: &mut ByteRecord) -> csv::Result<Option<bool>> {
+/// Returns an error if the table cannot be read.
+pub fn read_row<R: Read>(reader: &mut Reader<QuoteChecker<R>>, record: &mut ByteRecord) -> csv::Result<Option<bool>> {
     if !reader.read_byte_record(record)? {
         return Ok(None);
     }
@@ -143,7 +168,7 @@ mod tests {
 
     fn rows(text: &str) -> Vec<(usize, bool)> {
         let (builder, separator) = builder(Path::new("a.csv"), text.as_bytes());
-        let mut reader = builder.from_reader(Quotes::new(text.as_bytes(), separator));
+        let mut reader = builder.from_reader(QuoteChecker::new(text.as_bytes(), separator));
         let (mut rows, mut record) = (Vec::new(), ByteRecord::new());
         reader.byte_headers().expect("a header");
         while let Some(is_right) = read_row(&mut reader, &mut record).expect("text") {

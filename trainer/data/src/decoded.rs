@@ -1,4 +1,4 @@
-//! A data set ready for the device: its images decoded, its split known.
+//! A data set whose images are decoded, and the choice of a split.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,23 @@ use crate::dataset::{self, DataArgs, Dataset, Item};
 use crate::image_cache::{CachedImage, ImageCache, data_set_hash};
 use crate::splits::{self, Split};
 
-/// A table whose images are all there and decoded.
+/// A data set whose images are all decoded.
 pub struct DecodedSet {
-    /// The table; rows whose image cannot be decoded are gone from it.
+    /// The data set. Items whose image cannot be decoded are removed.
     pub set: Dataset,
-    /// One for each of its items.
+    /// The image of each item, in the order of the items.
     pub images: Arc<[CachedImage]>,
-    /// SHA-256 over names and contents of the images.
+    /// The hash of the names and contents of the images, from [`data_set_hash`].
     pub images_sha256: String,
-    /// Images that could not be decoded and were left out, with the reason.
+    /// The errors of the images that could not be decoded.
     pub undecodable: Vec<String>,
 }
 
 impl DecodedSet {
-    /// Reads the table, requires opinions of every task, and decodes the images into the cache.
+    /// Reads a data set, checks that it has scores of each task, and decodes its images into the folder `cache`.
     ///
     /// # Errors
-    /// For rows or images that are wrong, all of them listed, unless they are to be skipped.
+    /// Returns an error with the list of all wrong rows or images, unless `skip_bad` is set.
     pub fn open(args: &DataArgs, tasks: &[Options], cache: &Path) -> Result<Self> {
         let mut set = dataset::open(args)?;
         for task in tasks {
@@ -47,7 +47,7 @@ impl DecodedSet {
         }
         if !undecodable.is_empty() && !args.skip_bad {
             let (count, list) = (undecodable.len(), undecodable.join("\n  "));
-            bail!("{count} images cannot be decoded; mend them, or pass --skip-bad to go on without:\n  {list}");
+            bail!("{count} images cannot be decoded; repair them, or pass --skip-bad to omit them:\n  {list}");
         }
         if items.is_empty() {
             bail!("no image of the data set can be decoded:\n  {}", undecodable.join("\n  "));
@@ -58,17 +58,19 @@ impl DecodedSet {
         Ok(Self { set, images: images.into(), images_sha256, undecodable })
     }
 
-    /// One split: from lists, or drawn; `number` is the list's folder, or the place among the drawn ones from 1.
+    /// Returns one split, from the folder `lists` or drawn with `seed`.
+    ///
+    /// `number` is the name of the split's folder in `lists`, or the number of the drawn split, counted from 1.
     ///
     /// # Errors
-    /// When there is no such split, or its lists do not fit the data set.
+    /// Returns an error if there is no such split, or if its lists do not match the data set.
     pub fn split(&self, args: &DataArgs, lists: Option<&Path>, number: usize, seed: u64) -> Result<Split> {
         let Some(folder) = lists else {
             if number == 0 {
-                bail!("split 0 was asked for; drawn splits count from 1");
+                bail!("split 0 was requested; drawn splits are counted from 1");
             }
             let mut drawn = splits::draw(&self.set.items, seed, number)?;
-            return drawn.pop().context("there is a split");
+            return drawn.pop().context("at least one split was drawn");
         };
         let splits = splits::read(folder, args, &self.set)?;
         let known: Vec<&str> = splits.iter().map(|split| split.folder.as_str()).collect();
@@ -78,8 +80,9 @@ impl DecodedSet {
     }
 }
 
-/// Threads that prepare images: as asked for, else all but one, which feeds the device.
-pub fn workers(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+/// Returns the number of threads that prepare images: the requested one, or one less than the number of processors. The
+/// remaining processor feeds the device.
+pub fn workers(requested: Option<NonZeroUsize>) -> NonZeroUsize {
     let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    asked.unwrap_or_else(|| NonZeroUsize::new(all - 1).unwrap_or(NonZeroUsize::MIN))
+    requested.unwrap_or_else(|| NonZeroUsize::new(all - 1).unwrap_or(NonZeroUsize::MIN))
 }

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all.
+//! Files and folders that appear under their name only when they are complete.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -7,50 +7,65 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use tempfile::{Builder, NamedTempFile, TempDir};
 
-/// How names of files and folders begin that are not whole yet.
+/// The prefix of the names of incomplete files and folders.
 pub const UNFINISHED: &str = ".unfinished-";
 
-/// A file that is being written: it has another name until it is whole, and is removed if it never gets its own.
+/// A file that is being written. It has a temporary name until [`finish`](Self::finish), and is removed if it is dropped before.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::Write;
+/// use tsp_mgs_data::files::UnfinishedFile;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// let mut file = UnfinishedFile::in_folder(folder)?;
+/// file.file().write_all(b"complete")?;
+/// file.finish(&folder.join("report.txt"))?;
+/// assert_eq!(std::fs::read(folder.join("report.txt"))?, b"complete");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct UnfinishedFile(NamedTempFile);
 
 impl UnfinishedFile {
-    /// A new file in the folder where it will stand.
+    /// Creates a file with a temporary name in `folder`, which must be the folder of the final name.
     ///
     /// # Errors
-    /// As the file system's.
+    /// Returns the error of the file system.
     pub fn in_folder(folder: &Path) -> io::Result<Self> {
         Builder::new().prefix(UNFINISHED).tempfile_in(folder).map(Self)
     }
 
-    /// The file, to be written to.
+    /// Returns the open file.
     pub fn file(&mut self) -> &mut File {
         self.0.as_file_mut()
     }
 
-    /// A handle of its own, for a writer that owns its file.
+    /// Opens the file a second time, for a writer that takes ownership.
     ///
     /// # Errors
-    /// As the file system's.
+    /// Returns the error of the file system.
     pub fn reopen(&self) -> io::Result<File> {
         self.0.reopen()
     }
 
-    /// Gives the file its name; an older one of that name is replaced.
+    /// Renames the file to `path`. An existing file is replaced.
     ///
     /// # Errors
-    /// As the file system's.
+    /// Returns the error of the file system.
     pub fn finish(self, path: &Path) -> io::Result<()> {
-        // A temporary file is for its owner alone; a result is to be read.
+        // A temporary file is readable by its owner only, but others may read a result.
         make_readable(self.0.path(), 0o644)?;
         self.0.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
 }
 
-/// Writes a file, waits until the disk has it, and puts it in place of the old one.
+/// Writes a file in one step, and waits until its content is on the disk.
 ///
 /// # Errors
-/// When it cannot be written; then the old file stays as it was.
+/// Returns an error if the file cannot be written. An existing file is unchanged in this case.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
         let mut file = UnfinishedFile::in_folder(parent(path))?;
@@ -61,10 +76,12 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// As [`write_atomically`], without waiting for the disk: for what can be made again after a power failure.
+/// Writes a file in one step like [`write_atomically`], but without waiting for the disk.
+///
+/// This is for files that can be written again after a power failure.
 ///
 /// # Errors
-/// When it cannot be written; then the old file stays as it was.
+/// Returns an error if the file cannot be written. An existing file is unchanged in this case.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> io::Result<()> {
         let mut file = UnfinishedFile::in_folder(parent(path))?;
@@ -74,20 +91,20 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// A folder to be filled and then put in place by [`put_in_place`]; the folder that it stands in is made.
+/// Creates a temporary folder in `parent`, which [`put_in_place`] moves to its final name. Also creates `parent`.
 ///
 /// # Errors
-/// When it cannot be made.
+/// Returns an error if the folder cannot be created.
 pub fn unfinished_folder(parent: &Path) -> Result<TempDir> {
     fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
     let folder = Builder::new().prefix(UNFINISHED).tempdir_in(parent);
     folder.with_context(|| format!("writing into {}", parent.display()))
 }
 
-/// Removes files and folders that an earlier process left unfinished in a folder.
+/// Removes incomplete files and folders that an earlier process left in `folder`.
 ///
 /// # Errors
-/// When the folder cannot be read, or something in it cannot be removed.
+/// Returns an error if the folder cannot be read, or if an entry cannot be removed.
 pub fn remove_unfinished(folder: &Path) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
@@ -100,7 +117,7 @@ pub fn remove_unfinished(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder that a path stands in.
+/// Returns the folder of a path, which is `.` for a file name alone.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -108,31 +125,31 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Writes a new file and waits until the disk has it.
+/// Writes a file, and waits until its content is on the disk.
 ///
 /// # Errors
-/// As the file system's.
+/// Returns the error of the file system.
 pub fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Waits until the disk has the names in a folder.
+/// Waits until the names in a folder are on the disk. Does nothing on systems other than Unix.
 ///
 /// # Errors
-/// As the file system's.
+/// Returns the error of the file system.
 pub fn flush_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Moves a finished folder to its place; an earlier one is removed only once the new one stands there.
+/// Moves the folder `staged` to `out`. An existing folder is removed after the new one has its name.
 ///
 /// # Errors
-/// When it cannot be moved; then the earlier one stays, and the finished one is removed.
+/// Returns an error if the folder cannot be moved. An existing folder is kept and `staged` is removed in this case.
 pub fn put_in_place(staged: &Path, out: &Path) -> Result<()> {
     let moved = || -> io::Result<()> {
-        // A temporary folder is for its owner alone; a result is to be read and served.
+        // A temporary folder is accessible by its owner only, but others may read or serve a result.
         make_readable(staged, 0o755)?;
         if !out.exists() {
             return fs::rename(staged, out);

@@ -1,8 +1,8 @@
-//! Decoded images on disk, so that an epoch copies pixels instead of decoding files.
+//! A cache of decoded images on disk, so that an epoch reads pixels instead of decoding files.
 //!
-//! A folder with one file an image: a header and the pixels that [`Enlarged`] keeps. Entries are named by
-//! the SHA-256 of the image file's bytes and by the preprocessing, so that equal images share one, and a
-//! changed image gets a new one. They are written under another name first and never changed.
+//! The cache is a folder with one file for each image: a header, and the pixels of the upscaled image ([`Enlarged`]). The name
+//! of a file consists of the SHA-256 of the image file and the name of the preprocessing. Equal images therefore share a
+//! file, and a changed image gets a new one. A file is written under a temporary name, and never changed afterwards.
 
 mod entry;
 mod index;
@@ -17,7 +17,7 @@ use std::thread::available_parallelism;
 use anyhow::{Context, Result, anyhow, bail};
 use entry::{HEADER_BYTES, entry_path};
 use image::ImageReader;
-use index::{Index, Stamp};
+use index::{FileStamp, Index};
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::preprocess::{Enlarged, decode, kept_size};
 
@@ -26,7 +26,7 @@ use crate::progress::progress_bar;
 
 pub use entry::MappedImage;
 
-/// A folder of decoded images.
+/// The folder of a cache of decoded images.
 pub struct ImageCache {
     folder: PathBuf,
 }
@@ -34,75 +34,76 @@ pub struct ImageCache {
 /// An image file with an entry in the cache.
 #[derive(Clone, Debug)]
 pub struct CachedImage {
-    /// The image file, as it was listed.
+    /// The path of the image file.
     pub path: PathBuf,
-    /// SHA-256 of the file's bytes in hexadecimal.
+    /// The SHA-256 of the image file in hexadecimal.
     pub sha256: String,
-    /// Where its pixels are kept.
+    /// The path of the file with its pixels.
     pub entry: PathBuf,
 }
 
-/// Why an image is not in the cache.
-enum Problem {
-    /// It cannot be read or decoded; others may.
+/// A reason why an image cannot be cached.
+enum CacheError {
+    /// The image cannot be read or decoded. Other images are not affected.
     Image(anyhow::Error),
     /// The cache cannot be written.
-    Cache(io::Error),
+    Write(io::Error),
 }
 
 impl CachedImage {
     /// Maps the pixels into memory.
     ///
     /// # Errors
-    /// For an entry that was removed or damaged since the cache was filled.
+    /// Returns an error if the entry was removed or damaged after the cache was filled.
     pub fn map(&self) -> Result<MappedImage> {
         MappedImage::open(&self.entry).with_context(|| {
             let entry = self.entry.display();
-            format!("the cached pixels {entry} are damaged or gone; start again to have them remade")
+            format!("the cached pixels {entry} are damaged or missing; start again to create them")
         })
     }
 }
 
 impl ImageCache {
-    /// Opens a cache; makes the folder if there is none.
+    /// Opens the cache in a folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// When the folder cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn open(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder).with_context(|| format!("making the cache folder {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("creating the cache folder {}", folder.display()))?;
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Decodes what is not in the cache yet, on all processors.
+    /// Decodes the images that are not in the cache yet, on all processors.
     ///
-    /// One result for each path, in their order: an image that cannot be read or decoded is an error that
-    /// names it, and does not stop the others. Started again, it goes on where it was stopped, and reads no
-    /// file again whose size and time of change are known.
+    /// Returns one result for each path, in the same order. An image that cannot be read or decoded gives an error with its
+    /// path, and does not affect the others. An image that is in the cache is not read again if the size and the modification
+    /// time of its file are unchanged.
     ///
     /// # Errors
-    /// When the cache cannot be written; on a full disk it says how much is missing. What was written stays.
+    /// Returns an error if the cache cannot be written. If the disk is full, the error says how much space is missing. Written
+    /// entries are kept.
     pub fn fill(&self, paths: &[PathBuf]) -> Result<Vec<Result<CachedImage>>> {
         let index = Mutex::new(Index::open(&self.folder)?);
         let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let progress = progress_bar(paths.len());
-        let broken = OnceLock::new();
+        let write_error = OnceLock::new();
         let images = in_parallel(workers, paths.iter().collect(), |path: &PathBuf| {
-            if broken.get().is_some() {
+            if write_error.get().is_some() {
                 bail!("the cache cannot be written");
             }
             progress.inc(1);
             self.cached(path, &index).map_err(|problem| match problem {
-                Problem::Image(error) => error,
-                Problem::Cache(error) => {
+                CacheError::Image(error) => error,
+                CacheError::Write(error) => {
                     let text = anyhow!("{error}");
-                    // Several may find the disk full at once; the first one is told.
-                    let _ = broken.set(error);
+                    // Several threads may fail at the same time. The first error is reported.
+                    let _ = write_error.set(error);
                     text
                 }
             })
         });
         progress.finish_and_clear();
-        if let Some(error) = broken.into_inner() {
+        if let Some(error) = write_error.into_inner() {
             let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
             let rest = images.iter().zip(paths).filter(|(image, _)| image.is_err()).map(|(_, path)| path.as_path());
             let missing = if is_full { self.missing_space(rest, &lock(&index)) } else { String::new() };
@@ -113,40 +114,40 @@ impl ImageCache {
         Ok(images.into_iter().zip(paths).map(named).collect())
     }
 
-    /// The image's entry, made if there is no whole one.
-    fn cached(&self, path: &Path, index: &Mutex<Index>) -> Result<CachedImage, Problem> {
+    /// Returns the entry of an image, which is created if there is no valid one.
+    fn cached(&self, path: &Path, index: &Mutex<Index>) -> Result<CachedImage, CacheError> {
         let stamp = stamp(path)?;
         let known = stamp.and_then(|stamp| lock(index).get(path, stamp).map(str::to_owned));
         if let Some(image) = known.and_then(|sha256| self.find(path, sha256)) {
             return Ok(image);
         }
-        let bytes = fs::read(path).context("reading the file").map_err(Problem::Image)?;
+        let bytes = fs::read(path).context("reading the file").map_err(CacheError::Image)?;
         let sha256 = sha256(&bytes);
         let image = match self.find(path, sha256.clone()) {
             Some(image) => image,
             None => {
-                let decoded = decode(&bytes).map_err(|error| Problem::Image(error.into()))?;
+                let decoded = decode(&bytes).map_err(|error| CacheError::Image(error.into()))?;
                 let entry = entry_path(&self.folder, &sha256);
-                entry::write(&self.folder, &entry, &Enlarged::new(&decoded)).map_err(Problem::Cache)?;
+                entry::write(&self.folder, &entry, &Enlarged::new(&decoded)).map_err(CacheError::Write)?;
                 CachedImage { path: path.to_owned(), sha256, entry }
             }
         };
         if let Some(stamp) = stamp {
-            lock(index).add(path, stamp, &image.sha256).map_err(Problem::Cache)?;
+            lock(index).add(path, stamp, &image.sha256).map_err(CacheError::Write)?;
         }
         Ok(image)
     }
 
-    /// The entry of a file with this hash, if there is a whole one.
+    /// Returns the entry of the file with this hash, if there is a valid one.
     fn find(&self, path: &Path, sha256: String) -> Option<CachedImage> {
         let entry = entry_path(&self.folder, &sha256);
         MappedImage::open(&entry).ok()?;
         Some(CachedImage { path: path.to_owned(), sha256, entry })
     }
 
-    /// What a user has to know when the disk is full before `rest` was done.
+    /// Returns a note for the error of a full disk. `rest` are the images that were not cached.
     fn missing_space<'a>(&self, rest: impl Iterator<Item = &'a Path>, index: &Index) -> String {
-        // Some may be there from an earlier run.
+        // Some images may be in the cache from an earlier run.
         let is_missing = |path: &&Path| {
             let known = stamp(path).ok().flatten().and_then(|stamp| index.get(path, stamp));
             known.is_none_or(|sha256| !entry_path(&self.folder, sha256).is_file())
@@ -154,16 +155,26 @@ impl ImageCache {
         let missing: Vec<u64> = rest.filter(is_missing).filter_map(|path| entry_bytes(path).ok()).collect();
         let megabytes = missing.iter().sum::<u64>().div_ceil(1_000_000);
         format!(
-            ": {} images are not in it yet and need about {megabytes} MB more; free that much or choose another folder, \
-             then start again (what is there is kept)",
+            ": {} images are not in the cache yet and need about {megabytes} MB more; free this much disk space or choose another \
+             folder, then start again (existing entries are kept)",
             missing.len(),
         )
     }
 }
 
-/// SHA-256 over the names and file hashes of a data set, whatever their order: what it was trained on.
+/// Returns the SHA-256 of the names and file hashes of a data set, which does not depend on their order.
 ///
-/// The same as `sha256sum NAME… | sha256sum` with the names in the order of their bytes.
+/// The items are pairs of a name and a SHA-256 in hexadecimal. The result equals `sha256sum NAME… | sha256sum` with the names
+/// in the order of their bytes.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_data::image_cache::data_set_hash;
+///
+/// assert_eq!(data_set_hash([("a.png", "00"), ("b.png", "ff")]), data_set_hash([("b.png", "ff"), ("a.png", "00")]));
+/// assert_ne!(data_set_hash([("a.png", "00")]), data_set_hash([("a.png", "01")]));
+/// ```
 pub fn data_set_hash<'a>(images: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut images: Vec<(&str, &str)> = images.into_iter().collect();
     images.sort_unstable();
@@ -171,15 +182,16 @@ pub fn data_set_hash<'a>(images: impl IntoIterator<Item = (&'a str, &'a str)>) -
     sha256(list.as_bytes())
 }
 
-fn stamp(path: &Path) -> Result<Option<Stamp>, Problem> {
-    let metadata = fs::metadata(path).context("opening the file").map_err(Problem::Image)?;
+/// Returns the size and time of a file, or `None` if they cannot prove that the file is unchanged.
+fn stamp(path: &Path) -> Result<Option<FileStamp>, CacheError> {
+    let metadata = fs::metadata(path).context("opening the file").map_err(CacheError::Image)?;
     if !metadata.is_file() {
-        return Err(Problem::Image(anyhow!("not a file")));
+        return Err(CacheError::Image(anyhow!("not a file")));
     }
-    Ok(Stamp::of(&metadata))
+    Ok(FileStamp::of(&metadata))
 }
 
-/// Size of an image's entry, from the image's header alone.
+/// Returns the size of an image's entry, which follows from the header of the image file.
 fn entry_bytes(path: &Path) -> Result<u64> {
     let (width, height) = ImageReader::open(path)?.with_guessed_format()?.into_dimensions()?;
     let (width, height) = kept_size(width, height);

@@ -1,5 +1,7 @@
-//! Data sets of opinion scores, from the published table to the batches of a training step, and what all crates of the
-//! native side share: flags, files that are written whole, prefetching, text for a terminal.
+//! Data sets of opinion scores: tables as published, splits, decoded images, batches, and metrics.
+//!
+//! The crate also has what all native crates share: parsers of flags, atomic file writes, threads, prefetching, progress bars
+//! and safe text for terminals.
 
 pub mod dataset;
 pub mod splits;

@@ -1,7 +1,7 @@
-//! How well predictions agree with opinion scores (Xia et al., Eq. 9 and 10), on plain numbers.
+//! Metrics of the agreement between predictions and opinion scores (Xia et al., Eq. 9 and 10).
 //!
-//! A metric is `None` where it does not exist: the lengths differ, a number is not finite, there are
-//! fewer than two pairs, or a side is constant. Nothing is ever filled in.
+//! A metric is `None` if it is not defined: the lengths differ, a number is not finite, there are fewer than two pairs, or all
+//! predictions or all opinion scores are equal. No value is substituted.
 
 mod bootstrap;
 mod correlation;
@@ -16,17 +16,30 @@ pub use kendall::krcc;
 pub use logistic::plcc_fitted;
 
 /// All metrics of one set of predictions.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_data::metrics::Metrics;
+///
+/// let predicted = [1.0, 2.5, 2.0, 4.0, 4.5, 3.0];
+/// let mos = [1.2, 2.0, 2.2, 3.9, 4.8, 3.1];
+/// let metrics = Metrics::of(&predicted, &mos);
+/// assert_eq!(metrics.n, 6);
+/// assert!(metrics.srcc.is_some_and(|srcc| srcc > 0.9));
+/// assert_eq!(Metrics::of(&predicted, &[2.0; 6]).srcc, None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
-    /// Number of pairs.
+    /// The number of pairs.
     pub n: usize,
     /// Spearman rank correlation, in [-1, 1]; higher is better.
     pub srcc: Option<f64>,
-    /// Where 95 % of the resamples' SRCC lie.
+    /// The 95 % interval of `srcc`.
     pub srcc_interval: Option<Interval>,
     /// Pearson correlation, in [-1, 1]; higher is better.
     pub plcc: Option<f64>,
-    /// Where 95 % of the resamples' PLCC lie.
+    /// The 95 % interval of `plcc`.
     pub plcc_interval: Option<Interval>,
     /// Pearson correlation after a logistic fit, in [0, 1]; higher is better.
     pub plcc_fitted: Option<f64>,
@@ -37,7 +50,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Computes all of them.
+    /// Computes all metrics. `predicted` and `mos` have one value for each image, in the same order.
     pub fn of(predicted: &[f64], mos: &[f64]) -> Self {
         Self {
             n: predicted.len(),

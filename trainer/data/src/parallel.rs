@@ -1,4 +1,4 @@
-//! Independent jobs on several threads, and panics as errors.
+//! Runs independent jobs on several threads, and turns panics into errors.
 
 use std::any::Any;
 use std::num::NonZeroUsize;
@@ -8,9 +8,22 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-/// Does all jobs on up to `workers` threads; the results stand in the order of the jobs.
+/// Runs all jobs on up to `workers` threads, and returns their results in the order of the jobs.
 ///
-/// A job that panics is an error like any other, and the rest are done nevertheless.
+/// A panic of a job becomes its error. The other jobs are not affected.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use tsp_mgs_data::parallel::in_parallel;
+///
+/// let workers = NonZeroUsize::new(2).expect("not zero");
+/// let results = in_parallel(workers, vec![1, 2, 3], |job| Ok(10 * job));
+/// let results: Vec<i32> = results.into_iter().collect::<anyhow::Result<_>>()?;
+/// assert_eq!(results, [10, 20, 30]);
+/// # anyhow::Ok(())
+/// ```
 pub fn in_parallel<J: Send, R: Send>(
     workers: NonZeroUsize,
     jobs: Vec<J>,
@@ -22,8 +35,8 @@ pub fn in_parallel<J: Send, R: Send>(
         let mut done = Vec::new();
         loop {
             let next = queue.lock().expect("nothing panics while the queue is held").next();
-            let Some((place, job)) = next else { return done };
-            done.push((place, caught(|| work(job))));
+            let Some((index, job)) = next else { return done };
+            done.push((index, caught(|| work(job))));
         }
     };
     let mut done = thread::scope(|scope| {
@@ -34,16 +47,16 @@ pub fn in_parallel<J: Send, R: Send>(
         }
         done
     });
-    done.sort_unstable_by_key(|&(place, _)| place);
+    done.sort_unstable_by_key(|&(index, _)| index);
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Does some work; a panic is an error like any other.
+/// Calls `work`, and turns a panic into an error.
 ///
 /// # Errors
-/// Those of the work, and its panics.
+/// Returns the error of `work`, or an error with the message of its panic.
 pub fn caught<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
-    // What a panic leaves half-done is dropped with the job.
+    // A value that a panic leaves in an inconsistent state is dropped with the job.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(anyhow!("internal error: {}", text(&*panic))))
 }
 

@@ -1,4 +1,4 @@
-//! Prefetching: results of a sequence are made ahead of their use, in order and in bounded memory.
+//! Prefetching: other threads compute the results of a sequence of jobs ahead of their use, in order and in bounded memory.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,57 +10,70 @@ use anyhow::Result;
 
 use crate::parallel::caught;
 
-/// Steps of [`Prefetch::steps`] that are finished or being made while one more is in use: three batches of 16 images
-/// with 9 views of ViT-B/32 are 260 MB.
-const STEPS: usize = 2;
+/// The maximum number of steps of [`Prefetch::steps`] that are finished or in progress, besides the one in use. Three batches
+/// of 16 images with 9 views of ViT-B/32 need 260 MB.
+const STEPS_AHEAD: usize = 2;
 
-/// The results of a sequence of jobs, in the order of the jobs.
+/// An iterator over the results of a sequence of jobs, in the order of the jobs.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use tsp_mgs_data::prefetch::Prefetch;
+///
+/// let threads = NonZeroUsize::new(2).expect("not zero");
+/// let capacity = NonZeroUsize::new(8).expect("not zero");
+/// let squares = Prefetch::map(1..=4, threads, capacity, |job| job * job);
+/// assert_eq!(squares.collect::<Vec<_>>(), [1, 4, 9, 16]);
+/// ```
 pub struct Prefetch<R> {
     shared: Arc<Shared<R>>,
-    /// Waited for when this is dropped.
+    /// The threads to join when this is dropped.
     threads: Vec<JoinHandle<()>>,
 }
 
 struct Shared<R> {
     state: Mutex<State<R>>,
     changed: Condvar,
-    room: usize,
+    capacity: usize,
 }
 
 struct State<R> {
-    /// What is done and not taken yet, by place.
+    /// The finished results that were not taken yet, by the index of the job.
     done: BTreeMap<u64, R>,
-    /// Jobs that were started.
+    /// The number of jobs that were started.
     started: u64,
-    /// Results that were taken.
+    /// The number of results that were taken.
     taken: u64,
-    /// No further job is started: there is none, or nobody waits for its result.
+    /// Whether no further job is started: there are no more jobs, or the receiver was dropped.
     is_ended: bool,
-    is_broken: bool,
+    /// Whether a thread panicked.
+    is_poisoned: bool,
 }
 
 impl<R: Send + 'static> Prefetch<R> {
-    /// Starts `workers` threads on the jobs of `source`.
+    /// Starts `workers` threads, which call `work` for each job of `source`.
     ///
-    /// Of the jobs that were started, at most `room` are unfinished or not taken yet: when the results are
-    /// not taken as fast as they are made, the source is not read on.
+    /// At most `capacity` jobs are in progress or have a result that was not taken. If this number is reached, the threads do not
+    /// read `source` until a result is taken.
     ///
-    /// The threads are not waited for when the results are dropped: one of them may be reading a pipe that never ends.
+    /// Dropping the iterator does not wait for the threads, because one of them may read a pipe that never ends.
     pub fn map<J: Send>(
         source: impl Iterator<Item = J> + Send + 'static,
         workers: NonZeroUsize,
-        room: NonZeroUsize,
+        capacity: NonZeroUsize,
         work: impl Fn(J) -> R + Send + Sync + 'static,
     ) -> Self {
-        let shared = Arc::new(Shared::new(room));
+        let shared = Arc::new(Shared::new(capacity));
         let jobs = Arc::new((Mutex::new(source), work));
         for _ in 0..workers.get() {
             let (shared, jobs) = (shared.clone(), jobs.clone());
             thread::spawn(move || {
-                let _guard = Guard(&shared);
+                let _guard = PanicGuard(&shared);
                 let (source, work) = &*jobs;
-                while let Some((place, job)) = shared.next_job(source) {
-                    shared.finish(place, work(job), false);
+                while let Some((index, job)) = shared.next_job(source) {
+                    shared.finish(index, work(job), false);
                 }
             });
         }
@@ -69,20 +82,19 @@ impl<R: Send + 'static> Prefetch<R> {
 }
 
 impl<R: Send + 'static> Prefetch<Result<R>> {
-    /// Makes the results of numbered steps on one thread, at most two ahead of what is taken.
+    /// Starts one thread, which calls `work` for each step, at most two steps ahead of the results that were taken.
     ///
-    /// A panic is an error like any other; the first error is the last result. Dropping this waits for the step that is
-    /// being made.
-    pub fn steps(steps: Range<usize>, make: impl Fn(usize) -> Result<R> + Send + 'static) -> Self {
-        let room = const { NonZeroUsize::new(STEPS).expect("not zero") };
-        let shared = Arc::new(Shared::new(room));
+    /// A panic becomes an error. The first error is the last result. Dropping the iterator waits for the step in progress.
+    pub fn steps(steps: Range<usize>, work: impl Fn(usize) -> Result<R> + Send + 'static) -> Self {
+        let capacity = const { NonZeroUsize::new(STEPS_AHEAD).expect("not zero") };
+        let shared = Arc::new(Shared::new(capacity));
         let thread_shared = shared.clone();
         let thread = thread::spawn(move || {
             let steps = Mutex::new(steps);
-            while let Some((place, step)) = thread_shared.next_job(&steps) {
-                let result = caught(|| make(step));
+            while let Some((index, step)) = thread_shared.next_job(&steps) {
+                let result = caught(|| work(step));
                 let is_last = result.is_err();
-                thread_shared.finish(place, result, is_last);
+                thread_shared.finish(index, result, is_last);
             }
         });
         Self { shared, threads: vec![thread] }
@@ -95,22 +107,22 @@ impl<R> Iterator for Prefetch<R> {
     /// Waits for the next result.
     ///
     /// # Panics
-    /// If the source or the work panicked.
+    /// Panics if the source or the work panicked.
     fn next(&mut self) -> Option<R> {
         let mut state = self.shared.lock();
         loop {
-            if state.is_broken {
-                // Let go of first: the state is locked again when this is dropped.
+            if state.is_poisoned {
+                // The panic drops this iterator, which locks the state again.
                 drop(state);
                 panic!("a thread that prepares images panicked");
             }
-            let place = state.taken;
-            if let Some(result) = state.done.remove(&place) {
+            let index = state.taken;
+            if let Some(result) = state.done.remove(&index) {
                 state.taken += 1;
                 self.shared.changed.notify_all();
                 return Some(result);
             }
-            if state.is_ended && place == state.started {
+            if state.is_ended && index == state.started {
                 return None;
             }
             state = self.shared.wait(state);
@@ -123,34 +135,34 @@ impl<R> Drop for Prefetch<R> {
         self.shared.lock().is_ended = true;
         self.shared.changed.notify_all();
         for thread in self.threads.drain(..) {
-            // Its panics were caught and handed over.
+            // Panics were caught and returned as results.
             let _ = thread.join();
         }
     }
 }
 
 impl<R> Shared<R> {
-    fn new(room: NonZeroUsize) -> Self {
-        let state = State { done: BTreeMap::new(), started: 0, taken: 0, is_ended: false, is_broken: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), room: room.get() }
+    fn new(capacity: NonZeroUsize) -> Self {
+        let state = State { done: BTreeMap::new(), started: 0, taken: 0, is_ended: false, is_poisoned: false };
+        Self { state: Mutex::new(state), changed: Condvar::new(), capacity: capacity.get() }
     }
 
-    /// Hands a result over; after the last one no job is started.
-    fn finish(&self, place: u64, result: R, is_last: bool) {
+    /// Stores a result. After the last result, no further job is started.
+    fn finish(&self, index: u64, result: R, is_last: bool) {
         let mut state = self.lock();
-        state.done.insert(place, result);
+        state.done.insert(index, result);
         state.is_ended |= is_last;
         drop(state);
         self.changed.notify_all();
     }
 
-    /// Takes a job from the source once there is room for its result.
+    /// Waits until there is capacity for another result, and takes a job from the source.
     ///
-    /// Whoever holds the source is the only one who starts jobs, so a job's place is its place in the source.
+    /// Only the thread that holds the lock of the source starts jobs. The index of a job is therefore its index in the source.
     fn next_job<J>(&self, source: &Mutex<impl Iterator<Item = J>>) -> Option<(u64, J)> {
         let mut source = source.lock().ok()?;
         let mut state = self.lock();
-        while !state.is_ended && (state.started - state.taken) as usize >= self.room {
+        while !state.is_ended && (state.started - state.taken) as usize >= self.capacity {
             state = self.wait(state);
         }
         if state.is_ended {
@@ -178,13 +190,13 @@ impl<R> Shared<R> {
     }
 }
 
-/// Tells who waits for results that a thread panicked.
-struct Guard<'a, R>(&'a Shared<R>);
+/// Reports a panic of its thread to the receiver of the results.
+struct PanicGuard<'a, R>(&'a Shared<R>);
 
-impl<R> Drop for Guard<'_, R> {
+impl<R> Drop for PanicGuard<'_, R> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.lock().is_broken = true;
+            self.0.lock().is_poisoned = true;
             self.0.changed.notify_all();
         }
     }

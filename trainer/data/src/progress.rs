@@ -1,4 +1,4 @@
-//! How far it is: images, rate and, once their number is known, the time left.
+//! Progress bars with the number of images, the rate and, if the total is known, the remaining time.
 
 use std::io::{self, IsTerminal};
 use std::thread;
@@ -6,29 +6,32 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-const COUNTED: &str = "{wide_bar} {pos}/{len} images, {per_sec}, {eta} left";
-const UNCOUNTED: &str = "{spinner} {pos} images, {per_sec}, {elapsed} so far";
+const WITH_TOTAL: &str = "{wide_bar} {pos}/{len} images, {per_sec}, {eta} left";
+const WITHOUT_TOTAL: &str = "{spinner} {pos} images, {per_sec}, {elapsed} so far";
 
-/// Images done and time left; nothing when standard error is no terminal.
+/// Returns a progress bar for a known number of images. It is hidden if standard error is not a terminal.
 pub fn progress_bar(images: usize) -> ProgressBar {
     let target = if images > 1 { target() } else { ProgressDrawTarget::hidden() };
-    ProgressBar::with_draw_target(Some(images as u64), target).with_style(style(COUNTED))
+    ProgressBar::with_draw_target(Some(images as u64), target).with_style(style(WITH_TOTAL))
 }
 
-/// The same for images that nobody has counted: `count` is asked on another thread while the first are done.
+/// Returns a progress bar for an unknown number of images, of which `done` are finished.
+///
+/// Another thread calls `count` to find the total. The bar is hidden if standard error is not a terminal; `count` is not called
+/// then.
 pub fn uncounted(done: u64, count: impl FnOnce() -> Option<u64> + Send + 'static) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, target()).with_style(style(UNCOUNTED)).with_position(done);
+    let bar = ProgressBar::with_draw_target(None, target()).with_style(style(WITHOUT_TOTAL)).with_position(done);
     if !bar.is_hidden() {
         bar.enable_steady_tick(Duration::from_millis(200));
         let bar = bar.clone();
         thread::spawn(move || {
             if let Some(images) = count() {
                 bar.set_length(images);
-                bar.set_style(style(COUNTED));
+                bar.set_style(style(WITH_TOTAL));
             }
         });
     }
-    // Images of an earlier run say nothing of the rate of this one.
+    // The images of an earlier run do not count for the rate of this run.
     bar.reset_eta();
     bar
 }

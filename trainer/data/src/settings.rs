@@ -1,33 +1,43 @@
-//! Settings of a run that goes on, compared with those that it was begun with.
+//! Compares the settings of a resumed run with those that it was started with.
 
 use serde_json::{Map, Value};
 
-/// Where two JSON values differ: for each place, `PLACE was A and is B`.
+/// Returns the differences of two JSON values. Each has the form `PATH was A and is B`.
+///
+/// # Examples
+///
+/// ```
+/// use serde_json::json;
+/// use tsp_mgs_data::settings::differences;
+///
+/// let (was, is) = (json!({"seed": 1, "lr": 0.1}), json!({"seed": 2, "lr": 0.1}));
+/// assert_eq!(differences(&was, &is), ["seed was 1 and is 2"]);
+/// ```
 pub fn differences(was: &Value, is: &Value) -> Vec<String> {
     let mut differences = Vec::new();
     compare("", was, is, &mut differences);
     differences
 }
 
-fn compare(place: &str, was: &Value, is: &Value, differences: &mut Vec<String>) {
+fn compare(path: &str, was: &Value, is: &Value, differences: &mut Vec<String>) {
     match (was, is) {
         (Value::Object(a), Value::Object(b)) => {
             let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
             keys.sort();
             keys.dedup();
             for key in keys {
-                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 let part = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
-                compare(&place, &part(a), &part(b), differences);
+                compare(&path, &part(a), &part(b), differences);
             }
         }
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             for (i, (a, b)) in a.iter().zip(b).enumerate() {
-                compare(&format!("{place}[{i}]"), a, b, differences);
+                compare(&format!("{path}[{i}]"), a, b, differences);
             }
         }
         _ if was == is => {}
-        _ => differences.push(format!("{place} was {was} and is {is}")),
+        _ => differences.push(format!("{path} was {was} and is {is}")),
     }
 }
 

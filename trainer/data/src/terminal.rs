@@ -1,19 +1,27 @@
-//! Text that may be a stranger's, made safe for a terminal.
+//! Makes text from outside safe for a terminal.
 
-/// The text without characters that would steer the terminal, which stand as `\u{1b}` instead; line breaks and tabs stay.
+/// Replaces control characters, which could control the terminal, by escapes such as `\u{1b}`. Line breaks and tabs stay.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_data::terminal::printable;
+///
+/// assert_eq!(printable("a\u{1b}[31m.png"), "a\\u{1b}[31m.png");
+/// ```
 pub fn printable(text: &str) -> String {
-    // Marks that turn the direction of writing can make a name look like another one.
-    let steers = |c: char| {
+    // Characters that change the writing direction can make a name look like another one.
+    let is_unsafe = |c: char| {
         c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
-        if steers(c) { printable.extend(c.escape_unicode()) } else { printable.push(c) }
+        if is_unsafe(c) { printable.extend(c.escape_unicode()) } else { printable.push(c) }
     }
     printable
 }
 
-/// As [`printable`], on one line.
+/// Replaces control characters like [`printable`], and also line breaks.
 pub fn printable_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }

@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use super::problem::{Notes, ProblemKind};
 use super::table::{Table, TableRow};
-use crate::csv_format::{self, Quotes, WRONG_QUOTE, read_row};
+use crate::csv_format::{self, QuoteChecker, WRONG_QUOTE, read_row};
 
 /// Reads comma-separated values; quoted fields may hold line breaks, blank lines are passed over.
 pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
     let (mut builder, separator) = csv_format::builder(path, bytes);
-    let mut reader = builder.has_headers(false).from_reader(Quotes::new(bytes, separator));
+    let mut reader = builder.has_headers(false).from_reader(QuoteChecker::new(bytes, separator));
     let mut notes = Notes { file: path, problems: Vec::new() };
     let (mut rows, mut record) = (Vec::new(), csv::ByteRecord::new());
     let (mut width, mut counted, mut line) = (None, 0, 1);

@@ -1,7 +1,7 @@
-//! Which hash an image file had, so that an unchanged file need not be read again.
+//! An index of the hashes of image files, so that an unchanged file is not read again.
 //!
-//! A line of JSON for each file, appended when it is hashed. The last line of a file counts; a line that a
-//! killed process left unfinished is passed over, and costs reading that file once more.
+//! The index is a file with JSON lines. A line is appended when an image file is hashed. If a path has several lines, the last
+//! one counts. An incomplete line of a killed process is ignored.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -14,36 +14,38 @@ use serde::{Deserialize, Serialize};
 
 const FILE_NAME: &str = "index.jsonl";
 
-/// A file that changed so shortly ago could change again without another time: file systems count in
-/// steps of up to two seconds (FAT).
-const SETTLED: Duration = Duration::from_secs(2);
+/// The minimum age of a modification time that identifies a content.
+///
+/// The resolution of modification times is up to two seconds (FAT). A file that was changed more recently could change again
+/// without a new time.
+const MIN_AGE: Duration = Duration::from_secs(2);
 
-/// What tells that a file was not changed.
+/// The size and modification time of a file, by which a change is detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct FileStamp {
     size: u64,
     modified_ns: u64,
 }
 
-/// Hashes of image files by path.
+/// The hashes of image files by path.
 pub struct Index {
-    known: HashMap<String, Line>,
+    known: HashMap<String, IndexEntry>,
     log: File,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct IndexEntry {
     path: String,
     #[serde(flatten)]
-    stamp: Stamp,
+    stamp: FileStamp,
     sha256: String,
 }
 
-impl Stamp {
-    /// `None` for a file that was changed just now, or without a usable time.
+impl FileStamp {
+    /// Returns the size and time of a file, or `None` if the file was changed within the last two seconds.
     pub fn of(metadata: &Metadata) -> Option<Self> {
         let modified = metadata.modified().ok()?;
-        if SystemTime::now().duration_since(modified).ok()? < SETTLED {
+        if SystemTime::now().duration_since(modified).ok()? < MIN_AGE {
             return None;
         }
         let modified_ns = modified.duration_since(UNIX_EPOCH).ok()?.as_nanos().try_into().ok()?;
@@ -52,7 +54,7 @@ impl Stamp {
 }
 
 impl Index {
-    /// Reads the index of a cache folder, and opens it to be added to.
+    /// Reads the index of a cache folder, and opens it for appending.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE_NAME);
         let context = || format!("opening the image cache's index {}", path.display());
@@ -61,25 +63,26 @@ impl Index {
         if text.last().is_some_and(|&byte| byte != b'\n') {
             log.write_all(b"\n").with_context(context)?;
         }
-        let lines = text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
-        let known = lines.map(|line| (line.path.clone(), line)).collect();
+        let entries =
+            text.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice::<IndexEntry>(line).ok());
+        let known = entries.map(|entry| (entry.path.clone(), entry)).collect();
         Ok(Self { known, log })
     }
 
-    /// The hash of a file, if it is the one that was hashed.
-    pub fn get(&self, path: &Path, stamp: Stamp) -> Option<&str> {
-        let line = self.known.get(&key(path)?)?;
-        (line.stamp == stamp).then_some(line.sha256.as_str())
+    /// Returns the hash of a file, if it is known and the file is unchanged.
+    pub fn get(&self, path: &Path, stamp: FileStamp) -> Option<&str> {
+        let entry = self.known.get(&key(path)?)?;
+        (entry.stamp == stamp).then_some(entry.sha256.as_str())
     }
 
-    /// Remembers the hash of a file; of one whose path is no text it does not.
-    pub fn add(&mut self, path: &Path, stamp: Stamp, sha256: &str) -> io::Result<()> {
+    /// Stores the hash of a file. A path that is not UTF-8 is ignored.
+    pub fn add(&mut self, path: &Path, stamp: FileStamp, sha256: &str) -> io::Result<()> {
         let Some(path) = key(path) else { return Ok(()) };
-        let line = Line { path: path.clone(), stamp, sha256: sha256.to_owned() };
-        let mut text = serde_json::to_vec(&line)?;
+        let entry = IndexEntry { path: path.clone(), stamp, sha256: sha256.to_owned() };
+        let mut text = serde_json::to_vec(&entry)?;
         text.push(b'\n');
-        self.known.insert(path, line);
-        // One call, so that lines of several processes do not mix.
+        self.known.insert(path, entry);
+        // A line is written by one call, so that lines of several processes do not mix.
         self.log.write_all(&text)
     }
 }

@@ -1,38 +1,38 @@
-//! Percentile intervals of the bootstrap (Efron & Tibshirani 1993, §13.3): pairs are drawn with
-//! replacement, and the interval holds the middle 95 % of the correlations that the draws have.
+//! Percentile intervals by the bootstrap (Efron & Tibshirani 1993, §13.3).
+//!
+//! Pairs are drawn with replacement. The interval contains the middle 95 % of the correlations of such resamples.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::correlation::{Levels, are_comparable, plcc};
+use super::correlation::{DenseRanks, are_comparable, plcc};
 
-/// Lower and upper bound.
+/// The lower and the upper bound.
 pub type Interval = [f64; 2];
 
-/// As Efron & Tibshirani advise for percentiles.
+/// The number of resamples, which Efron & Tibshirani recommend for percentiles.
 pub const RESAMPLES: usize = 1000;
-/// Of the distribution; both bounds together leave out 5 %.
+/// The quantiles of the bounds. They exclude 5 % together.
 const BOUNDS: [f64; 2] = [0.025, 0.975];
-/// Fixed: the same scores always have the same interval.
+/// The seed is fixed, so that the same scores always have the same interval.
 const SEED: [u8; 32] = [0; 32];
 
-/// 95 % interval of [`super::correlation::srcc`].
+/// The 95 % interval of [`srcc`](super::srcc).
 ///
-/// `None` when the metric does not exist, or not for each resample: with so few distinct values,
-/// the draws say nothing about the population.
+/// Returns `None` if the metric is not defined for all resamples. There are then too few distinct values for an interval.
 pub fn srcc_interval(predicted: &[f64], mos: &[f64]) -> Option<Interval> {
     if !are_comparable(predicted, mos) {
         return None;
     }
-    let (predicted, mos) = (Levels::of(predicted), Levels::of(mos));
+    let (predicted, mos) = (DenseRanks::of(predicted), DenseRanks::of(mos));
     interval(predicted.of_element.len(), |indices| {
         plcc(&predicted.resample(indices).ranks(), &mos.resample(indices).ranks())
     })
 }
 
-/// 95 % interval of [`super::correlation::plcc`].
+/// The 95 % interval of [`plcc`](super::plcc).
 ///
-/// `None` when the metric does not exist, or not for each resample.
+/// Returns `None` if the metric is not defined for all resamples.
 pub fn plcc_interval(predicted: &[f64], mos: &[f64]) -> Option<Interval> {
     if !are_comparable(predicted, mos) {
         return None;
@@ -41,7 +41,7 @@ pub fn plcc_interval(predicted: &[f64], mos: &[f64]) -> Option<Interval> {
     interval(predicted.len(), |indices| plcc(&pick(predicted, indices), &pick(mos, indices)))
 }
 
-/// The interval of a metric over resamples of `n` pairs.
+/// Computes the interval of a metric over resamples of `n` pairs. `metric` gets the indices of the drawn pairs.
 fn interval(n: usize, metric: impl Fn(&[usize]) -> Option<f64>) -> Option<Interval> {
     let mut random = ChaCha8Rng::from_seed(SEED);
     let mut indices = vec![0; n];
@@ -54,13 +54,14 @@ fn interval(n: usize, metric: impl Fn(&[usize]) -> Option<f64>) -> Option<Interv
     Some(BOUNDS.map(|share| quantile(&values, share)))
 }
 
-/// The high half of a product, rather than `rand`'s own draw, which may change between its versions.
-/// Its bias is below `n / 2³²`.
+/// Draws an index below `n`, as the high half of a product. Its bias is below `n / 2³²`.
+///
+/// The functions of `rand` are not used, because their results may change between versions.
 fn index_below(n: usize, random: &mut ChaCha8Rng) -> usize {
     ((u64::from(random.next_u32()) * n as u64) >> 32) as usize
 }
 
-/// Linear between neighbours, `numpy.quantile`'s default; `sorted` is not empty.
+/// Returns a quantile by linear interpolation, as `numpy.quantile` does by default. `sorted` must not be empty.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let position = share * (sorted.len() - 1) as f64;
     let lower = position.floor() as usize;

@@ -1,34 +1,43 @@
 //! Kendall's tau-b in O(n log n) (Knight 1966, "A computer method for calculating Kendall's tau with
 //! ungrouped data").
 
-use super::correlation::{Levels, are_comparable};
+use super::correlation::{DenseRanks, are_comparable};
 
 /// Kendall rank correlation (tau-b) of predictions and opinion scores, in [-1, 1]; higher is better.
 ///
 /// ```text
 /// τ_b = (C − D) / √((T − T_p)(T − T_m))
 /// ```
-/// C, D: pairs that both sides order alike, unlike; T: all pairs; T_p, T_m: pairs tied in a side.
-/// As `scipy.stats.kendalltau`. `None` when the lengths differ, a side is constant or a number is
-/// not finite.
+/// C is the number of concordant pairs, D of discordant pairs, T of all pairs. T_p and T_m are the numbers of pairs that are
+/// tied in the predictions and in the opinion scores. The result equals that of `scipy.stats.kendalltau`.
+///
+/// Returns `None` if the lengths differ, if a number is not finite, or if all values of a side are equal.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_data::metrics::krcc;
+///
+/// assert_eq!(krcc(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]), Some(-1.0));
+/// ```
 pub fn krcc(predicted: &[f64], mos: &[f64]) -> Option<f64> {
     if !are_comparable(predicted, mos) {
         return None;
     }
-    let (predicted, mos) = (Levels::of(predicted).of_element, Levels::of(mos).of_element);
+    let (predicted, mos) = (DenseRanks::of(predicted).of_element, DenseRanks::of(mos).of_element);
     let mut pairs: Vec<(usize, usize)> = predicted.into_iter().zip(mos).collect();
     pairs.sort_unstable();
     let all = n_pairs(pairs.len());
     let tied_predicted = tied_pairs(pairs.iter().map(|pair| pair.0));
     let tied_both = tied_pairs(pairs.iter().copied());
     let mut mos: Vec<usize> = pairs.into_iter().map(|pair| pair.1).collect();
-    // Sorted by prediction, then by opinion: each inversion left is a discordant pair.
+    // The pairs are sorted by prediction and then by opinion score, so that each inversion is a discordant pair.
     let discordant = sort_counting_inversions(&mut mos);
     let tied_mos = tied_pairs(mos.iter().copied());
     if all == tied_predicted || all == tied_mos {
         return None;
     }
-    // C = T − T_p − T_m + T_both − D, where the pairs tied in both were taken off twice.
+    // C = T − T_p − T_m + T_both − D: T_p and T_m both contain the pairs that are tied in both sides.
     let difference = (all + tied_both) as f64 - (tied_predicted + tied_mos + 2 * discordant) as f64;
     let tau = difference / ((all - tied_predicted) as f64).sqrt() / ((all - tied_mos) as f64).sqrt();
     Some(tau.clamp(-1.0, 1.0))
@@ -39,7 +48,7 @@ fn n_pairs(n: usize) -> u64 {
     n * n.saturating_sub(1) / 2
 }
 
-/// Pairs of equal elements in sorted values.
+/// Counts the pairs of equal elements in sorted values.
 fn tied_pairs<T: PartialEq>(sorted: impl Iterator<Item = T>) -> u64 {
     let (mut pairs, mut equal_before, mut last) = (0, 0, None);
     for value in sorted {
@@ -50,7 +59,7 @@ fn tied_pairs<T: PartialEq>(sorted: impl Iterator<Item = T>) -> u64 {
     pairs
 }
 
-/// Merge sort; returns how many pairs stood in descending order.
+/// Sorts by merging, and returns the number of pairs that were in descending order.
 fn sort_counting_inversions(values: &mut [usize]) -> u64 {
     if values.len() < 2 {
         return 0;

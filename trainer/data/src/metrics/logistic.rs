@@ -1,44 +1,48 @@
-//! PLCC after the four-parameter logistic fit of the Video Quality Experts Group (VQEG 2003, FR-TV
-//! Phase II), which takes out how a method spreads its scores over the scale.
+//! PLCC after the four-parameter logistic fit of the Video Quality Experts Group (VQEG 2003, FR-TV Phase II).
+//!
+//! The fit removes the effect of a nonlinear relation between predictions and the opinion scale.
 //!
 //! ```text
 //! y = (b1 − b2) / (1 + exp(−(x − b3) / |b4|)) + b2
 //! ```
-//! x: prediction, y: opinion score. Given b3 and b4, the best b1 and b2 are those of a regression
-//! line, so only b3 and |b4| = e^c are searched for (variable projection, Golub & Pereyra 1973, with
-//! Kaufman's derivatives). That leaves Levenberg–Marquardt in two unknowns, for which a dependency on
-//! linear algebra would be too much, and a curve cannot get stuck on the wrong side of a sign.
+//! x is a prediction, y an opinion score. For given b3 and b4, linear regression gives the best b1 and b2. Only b3 and
+//! |b4| = e^c are therefore optimised (variable projection, Golub & Pereyra 1973, with Kaufman's derivatives), by
+//! Levenberg–Marquardt in two unknowns. This needs no library for linear algebra. Since b1 and b2 are always optimal, the
+//! search cannot end at a curve of the wrong sign.
 
 use super::correlation::{are_comparable, deviations, dot, is_constant, plcc};
 
-/// Four parameters fit any four pairs.
-const MAX_FREE_PAIRS: usize = 4;
-/// Bounds the time of fits that have no end, such as to points on a line, where |b4| grows forever.
+/// The number of pairs that four parameters can fit exactly. More pairs are needed.
+const EXACTLY_FITTED_PAIRS: usize = 4;
+/// The maximum number of steps. Some fits do not converge, such as that of points on a line, where |b4| grows forever.
 const MAX_STEPS: usize = 500;
-/// Relative gain in squared error below which a step is the last; SciPy's default is 1e-8.
+/// The relative decrease of the squared error below which the search ends. SciPy's default is 1e-8.
 const MIN_GAIN: f64 = 1e-12;
-/// Damping at the start, and the factor by which it falls after a good step and rises after a bad one.
+/// The damping at the start.
 const DAMPING: f64 = 1e-3;
+/// The factor by which damping decreases after a step that reduces the error, and increases after another step.
 const DAMPING_FACTOR: f64 = 10.0;
-/// In widths |b4| and in c: a longer step may end where the curve is all but straight, and stay there.
-const LONGEST_STEP: f64 = 1.0;
-/// With this much damping a step is too small to be one.
+/// The maximum step of b3 in units of |b4|, and of c. A longer step may end at an almost straight curve, where the search
+/// would stay.
+const MAX_STEP: f64 = 1.0;
+/// The damping at which steps are too small to have an effect.
 const MAX_DAMPING: f64 = 1e16;
 
 /// Pearson correlation of opinion scores and fitted predictions, in [0, 1]; higher is better.
 ///
-/// The fit starts at the mean and the deviation of the predictions and ends in a minimum near them, as
-/// `scipy.optimize.curve_fit` does. Where noise makes several, the two may differ: on 300 random sets of
-/// 20 to 600 pairs they agreed within 1e-5 on 284. A falling curve is a fit like any other, so reversed
-/// predictions do well here. `None` as for [`plcc`], and with fewer than five pairs.
+/// The fit starts at the mean and the standard deviation of the predictions and ends at a minimum near them, like
+/// `scipy.optimize.curve_fit`. With several minima, the two may differ: on 284 of 300 random sets of 20 to 600 pairs, they
+/// agreed within 1e-5. Falling curves are allowed, so that reversed predictions also have a high correlation.
+///
+/// Returns `None` in the cases of [`plcc`], and for fewer than five pairs.
 pub fn plcc_fitted(predicted: &[f64], mos: &[f64]) -> Option<f64> {
-    if predicted.len() <= MAX_FREE_PAIRS || !are_comparable(predicted, mos) {
+    if predicted.len() <= EXACTLY_FITTED_PAIRS || !are_comparable(predicted, mos) {
         return None;
     }
     if is_constant(predicted) || is_constant(mos) {
         return None;
     }
-    // Correlation does not change with shift and scale, and the fit is well conditioned on these.
+    // Shift and scale do not change the correlation, and make the fit well conditioned.
     let x = deviations(predicted);
     let deviation = (dot(&x, &x) / x.len() as f64).sqrt();
     let x: Vec<f64> = x.into_iter().map(|value| value / deviation).collect();
@@ -50,21 +54,21 @@ pub fn plcc_fitted(predicted: &[f64], mos: &[f64]) -> Option<f64> {
 struct Fit {
     b3: f64,
     c: f64,
-    /// The logistic function at each prediction, with mean 0 and any scale.
+    /// The logistic function at each prediction, shifted to mean 0 and arbitrarily scaled.
     curve: Vec<f64>,
-    /// What `curve` is multiplied by.
+    /// The factor of `curve`.
     height: f64,
-    /// What the curve leaves of the opinion scores.
-    rest: Vec<f64>,
+    /// The opinion scores minus the curve.
+    residuals: Vec<f64>,
     squared_error: f64,
 }
 
 impl Fit {
-    /// The nearest minimum of the squared error; `x` has mean 0 and deviation 1, `y` has mean 0.
+    /// Finds the nearest minimum of the squared error. `x` must have mean 0 and standard deviation 1, `y` mean 0.
     fn best(x: &[f64], y: &[f64]) -> Option<Self> {
         let mut best = Self::new(0.0, 0.0, x, y)?;
         let mut damping = DAMPING;
-        // Of all derivatives so far, as MINPACK does: an unknown that has stopped to matter stays put.
+        // The largest squared norms of all derivatives so far, as in MINPACK. An unknown without influence then stays fixed.
         let mut largest: [f64; 2] = [0.0; 2];
         for _ in 0..MAX_STEPS {
             let derivatives = best.derivatives(x);
@@ -90,14 +94,14 @@ impl Fit {
         Some(best)
     }
 
-    /// `None` where the curve is not a number, or flat.
+    /// Creates the curve. Returns `None` if it is constant or not finite.
     ///
-    /// With z = (x − b3) / e^c, and o its value at x = 0,
+    /// With z = (x − b3) / e^c, and o the value of z at x = 0,
     /// ```text
     /// 1/(1 + exp(−z)) − 1/(1 + exp(−o)) = sinh((z − o)/2) / cosh(z/2) · 1/(2 cosh(o/2))
     /// ```
-    /// whose last factor is the curve's scale. The right side keeps its digits where the curve is all
-    /// but a straight or an exponential one.
+    /// whose last factor only scales the curve and is omitted. The right side stays accurate for an almost straight or an
+    /// exponential curve.
     fn new(b3: f64, c: f64, x: &[f64], y: &[f64]) -> Option<Self> {
         let width = c.exp();
         let curve = x.iter().map(|x| (x / width / 2.0).sinh() / ((x - b3) / width / 2.0).cosh());
@@ -106,12 +110,12 @@ impl Fit {
         if !height.is_finite() {
             return None;
         }
-        let rest: Vec<f64> = curve.iter().zip(y).map(|(curve, y)| y - height * curve).collect();
-        let squared_error = dot(&rest, &rest);
-        Some(Self { b3, c, curve, height, rest, squared_error })
+        let residuals: Vec<f64> = curve.iter().zip(y).map(|(curve, y)| y - height * curve).collect();
+        let squared_error = dot(&residuals, &residuals);
+        Some(Self { b3, c, curve, height, residuals, squared_error })
     }
 
-    /// By b3 and by c, without the part that b1 and b2 make up for.
+    /// Returns the derivatives of the curve with respect to b3 and c, without the part that b1 and b2 compensate.
     fn derivatives(&self, x: &[f64]) -> [Vec<f64>; 2] {
         let width = self.c.exp();
         let z = |x: f64| (x - self.b3) / width;
@@ -125,20 +129,20 @@ impl Fit {
         })
     }
 
-    /// Solves (JᵀJ + diag damping) step = Jᵀ rest, and cuts it to the longest step; not finite where there is no solution.
+    /// Solves (JᵀJ + diag damping) step = Jᵀ residuals, and limits the step. It is not finite if there is no solution.
     fn step(&self, [u, v]: &[Vec<f64>; 2], damping: [f64; 2]) -> [f64; 2] {
         let (uu, vv, uv) = (dot(u, u) + damping[0], dot(v, v) + damping[1], dot(u, v));
-        let (right_u, right_v) = (dot(u, &self.rest), dot(v, &self.rest));
+        let (right_u, right_v) = (dot(u, &self.residuals), dot(v, &self.residuals));
         let determinant = uu * vv - uv * uv;
         let b3 = (vv * right_u - uv * right_v) / determinant;
         let c = (uu * right_v - uv * right_u) / determinant;
-        // Each for itself: on the way to a minimum at infinity one has no end, and the other matters.
+        // Each component is limited separately: towards a minimum at infinity, one component grows without bound.
         let width = self.c.exp();
-        [b3.clamp(-LONGEST_STEP * width, LONGEST_STEP * width), c.clamp(-LONGEST_STEP, LONGEST_STEP)]
+        [b3.clamp(-MAX_STEP * width, MAX_STEP * width), c.clamp(-MAX_STEP, MAX_STEP)]
     }
 }
 
-/// With mean 0.
+/// Returns the values shifted to mean 0.
 fn centred(mut values: Vec<f64>) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / values.len() as f64;
     values.iter_mut().for_each(|value| *value -= mean);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use csv::{ByteRecord, Reader};
-use tsp_mgs_data::csv_format::{self, Quotes, WRONG_QUOTE, read_row};
+use tsp_mgs_data::csv_format::{self, QuoteChecker, WRONG_QUOTE, read_row};
 
 use super::table::{ImageCell, InputColumns, InputRow, Table};
 use crate::record::Records;
@@ -35,10 +35,10 @@ pub fn open(path: &Path, table: Table, columns: &InputColumns) -> Result<Records
     Ok(Box::new(Rows { reader, table, indices, number: 0, is_broken: false }))
 }
 
-fn reader(path: &Path) -> Result<Reader<Quotes<BufReader<File>>>> {
+fn reader(path: &Path) -> Result<Reader<QuoteChecker<BufReader<File>>>> {
     let mut file = BufReader::new(File::open(path)?);
     let (builder, separator) = csv_format::builder(path, file.fill_buf()?);
-    Ok(builder.from_reader(Quotes::new(file, separator)))
+    Ok(builder.from_reader(QuoteChecker::new(file, separator)))
 }
 
 /// Returns the number of rows after the header.
@@ -62,7 +62,7 @@ struct ColumnIndices {
 }
 
 struct Rows {
-    reader: Reader<Quotes<BufReader<File>>>,
+    reader: Reader<QuoteChecker<BufReader<File>>>,
     table: Table,
     indices: ColumnIndices,
     /// The number of the last row, counted from 1.
