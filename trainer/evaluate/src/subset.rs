@@ -79,7 +79,7 @@ impl Subset {
         match &self.split {
             Some(split) if split.sha256(&data.set.items) == trained => None,
             Some(_) => Some(
-                "leak: the model was trained on another split of this data set, so on images of this test part".into(),
+                "leak: the model was trained on another split of this data set, which includes images of this test part".into(),
             ),
             None => Some("leak: the model was trained on a part of these images".into()),
         }

@@ -89,7 +89,7 @@ impl Plan<'_> {
             ),
         });
         if n_splits < args.repeats {
-            notes.push(format!("the lists have {n_splits} of the {} splits that were asked for", args.repeats));
+            notes.push(format!("the lists have {n_splits} of the {} requested splits", args.repeats));
         }
         let mut differences = args.differences();
         differences.extend(self.other_clip.clone());
@@ -121,8 +121,8 @@ impl Plan<'_> {
         if results().any(|(_, result)| matches!(result.ours, Some(Computation::Baseline(_)))) {
             notes.push(match args.baselines {
                 true => {
-                    "our IPCE has its configuration (adverb prompts, no words, mean of image and crops) and is trained \
-                         as all others"
+                    "our IPCE model has IPCE's configuration (adverb prompts, no words, mean of image and crops) and the \
+                     same training as the others"
                         .into()
                 }
                 false => "--baselines also trains IPCE".into(),

@@ -81,7 +81,7 @@ fn run_one(program: &Path, process: &Process, device: &str) -> Result<()> {
     if status.success() && process.result.is_file() {
         return Ok(());
     }
-    let line = last_error(&mut log, before).unwrap_or_else(|| format!("it ended with {status}"));
+    let line = last_error(&mut log, before).unwrap_or_else(|| format!("the job ended with {status}"));
     Err(anyhow!("{line}"))
 }
 
@@ -97,7 +97,7 @@ fn last_error(log: &mut File, from: u64) -> Option<String> {
 
 /// Creates a folder, so that an unwritable one is found before hours are spent.
 pub fn create_folder(folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("creating the folder {}", folder.display()))?;
     if !folder.is_dir() {
         bail!("{} is not a folder", folder.display());
     }

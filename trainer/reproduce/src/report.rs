@@ -90,7 +90,7 @@ impl Report {
             }
             JobKind::ZeroShot(_) => {
                 let found: Vec<EvaluationRecord> = read(&path)?;
-                let found = found.first().with_context(|| format!("{} has no task", path.display()))?;
+                let found = found.first().with_context(|| format!("{} holds no evaluation", path.display()))?;
                 let pair = found.groups.first().map_or_else(Agreement::default, |group| group.metrics);
                 let part = match &set.lists {
                     Some(lists) => lists.join(job.split.to_string()).display().to_string(),

@@ -79,7 +79,7 @@ impl Learner {
             bail!("the model has no text tower, which training needs; pass a model with both towers")
         };
         if optimiser.precision == TrainingPrecision::Bf16 && !device.supports_dtype(FloatDType::BF16) {
-            bail!("the device has no bfloat16; use --precision f32");
+            bail!("the device does not support bfloat16; pass --precision f32");
         }
         let plan = Options::view_plan(&tasks, config.vision.image_size as u32)?;
         let texts = TextEncoder::new(text.context_length, device);

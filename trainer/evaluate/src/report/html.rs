@@ -142,7 +142,7 @@ fn view(section: &Section) -> SectionView {
     let evaluation = section.evaluation;
     let all = &section.groups[0].metrics;
     let task = capitalised(&evaluation.task);
-    let synthetic = "Synthetic: a program made these images and their scores; nobody judged them.".to_owned();
+    let synthetic = "Synthetic: a program made these images and their scores; no person rated them.".to_owned();
     let notes = evaluation.is_synthetic.then_some(synthetic).into_iter().chain(evaluation.notes.iter().cloned());
     let sheets = [("Closest predictions", evaluation.closest()), ("Furthest predictions", evaluation.furthest())];
     let sheets = sheets.into_iter().filter(|(_, rows)| !rows.is_empty());
@@ -159,7 +159,7 @@ fn view(section: &Section) -> SectionView {
         ],
         plots: vec![
             plot(&section.scatter, format!("{task}: opinion scores over predictions")),
-            plot(&section.calibration, format!("{task}: mean opinion score of each tenth of the predictions")),
+            plot(&section.calibration, format!("{task}: mean opinion score in each decile of the predictions")),
         ],
         groups: groups(section.groups),
         sheets: sheets

@@ -50,7 +50,7 @@ pub fn write_report(dir: &Path, evaluations: &[Evaluation]) -> Result<Vec<PathBu
     // The page is written last: if it exists, all other files do.
     files.push(("report.html".into(), html::page(&sections)?.into_bytes()));
 
-    fs::create_dir_all(dir).with_context(|| format!("making the folder {}", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("creating the folder {}", dir.display()))?;
     let mut written = Vec::new();
     for (name, bytes) in files {
         let path = dir.join(name);
