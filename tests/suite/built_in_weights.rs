@@ -3,11 +3,11 @@ use serde_json::Value;
 use crate::support::fixtures::{read, repository};
 use crate::support::program::trainer;
 
-/// Prompts and scenes from a seed that the weights were not trained on; 480 images of 60 prompts.
+/// 480 images of 60 prompts, from a seed that was not used in training.
 const UNSEEN: [&str; 5] = ["synth", "--images", "480", "--seed", "20261124"];
 /// SRCC on the 504 held-out prompts of the training set, with 15 crops: `trainer/assets/demo/evaluation.txt`.
 const REACHED: [(&str, f64); 2] = [("perception", 0.851), ("alignment", 0.717)];
-/// A correlation of 480 images is off by more than this in fewer than one case of a hundred.
+/// The correlation of 480 images differs by more than this with a probability below 1 %.
 const MARGIN: f64 = 0.06;
 
 fn output(command: &mut std::process::Command) -> Vec<u8> {

@@ -56,7 +56,7 @@ fn a_bundle_scores_as_its_source_within_what_it_says() {
         for task in ["perception", "alignment"] {
             let difference = (number(&source, task) - number(&found, task)).abs();
             let said = manifest["score_difference"][task]["max"].as_f64().expect("a number");
-            // The cat is one of the images that the difference was measured on.
+            // The difference was measured on four images, and the cat is one of them.
             assert!(difference <= said + 1e-5, "{dtype} {task}: {difference}, model.json says {said}");
             assert!(said <= most, "{dtype} {task}: {said}");
         }
@@ -154,7 +154,7 @@ fn a_damaged_bundle_is_an_error_that_names_the_file() {
 
     let mut flipped = sound.clone();
     *flipped.last_mut().expect("bytes") ^= 1;
-    // Who has compared the hash is believed in that, and in nothing else.
+    // `add_hashed` skips only the check of the hash.
     let reader =
         || BundleReader::new(Manifest::parse(&fs::read(bundle.join(MANIFEST)).expect("a file")).expect("valid"));
     reader().add_hashed(&flipped).expect("nobody looks at the hash");

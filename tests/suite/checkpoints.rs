@@ -70,7 +70,7 @@ fn write(path: &Path, tensors: &Tensors) {
     fs::write(path, safetensors::serialize(views, None).expect("tensors")).expect("writing");
 }
 
-/// The tensors with something before each of their names.
+/// The tensors with a prefix in each name.
 fn prefixed(tensors: &Tensors<'static>, prefix: &str) -> Tensors<'static> {
     tensors.iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor.clone())).collect()
 }
@@ -143,14 +143,14 @@ fn weights_in_several_files_and_in_folders_are_found() {
         write_index(&changed);
         assert!(message(folder).contains(&expected), "{}", message(folder));
     }
-    // One whole file goes before an index.
+    // A single file is preferred to an index.
     write(&folder.join("model.safetensors"), &tensors);
     assert_eq!(open(folder).expect("the folder").checkpoint.config(), &config());
 }
 
 #[test]
 fn weights_under_another_key_of_a_training_checkpoint_are_found() {
-    // As PyTorch's tutorials save, with the key in the place of open_clip's: a pickle has texts behind their lengths.
+    // This replaces open_clip's key by the key of PyTorch's tutorials. In a pickle, a text follows its length.
     let (old, new) = (b"X\x0a\0\0\0state_dict", b"X\x10\0\0\0model_state_dict");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("finetuned.pt");

@@ -30,7 +30,7 @@ fn sample(name: &str) -> String {
     repository("www/samples").join(name).to_str().expect("Unicode").to_owned()
 }
 
-/// A folder with one good image, one broken, and one that is no image.
+/// A folder with an image, a damaged image, and a file that is not an image.
 fn mixed_folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::create_dir(folder.path().join("inner")).expect("a folder");
@@ -50,7 +50,7 @@ fn json_has_the_documented_fields() {
     for field in fields {
         assert!(!row[field].is_null(), "{field} in {row}");
     }
-    // The built-in weights score perception by the patches alone, and alignment with all there is.
+    // The built-in weights use only crops for perception, and all parts for alignment.
     let parts = ["score", "q_image", "q_patches", "q_fine", "p_image", "p_patches", "w_image", "w_patches"];
     for part in parts {
         assert!(!row["alignment"][part].is_null(), "alignment.{part} in {row}");
@@ -148,7 +148,7 @@ fn prompts_come_from_the_flag_then_the_sidecar_then_the_image() {
     let embedded = row(&[]);
     assert_eq!(embedded["prompt_source"], "parameters");
     assert!(embedded["prompt"].as_str().expect("a prompt").contains("rocket"));
-    // As Windows editors save it.
+    // Editors on Windows write a byte order mark.
     fs::write(folder.path().join("rocket.txt"), "\u{feff}a red rocket\r\n").expect("writing");
     let sidecar = row(&[]);
     assert_eq!((&sidecar["prompt"], &sidecar["prompt_source"]), (&"a red rocket".into(), &"sidecar".into()));
@@ -271,7 +271,7 @@ fn counts_of_nothing_are_refused_in_words() {
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 
-/// On every processor, whatever instructions it has.
+/// For every processor, since rounding depends on its instructions.
 #[test]
 fn fewer_bits_move_scores_little_and_are_named_in_the_result() {
     for (precision, bound) in [("int8", 0.1), ("bf16", 0.1)] {
@@ -293,7 +293,7 @@ fn fewer_bits_are_refused_on_a_gpu() {
     }
 }
 
-/// Sums in another order differ in their last digits, and so may be what is rounded to 8 bits: by one level here and there.
+/// Sums in another order differ in their last digits, so that some values round to the next 8-bit level.
 #[test]
 fn every_instruction_set_gives_the_same_scores() {
     for (precision, bound) in [("f32", 1e-4), ("int8", 0.01)] {

@@ -7,7 +7,7 @@ use crate::support::data_folder::{DataFolder, parquet_file, workbook};
 
 const AGIQA_3K: &str = "name,prompt,adj1,adj2,style,mos_quality,std_quality,mos_align,std_align";
 
-/// What is wrong with a table.
+/// The problems of a table.
 fn problems(args: &DataArgs) -> Vec<Problem> {
     let error = open(args).expect_err("the table is wrong");
     error.downcast::<Problems>().unwrap_or_else(|error| panic!("not about rows: {error:#}")).problems
@@ -21,7 +21,7 @@ fn names(dataset: &Dataset) -> Vec<&str> {
     dataset.items.iter().map(|item| item.name.as_str()).collect()
 }
 
-/// Three good rows in AGIQA-3K's layout, CRLF as published, and their images in a folder below.
+/// Three valid rows in AGIQA-3K's layout, with CRLF as published, and their images in a subfolder.
 fn small_agiqa_3k() -> DataFolder {
     let folder = DataFolder::new();
     let rows = [
@@ -214,7 +214,7 @@ fn nulls_in_parquet_are_problems_with_their_row() {
     );
 }
 
-/// A table with one problem of each kind, and a good row.
+/// A table with one problem of each kind, and a valid row.
 fn every_problem() -> DataFolder {
     let folder = DataFolder::new();
     let mut table = [

@@ -16,7 +16,7 @@ fn a_side_over_the_limit_is_an_error_that_names_the_size() {
 
 #[test]
 fn a_header_that_promises_too_much_is_refused_before_memory_is_taken() {
-    // A PNG header of 4 billion pixels a side and nothing behind it.
+    // A PNG header with a width and height of 4 billion pixels, and nothing after it.
     let mut png = std::io::Cursor::new(Vec::new());
     ImageBuffer::<Luma<u8>, _>::new(1, 1).write_to(&mut png, ImageFormat::Png).expect("encoding");
     let mut bytes = png.into_inner();
@@ -57,14 +57,14 @@ fn jpeg_scans_of_two_of_three_components_are_refused() {
 
 #[test]
 fn tiff_colours_that_alpha_multiplied_already_are_not_multiplied_again() {
-    // Red and blue, fully seen, half seen and not at all; as they are, and multiplied.
+    // Red and blue, opaque, half transparent and transparent, with unassociated and with associated alpha.
     let plain = [[200, 0, 90, 255], [200, 0, 90, 128], [200, 0, 90, 0]];
     let multiplied = [[200, 0, 90, 255], [100, 0, 45, 128], [0, 0, 0, 0]];
     let [plain, multiplied] = [(plain, 2), (multiplied, 1)]
         .map(|(samples, extra)| decode(&tiff(&samples, 3, 2, extra)).expect("a TIFF file").into_raw());
     assert_eq!(plain, [200, 0, 90, 227, 127, 172, 255, 255, 255]);
     assert_eq!(multiplied, plain);
-    // More colour than its alpha allows stays in range.
+    // A colour above its alpha is clamped.
     let wrong = decode(&tiff(&[[255, 0, 0, 10]], 1, 2, 1)).expect("a TIFF file");
     assert_eq!(wrong.into_raw(), [255, 245, 245]);
 }
@@ -81,7 +81,7 @@ fn webp_files_that_promise_more_than_there_is_are_read() {
     let image = decode(&simple).expect("a WebP file");
     let sides = [image.width() - 1, image.height() - 1].map(|side| side.to_le_bytes()[..3].to_vec()).concat();
     for flags in [0x04, 0x08, 0x20, 0x2c] {
-        // An extended header, then the pixels as they were.
+        // An extended header, and then the same pixels.
         let body = [b"WEBPVP8X\x0a\0\0\0", &[flags, 0, 0, 0][..], &sides, &simple[12..]].concat();
         let size = u32::try_from(body.len()).expect("small").to_le_bytes();
         let promising = [b"RIFF", &size[..], &body].concat();
@@ -113,7 +113,7 @@ fn a_file_that_ends_too_early_is_an_error_in_every_format() {
 
 #[test]
 fn what_follows_a_whole_jpeg_does_not_matter() {
-    // Phones append a film to a photograph.
+    // Phones append a video to a photograph.
     let mut bytes = read(&fixture("images/baseline_420.jpg"));
     bytes.extend_from_slice(b"film \xff\xda\0 film");
     assert!(decode(&bytes).is_ok());
@@ -126,7 +126,7 @@ fn webp_files_are_turned_upright_with_and_without_a_prefix_in_their_exif() {
     let (width, height) = decode(&plain).expect("an image").dimensions();
     for prefix in [&b""[..], b"Exif\0\0"] {
         let exif = [prefix, turned].concat();
-        // A file with metadata starts with an extended header: flags, then width and height less one.
+        // A file with metadata starts with an extended header: flags, then width − 1 and height − 1.
         let mut body = b"WEBPVP8X\x0a\0\0\0\x08\0\0\0".to_vec();
         body.extend_from_slice(&(width - 1).to_le_bytes()[..3]);
         body.extend_from_slice(&(height - 1).to_le_bytes()[..3]);

@@ -17,10 +17,10 @@ use tsp_mgs_trainer::score::model::{Model, ModelArgs};
 use crate::support::fixtures::read;
 use crate::support::program::trainer;
 
-/// Three prompts, each shown by eight generators.
+/// Three prompts with an image by each of eight generators.
 const N_IMAGES: usize = 24;
 const TASKS: [&str; 2] = ["perception", "alignment"];
-/// Reports and scores come from one computation, in batches of different sizes.
+/// Reports and scores are computed by the same code, but in batches of different sizes.
 const SAME: f64 = 1e-5;
 
 /// A synthetic data set and a cache, shared by the tests.
@@ -37,7 +37,7 @@ fn set() -> PathBuf {
     SET.path().join("set")
 }
 
-/// Runs `trainer evaluate` on the CPU; `data` says on what.
+/// Runs `trainer evaluate` on the CPU. `data` has the flags of the data set.
 fn evaluate_on(data: &[&str], out: &Path, flags: &[&str]) -> Output {
     let mut command = trainer();
     command.args(["evaluate", "--device", "cpu", "--out"]).arg(out).arg("--cache").arg(SET.path().join("cache"));
@@ -57,7 +57,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Evaluates, and reads the report.
+/// Runs `trainer evaluate`. Returns its folder, its report and its table.
 fn report(flags: &[&str]) -> (TempDir, Vec<Value>, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = evaluate(&folder.path().join("report"), flags);
@@ -102,7 +102,7 @@ fn a_report_has_its_files_its_groups_and_a_table_that_ends_with_what_was_written
         let model = evaluation["model"].as_str().expect("a name");
         assert!(model.contains("sha256:") && evaluation["dataset"].as_str().expect("a name").ends_with("all images"));
     }
-    // Each task's rows show the other's predictions.
+    // The rows of each task have the predictions for the other task, too.
     for (row, other) in rows(&report[0]).iter().zip(rows(&report[1])) {
         assert_eq!((&row["other"]["predicted"], &row["other"]["mos"]), (&other["predicted"], &other["mos"]));
     }
@@ -154,7 +154,7 @@ fn predictions_are_the_scores_of_trainer_score() {
     }
 }
 
-/// Cosine of an image's resized view with its prompt, from the towers alone, and the scale.
+/// Computes the cosine of a resized image and its prompt with the towers only.
 struct ZeroShot {
     clip: Clip,
     plan: ViewPlan,
@@ -235,7 +235,7 @@ fn clip_iqa_and_ipce_are_option_sets_of_the_model() {
     let (_c, found, _) = report(&["--all", "--method", "ipce", "--crops", "4"]);
     let same = ["--all", "--task", "alignment", "--alpha", "0.5", "--no-fine", "--crops", "4"];
     let (_d, expected, _) = report(&same);
-    // One score, compared with the opinions of both tasks.
+    // The method has one score, which is compared with the opinions of both tasks.
     let tasks: Vec<&Value> = found.iter().map(|evaluation| &evaluation["task"]).collect();
     assert_eq!(tasks, TASKS);
     for evaluation in &found {
@@ -252,7 +252,7 @@ fn the_test_part_judges_and_a_prompt_of_both_parts_is_told() {
     let mut table = csv::Reader::from_path(set.join("data.csv")).expect("a table");
     let header = table.headers().expect("a header").clone();
     let all: Vec<csv::StringRecord> = table.records().map(|row| row.expect("a row")).collect();
-    // Five images of one prompt test; its others, and the first of the five again, train.
+    // The test part has five images of one prompt. The training part has its other images, and the first of the five, too.
     let (same, others): (Vec<_>, Vec<_>) = all.iter().partition(|row| row[1] == all[0][1]);
     let lists = tempfile::tempdir().expect("a temporary folder");
     fs::create_dir(lists.path().join("7")).expect("a folder");

@@ -34,7 +34,7 @@ fn evaluation(rows: Vec<EvaluatedImage>) -> Evaluation {
     }
 }
 
-/// Two generators, one predicted perfectly and one in reverse; the images exist.
+/// Two generators, one with perfect predictions and one with reversed ones. The images exist.
 fn small() -> Evaluation {
     let mut rows = vec![
         row("plain.bmp", "right", 1.0, 1.0),
@@ -48,7 +48,7 @@ fn small() -> Evaluation {
     evaluation(rows)
 }
 
-/// `n` rows without an image, each 0.1 worse than the one before, in a mixed order.
+/// `n` rows without an image, in a mixed order. The errors of the predictions are multiples of 0.1.
 fn graded(n: usize) -> Evaluation {
     let graded = |i: usize| row(&format!("missing_{i:02}.png"), "one", 1.0, 1.0 + 0.1 * i as f64);
     evaluation((0..n).map(|i| graded(i * 7 % n)).collect())
@@ -85,7 +85,7 @@ fn circles(svg: &str) -> Vec<[f64; 2]> {
 #[test]
 fn the_table_has_a_row_for_each_group() {
     let table = Evaluation { is_synthetic: true, notes: vec!["a warning".into()], ..small() }.to_string();
-    // All six: SciPy on [1, 3, 2, 2, 4, 1] and [1, 1, 2, 2, 4, 3]; the rest by hand.
+    // The row of all six images is from SciPy on [1, 3, 2, 2, 4, 1] and [1, 1, 2, 2, 4, 3]. The other rows were computed by hand.
     let expected = "\
 perception: the model on the data (synthetic)
 note: a warning
@@ -163,7 +163,7 @@ fn up_to_eight_generators_have_colours_and_names() {
 
 #[test]
 fn the_calibration_plot_has_a_point_for_each_tenth() {
-    // Predictions 0.0, 0.2, … 3.8, in a mixed order; each opinion is 0.7 more, and ± 0.4 in turns.
+    // Predictions 0.0, 0.2, … 3.8 in a mixed order. The opinions are greater by 0.3 and 1.1 in turns.
     let rows = (0..20).map(|i| i * 7 % 20).map(|i| {
         let predicted = 0.2 * f64::from(i);
         row("a.png", "one", predicted + 0.7 + if i % 2 == 0 { 0.4 } else { -0.4 }, predicted)

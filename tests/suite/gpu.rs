@@ -15,12 +15,12 @@ use crate::support::compare::{assert_close, magnitude};
 use crate::support::device::software_gpu;
 use crate::support::program::assert_passes_alone;
 
-/// Of the largest number; sums of a few hundred products in float32.
+/// The tolerance relative to the largest number, for sums of a few hundred products in float32.
 const RELATIVE: f64 = 2e-6;
 
 const ADAPTERS: [Adapter; 2] = [Adapter::Card, Adapter::Emulated];
 
-/// Numbers of a name, by it and their count.
+/// Pseudorandom numbers that depend on a name and a count.
 struct Numbers(Vec<f32>);
 
 impl Numbers {
@@ -94,12 +94,12 @@ fn products_of_all_sizes_and_ends_are_right() {
     let device = software_gpu();
     for adapter in ADAPTERS {
         for epilogue in [Epilogue::Store, Epilogue::QuickGelu, Epilogue::Gelu, Epilogue::Accumulate] {
-            // One number, less than a tile, a tile, and some tiles with rests on every side.
+            // One number, less than a tile, a tile, and several tiles with remainders in all dimensions.
             for sizes in [[1, 4, 4], [7, 12, 20], [64, 64, 64], [65, 20, 68], [150, 196, 132]] {
                 assert_product(&device, adapter, sizes, epilogue);
             }
         }
-        // Enough for large tiles, whose last ones are not full.
+        // Enough rows for large tiles, of which the last ones are not full.
         assert_product(&device, adapter, [2_100, 20, 2_052], Epilogue::Store);
         assert_product(&device, adapter, [4_300, 8, 1_000], Epilogue::Accumulate);
     }
@@ -112,7 +112,8 @@ fn layer_norms_of_all_widths_are_right() {
         for [rows, width] in [[1, 4], [3, 64], [65, 260], [70, 768], [33_000, 4]] {
             let (mut input, gamma) = (Numbers::new("input", rows * width), Numbers::new("gamma", width));
             let beta = Numbers::new("beta", width);
-            // Far from zero, where a mean of squares would lose the deviation; four numbers may be close to each other.
+            // The values are far from zero, where a mean of squares would lose the deviation to rounding. The four numbers of a
+            // short row can be close to each other, which amplifies rounding.
             let mean = if width > 4 { 100.0 } else { 1.0 };
             input.0.iter_mut().for_each(|number| *number += mean);
             let mut expected = Vec::with_capacity(rows * width);
@@ -130,7 +131,7 @@ fn layer_norms_of_all_widths_are_right() {
             );
             let expected: Vec<f32> = expected.into_iter().map(|number| number as f32).collect();
             let found: Vec<f32> = found.into_data().try_to_vec().expect("float32");
-            // A number near 100 has steps of 8e-6.
+            // Adjacent float32 numbers near 100 differ by 8e-6.
             assert_close(&found, &expected, 1e-4, &format!("{rows} rows of {width}, {adapter:?}"));
         }
     }
@@ -139,7 +140,7 @@ fn layer_norms_of_all_widths_are_right() {
 fn assert_attention(device: &Device, adapter: Adapter, [batch, tokens, heads, head]: [usize; 4], order: Attention) {
     let width = heads * head;
     let mut qkv = Numbers::new("qkv", batch * tokens * 3 * width);
-    // Similarities that differ by more than exponentials of them can show.
+    // The logits differ by more than float32 exponentials can represent.
     qkv.0.iter_mut().for_each(|number| *number *= 4.0);
     let mut expected = vec![0.0; batch * tokens * width];
     for place in 0..batch * heads * tokens {
@@ -164,7 +165,7 @@ fn assert_attention(device: &Device, adapter: Adapter, [batch, tokens, heads, he
     let found: Vec<f32> = found.into_data().try_to_vec().expect("float32");
     let expected: Vec<f32> = expected.into_iter().map(|number| number as f32).collect();
     let what = format!("{batch} × {tokens} tokens, {heads} heads of {head}, {order:?}, {adapter:?}");
-    // Similarities reach 100, of steps of 8e-6, and their exponentials multiply values of up to 4.
+    // Logits reach 100, where float32 has steps of 8e-6, and their exponentials multiply values of up to 4.
     assert_close(&found, &expected, 2e-4, &what);
 }
 
@@ -173,7 +174,7 @@ fn attention_of_all_sizes_and_orders_is_right() {
     let device = software_gpu();
     for adapter in ADAPTERS {
         for order in [Attention::Full, Attention::Causal] {
-            // The published widths of heads, others, and tokens of one text, ViT-B/32, a full text and ViT-L/14.
+            // Published and other widths of heads, and the numbers of tokens of a short text, ViT-B/32, a full text and ViT-L/14.
             for sizes in [
                 [1, 1, 1, 64],
                 [3, 7, 2, 32],
@@ -189,9 +190,9 @@ fn attention_of_all_sizes_and_orders_is_right() {
     }
 }
 
-/// Kernels that scoring may compile, burn's among them.
+/// The number of kernels that scoring may compile, including burn's.
 const KERNELS: usize = 60;
-/// Dispatches of a batch of texts and views, of towers with two blocks each.
+/// The number of dispatches for a batch of texts and views, with towers of two blocks each.
 const DISPATCHES: usize = 200;
 
 /// ViT-B/32 with two blocks in each tower.

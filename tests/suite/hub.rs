@@ -1,4 +1,4 @@
-//! Models by name, in the library: what is asked of a hub, what is kept, and what is refused.
+//! Models by name, in the library: requests to the hub, files in the cache, and refusals.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::support::fixtures::{fixture, read, repository, tensors};
 
 pub const MODEL: &str = "openai/clip-vit-base-patch32";
 const CONFIG: &[u8] = br#"{"model_type": "clip", "text_config": {}, "vision_config": {"hidden_act": "quick_gelu"}}"#;
-/// As `config.json` of LAION's models.
+/// The content of `config.json` of LAION's models.
 const GELU_CONFIG: &[u8] =
     br#"{"model_type": "clip", "text_config": {"hidden_act": "gelu"}, "vision_config": {"hidden_act": "gelu"}}"#;
 
@@ -42,7 +42,7 @@ fn lines(asked: &[Asked]) -> Vec<String> {
     asked.iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect()
 }
 
-/// The files below a folder, without those that are empty: locks.
+/// The files below a folder, without lock files, which are empty.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -81,7 +81,7 @@ fn a_model_is_fetched_once_into_the_layout_of_pythons_library() {
     let requests = lines(&hub.asked());
     assert!(requests.iter().all(|line| !line.contains("README") && !line.contains("tf_model")), "{requests:?}");
 
-    // Whether the branch moved is asked; a commit does not move; without a network, what is there is taken.
+    // A branch is asked for again, since it can move. A commit is not. Without a network, the cache is used.
     clip(&hub, cache.path(), MODEL).expect("the model");
     assert_eq!(lines(&hub.asked()), [format!("GET /api/models/{MODEL}/revision/main")]);
     clip(&hub, cache.path(), &format!("{MODEL}@{commit}")).expect("the model");
@@ -89,7 +89,7 @@ fn a_model_is_fetched_once_into_the_layout_of_pythons_library() {
     assert_eq!(clip_with(offline, MODEL, None).expect("the model").path, found.path);
     assert!(hub.asked().is_empty());
 
-    // Another commit with the same weights fetches its configuration alone.
+    // For another commit with the same weights, only the configuration is fetched.
     let newer = hub.commit(MODEL, &[("config.json", GELU_CONFIG), ("model.safetensors", &weights())]);
     let found = clip(&hub, cache.path(), MODEL).expect("the model");
     assert_eq!((found.commit, found.activation), (newer.clone(), Activation::Gelu));
@@ -112,7 +112,7 @@ fn a_broken_download_goes_on_where_it_broke() {
     let from = |byte: &str| Some(format!("bytes={byte}-"));
     assert_eq!(ranges(&hub), [None, from("1000"), from("1000"), from("1500")]);
 
-    // A connection that never lasts ends the command; what came is kept for the next one.
+    // The command fails if every connection breaks. The next command continues with the bytes that arrived.
     let cache = self::cache();
     hub.state().breaks.extend([700, 0, 0, 0, 0, 0]);
     let error = message(clip(&hub, cache.path(), MODEL));
@@ -123,13 +123,13 @@ fn a_broken_download_goes_on_where_it_broke() {
     let found = clip(&hub, cache.path(), MODEL).expect("the model");
     assert_eq!((read(&found.path), ranges(&hub)), (weights(), vec![from("700")]));
 
-    // A server that knows no ranges sends all again.
+    // A server without range requests sends the whole file again.
     let cache = self::cache();
     hub.state().breaks.push_back(700);
     hub.state().ignores_ranges = true;
     assert_eq!(read(&clip(&hub, cache.path(), MODEL).expect("the model").path), weights());
 
-    // A file that is shorter than the hub says ends the command.
+    // A file that is shorter than the hub says is an error.
     let cache = self::cache();
     hub.state().cut = Some(900);
     let error = message(clip(&hub, cache.path(), MODEL));
@@ -147,7 +147,7 @@ fn a_file_of_another_hash_is_refused_and_not_kept() {
     let kept = files(cache.path());
     assert!(kept.iter().all(|path| fs::metadata(path).is_ok_and(|file| file.len() < 1000)), "{kept:?}");
 
-    // Nor is what an earlier command left, if it is damaged.
+    // A damaged partial file of an earlier command is not kept either.
     hub.state().is_damaging = false;
     let blobs = cache.path().join("models--openai--clip-vit-base-patch32/blobs");
     fs::write(blobs.join(format!("{}.incomplete", sha256(&weights()))), [7; 100]).expect("writing");
@@ -200,10 +200,10 @@ fn refusals_say_what_to_do() {
     assert!(error.contains("the hub has no model openai/absent (status 404): check the name"), "{error}");
     let error = message(clip(&hub, cache.path(), &format!("{MODEL}@v9")));
     assert!(error.contains("openai/clip-vit-base-patch32 has no revision `v9`"), "{error}");
-    // What may pass is tried again.
+    // Temporary errors are retried.
     hub.state().refusals.extend([(503, ""), (429, "")]);
     clip(&hub, cache.path(), MODEL).expect("the model");
-    // What was fetched is used while the hub is out of order, and not when it says that a model is gone.
+    // The cache is used while the hub is out of order, but not if the hub says that the model does not exist.
     hub.state().refusals.extend([(503, ""); 3]);
     clip(&hub, cache.path(), MODEL).expect("the model");
     hub.state().refusals.push_back((404, "RepoNotFound"));
@@ -214,7 +214,7 @@ fn refusals_say_what_to_do() {
 fn without_a_network_the_error_names_the_file_to_fetch_by_hand() {
     let (hub, cache) = (FakeHub::start(), cache());
     hub.commit(MODEL, &[("config.json", CONFIG), ("model.safetensors", &weights())]);
-    // Nothing listens on this port.
+    // No server listens on this port.
     let unreachable = || Settings { endpoint: "http://127.0.0.1:1".into(), ..hub.settings(cache.path()) };
     let offline = || Settings { is_offline: true, ..hub.settings(cache.path()) };
     let error = message(clip_with(unreachable(), MODEL, None));
@@ -233,7 +233,7 @@ fn without_a_network_the_error_names_the_file_to_fetch_by_hand() {
     clip(&hub, cache.path(), MODEL).expect("the model");
     clip_with(unreachable(), MODEL, None).expect("the model of the cache");
     clip_with(offline(), MODEL, None).expect("the model of the cache");
-    // A part of a model is none.
+    // An incomplete model in the cache is not used.
     fs::remove_file(clip(&hub, cache.path(), MODEL).expect("the model").path).expect("removing");
     assert!(message(clip_with(unreachable(), MODEL, None)).contains("the hub cannot be reached"));
     message(clip_with(offline(), MODEL, None));
@@ -278,7 +278,7 @@ fn the_activation_is_that_of_the_configuration() {
         assert!(error.contains("contradicts the model's") && error.contains("omit the flag"), "{error}");
     }
 
-    // All of these are told before the weights are fetched.
+    // All of these errors come before the weights are fetched.
     hub.asked();
     let inception = open_clip(json!({ "embed_dim": 768 }), 0.5);
     let timm = open_clip(json!({ "vision_cfg": { "timm_model_name": "vit_base" } }), clip_mean);
@@ -368,7 +368,7 @@ fn a_full_disk_is_named() {
     hub.commit(MODEL, &[("config.json", CONFIG), ("model.safetensors", &weights())]);
     let blobs = cache.path().join("models--openai--clip-vit-base-patch32/blobs");
     fs::create_dir_all(&blobs).expect("a folder");
-    // A device that is always full stands where the file is written.
+    // The file is written to a device that is always full.
     let partial = blobs.join(format!("{}.incomplete", sha256(&weights())));
     std::os::unix::fs::symlink("/dev/full", partial).expect("a link");
     let error = message(clip(&hub, cache.path(), MODEL));

@@ -16,14 +16,14 @@ const MODEL: &str = "laion/CLIP-ViT-B-32-laion2B-s34B-b79K";
 const QUICK: &[u8] = br#"{"model_type": "clip"}"#;
 const GELU: &[u8] = br#"{"model_cfg": {"embed_dim": 64}, "preprocess_cfg": {}}"#;
 
-/// A whole CLIP model, tiny, of the vocabulary that it needs.
+/// A complete, tiny CLIP model with CLIP's vocabulary.
 fn weights() -> Vec<u8> {
     let [shard]: [Vec<u8>; 1] =
         parity::shards().try_into().unwrap_or_else(|shards: Vec<Vec<u8>>| panic!("{} shards", shards.len()));
     shard
 }
 
-/// Nothing of the environment that the tests run in counts.
+/// Removes the variables of the tests' own environment.
 fn alone<'a>(command: &'a mut Command, hub: &FakeHub, cache: &Path) -> &'a mut Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_uppercase();
@@ -71,7 +71,7 @@ fn weights_score_by_name_as_from_their_file() {
     assert_eq!(by_name["perception"], score(&hub, cache.path(), &["--clip", file])["perception"]);
     assert!(cache.path().join("hub").join("models--laion--CLIP-ViT-B-32-laion2B-s34B-b79K").is_dir());
 
-    // The same weights with the other activation: other scores, and features that are kept apart.
+    // The same weights with the other activation have other scores, and their features are stored separately.
     let open_clip = "open_clip_model.safetensors";
     hub.commit(MODEL, &[("open_clip_config.json", GELU), (open_clip, &weights)]);
     let gelu = score(&hub, cache.path(), &kept);
@@ -98,7 +98,7 @@ fn the_environment_is_followed() {
     let models = ("HF_HUB_CACHE", models.to_str().expect("Unicode"));
     let refused = run(&hub, cache.path(), &device, &[models]);
     assert!(stderr(&refused).contains("for a private model, set HF_TOKEN"), "{}", stderr(&refused));
-    // As `hf auth login` leaves it.
+    // The file that `hf auth login` writes.
     fs::write(cache.path().join("token"), "hf_right\n").expect("writing");
     let output = run(&hub, cache.path(), &device, &[models]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -110,7 +110,7 @@ fn the_environment_is_followed() {
     let output = run(&hub, cache.path(), &device, &[("HF_HUB_OFFLINE", "1")]);
     assert!(stderr(&output).contains("HF_HUB_OFFLINE is set, and the cache has nothing of it"), "{}", stderr(&output));
 
-    // A proxy that is not there: nothing reaches the hub by another way, unless that is said.
+    // The proxy does not exist. Requests do not bypass it, unless NO_PROXY says so.
     let proxy = ("HTTP_PROXY", "http://127.0.0.1:1");
     let proxied = run(&hub, cache.path(), &device, &[("HF_HUB_CACHE", "/nowhere"), proxy]);
     assert!(stderr(&proxied).contains("the hub cannot be reached") && hub.asked().is_empty(), "{}", stderr(&proxied));
@@ -122,7 +122,7 @@ fn the_environment_is_followed() {
 fn two_processes_fetch_a_file_once() {
     let (hub, cache) = (FakeHub::start(), cache());
     hub.commit(MODEL, &[("config.json", QUICK), ("model.safetensors", &weights())]);
-    // The store waits until both have asked for the hash.
+    // The store waits until both processes have asked for the hash.
     hub.state().held_until = 2;
     let start = || {
         let mut command = trainer();
@@ -165,7 +165,7 @@ fn paths_and_names_are_told_apart() {
         assert!(stderr(&output).contains("a model's name such as openai/clip-vit-base-patch32"), "{}", stderr(&output));
     }
     assert!(hub.asked().is_empty());
-    // What stands at a path goes before a name.
+    // An existing path is preferred to a name.
     let folder = cache.path().join("a/b");
     fs::create_dir_all(&folder).expect("a folder");
     let mut command = trainer();
@@ -174,7 +174,7 @@ fn paths_and_names_are_told_apart() {
         .args(["device", "--device", "cpu", "--clip", "a/b"]);
     let output = command.output().expect("the trainer runs");
     assert!(stderr(&output).contains("no weights in this folder") && hub.asked().is_empty(), "{}", stderr(&output));
-    // A folder's configuration counts as that of a model on the hub does.
+    // The configuration of a folder is used like that of a model on the hub.
     fs::write(folder.join("model.safetensors"), weights()).expect("writing");
     fs::write(folder.join("config.json"), QUICK).expect("writing");
     let output = command.args(["--activation", "gelu"]).output().expect("the trainer runs");
@@ -223,12 +223,12 @@ fn a_bundle_is_exported_with_its_model_card() {
     let manifest: Value = serde_json::from_slice(&read(&out.join("model.json"))).expect("JSON");
     assert_eq!(manifest["provenance"]["source"], format!("{MODEL}@{commit}").as_str());
 
-    // The card is a file that only a further card replaces.
+    // A card is replaced only by another card.
     let output = export(&["--overwrite"]);
     assert!(stderr(&output).contains("has the file README.md, which is not part of the bundle"), "{}", stderr(&output));
     let output = export(&["--overwrite", "--push-ready", "--license", "cc-by-nc-4.0"]);
     assert!(output.status.success() && card().contains("license: cc-by-nc-4.0\n"), "{}", stderr(&output));
-    // What is uploaded is found by its name.
+    // The uploaded folder is found by its name.
     let files: Vec<(String, Vec<u8>)> = fs::read_dir(&out)
         .expect("a folder")
         .map(|entry| entry.expect("an entry").path())

@@ -13,7 +13,7 @@ pub fn fill(folder: &Path, paths: &[PathBuf]) -> Vec<Result<CachedImage>> {
     ImageCache::open(folder).expect("a folder").fill(paths).expect("a cache")
 }
 
-/// Names of the finished entries.
+/// The names of complete entries.
 fn entries(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
     let names = names.map(|name| name.into_string().expect("text"));
@@ -62,12 +62,12 @@ fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
     set_modified(&paths[0], time);
     let sha256 = fill(cache.path(), &paths).remove(0).expect("an image").sha256;
 
-    // Unreadable, with the same size and time: to see that nobody looks.
+    // The file is not an image any more, but has the same size and time. So it is not read.
     let size = read(&paths[0]).len();
     fs::write(&paths[0], vec![0; size]).expect("written");
     set_modified(&paths[0], time);
     assert_eq!(fill(cache.path(), &paths).remove(0).expect("known").sha256, sha256);
-    // A line that a killed process left unfinished is passed over.
+    // An incomplete line, as of a killed process, is skipped.
     let index = cache.path().join("index.jsonl");
     fs::write(&index, [read(&index), b"{\"path\":\"".to_vec()].concat()).expect("written");
     assert_eq!(fill(cache.path(), &paths).remove(0).expect("known").sha256, sha256);
@@ -83,7 +83,7 @@ fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
 fn a_file_that_may_still_change_is_read_again() {
     let (folder, cache) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
     let paths = [folder.path().join("image.bmp")];
-    // So that no pause between here and there makes it an old file.
+    // A time in the future, so that the file does not become old during the test.
     let time = SystemTime::now() + Duration::from_secs(3600);
     let hashes = [10, 20].map(|red| {
         write_image(&paths[0], red);

@@ -11,7 +11,7 @@ use crate::support::program::trainer;
 
 const WARNING: &str = "demo weights, trained on synthetic images";
 
-/// Notes of each image in the folder, without that of the built-in weights.
+/// The notes of each image in the folder, without the warning of the built-in weights.
 fn notes(folder: &Path, flags: &[&str]) -> Vec<(String, String)> {
     let mut command = trainer();
     command.args(["score", "images", "--device", "cpu", "--crops", "1", "--prompt", "a cat", "--format", "jsonl"]);
@@ -36,7 +36,7 @@ fn an_image_of_one_colour_or_of_few_pixels_is_scored_with_a_note() {
     let cat = image::open(repository("www/samples/cat.jpg")).expect("a sample").into_rgb8();
     cat.save(images.join("cat.png")).expect("writing");
     RgbImage::new(300, 400).save(images.join("black.png")).expect("writing");
-    // A photograph with one colour everywhere but in its last row.
+    // An image of one colour, except for its last pixel.
     let mut nearly = RgbImage::from_pixel(600, 600, Rgb([200, 30, 90]));
     nearly.put_pixel(599, 599, Rgb([0, 0, 0]));
     nearly.save(images.join("nearly.png")).expect("writing");
@@ -48,7 +48,7 @@ fn an_image_of_one_colour_or_of_few_pixels_is_scored_with_a_note() {
     let expected = [("black.png", FLAT), ("cat.png", ""), ("nearly.png", ""), ("red.jpg", FLAT), ("tiny.png", TINY)];
     let expected = expected.map(|(name, note)| (format!("images/{name}"), note.to_owned()));
     assert_eq!(notes(folder.path(), &[]), expected);
-    // Features that were kept know it, too.
+    // Stored features keep the notes.
     for _ in 0..2 {
         assert_eq!(notes(folder.path(), &["--features", "kept"]), expected);
     }

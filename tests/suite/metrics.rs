@@ -5,11 +5,11 @@ use tsp_mgs_trainer::data::metrics::{Interval, Metrics, krcc, plcc, plcc_fitted,
 
 use crate::support::fixtures::json;
 
-/// Both sides compute in float64; what differs is the order of sums, on values up to 10⁶.
+/// Both implementations compute in float64, on values up to 10⁶. Only the order of sums differs.
 const EXACT: f64 = 1e-9;
-/// Two fits stop at different places near one minimum, where the correlation hardly changes.
+/// Two fits stop at different points near the same minimum, where the correlation hardly changes.
 const FITTED: f64 = 1e-6;
-/// SciPy stops early on the way to a minimum at infinity: an exponential curve is a logistic one whose
+/// SciPy stops early if the minimum is at infinity: an exponential curve is a logistic one whose
 /// b2 is infinite.
 const FITTED_BETTER: f64 = 1e-5;
 
@@ -80,7 +80,7 @@ fn intervals_are_those_of_scipy_on_the_same_resamples() {
     }
 }
 
-/// No `Metrics` but `n`.
+/// Metrics that all are absent except `n`.
 fn nothing(n: usize) -> Metrics {
     Metrics {
         n,
@@ -120,7 +120,7 @@ fn metrics_are_written_with_null_where_there_is_none() {
     assert_eq!(written, expected);
 }
 
-/// `n` pairs that have something to do with each other, on a coarse grid so that some are tied.
+/// `n` correlated pairs on a coarse grid, so that some values are tied.
 fn random_pairs(n: usize, random: &mut ChaCha8Rng) -> (Vec<f64>, Vec<f64>) {
     let mut draw = || f64::from(random.next_u32() % 64) / 16.0;
     (0..n).map(|_| (draw(), draw())).map(|(a, b)| (a, a + b)).unzip()
@@ -145,7 +145,7 @@ fn metrics_survive_what_they_should_and_change_with_the_rest() {
 
             let affine = map(&a, |x| 2.5 * x - 40.0);
             assert_same(plcc(&affine, &b), plcc(&a, &b), 1e-12, "plcc of an affine map");
-            // Four parameters through a few random pairs: the last digit decides which minimum is nearest.
+            // With four parameters and a few random pairs, rounding can decide which minimum the fit reaches.
             if n >= 100 {
                 assert_same(plcc_fitted(&affine, &b), plcc_fitted(&a, &b), FITTED, "plcc_fitted of an affine map");
             }

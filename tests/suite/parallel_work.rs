@@ -33,7 +33,7 @@ fn work_ahead_waits_for_its_user_and_ends_with_it() {
         Ok(step)
     });
     for taken in 0..1000 {
-        // One waits, one is being made, and one more may be begun as this one is taken.
+        // One item waits, one is in work, and one more can be started when an item is taken.
         let made = made.load(Ordering::SeqCst);
         assert!(made <= taken + 2, "{made} made, {taken} taken");
         assert_eq!(ahead.next().expect("more").expect("no error"), taken);

@@ -1,5 +1,5 @@
-//! Whole scores by an implementation in PyTorch, and the weights they were made with. `web/tests/browser.rs` includes
-//! this file too: what is right natively is right in the browser.
+//! Complete scores from an implementation in PyTorch, and the weights that they were computed with. `web/tests/browser.rs`
+//! includes this file, too, so that native code and the browser are compared with the same references.
 
 use std::collections::BTreeSet;
 
@@ -13,13 +13,13 @@ use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::seeded;
 use tsp_mgs_core::tokenizer::VOCAB_SIZE;
 
-/// What every result with these weights must say.
+/// The warning in every result of these weights.
 pub const WARNING: &str = "weights drawn from a seed";
 
 const SEED: u64 = 1;
-/// What `scores.json` says of each case; base cases also have words and patches.
+/// The fields of each case in `scores.json`. Base cases also have words and patches.
 const PARTS: [&str; 8] = ["score", "q_image", "q_patches", "q_fine", "p_image", "p_patches", "w_image", "w_patches"];
-/// Every value of the options that both tasks share; each task has prompts of its own.
+/// Every value of the options that both tasks share. Each task has its own prompts.
 const VALUES: [(&str, &[&str]); 7] = [
     ("alpha", &["0", "between", "1", "learned"]),
     ("inputs", &["image", "patches", "both"]),
@@ -30,10 +30,10 @@ const VALUES: [(&str, &[&str]); 7] = [
     ("crops", &["1", "5", "15"]),
 ];
 
-/// A task, an option of it, and a value of that.
+/// A task, one of its options, and a value of this option.
 pub type Choice = (Task, &'static str, String);
 
-/// One image, prompt and set of options, and everything the reference says about them.
+/// An image, a prompt and options, with the numbers of the reference.
 #[derive(Deserialize)]
 pub struct Case {
     pub image: String,
@@ -58,7 +58,7 @@ pub fn shards() -> Vec<Vec<u8>> {
     write_shards(&seeded::checkpoint(config(), SEED), &config(), WeightType::F16, None)
 }
 
-/// Describes `shards` as a model that scores with these options.
+/// The manifest of `shards`, for a model that scores with these options.
 pub fn manifest(shards: &[Vec<u8>], tasks: &[Options]) -> Manifest {
     let (format, version) = Manifest::current_format();
     let named = shards.iter().enumerate().map(|(i, bytes)| Shard {
@@ -81,7 +81,7 @@ pub fn manifest(shards: &[Vec<u8>], tasks: &[Options]) -> Manifest {
     }
 }
 
-/// Every value of every option, for each task that has it.
+/// Every value of every option of each task.
 pub fn every_choice() -> BTreeSet<Choice> {
     let prompts = [(Task::Perception, "adj"), (Task::Perception, "ant"), (Task::Alignment, "adv")];
     let prompts = prompts.map(|(task, set)| (task, "prompts", set.to_owned()));
@@ -100,7 +100,7 @@ impl Case {
         cases
     }
 
-    /// Cases with the default options of either task, which have all the parts there are.
+    /// Cases with the default options of a task. They have all parts.
     pub fn base() -> Vec<Self> {
         let defaults = [Task::Perception, Task::Alignment].map(Options::default_for);
         let cases: Vec<Self> = Self::all().into_iter().filter(|case| case.parts.contains_key("patches")).collect();
@@ -118,7 +118,7 @@ impl Case {
         self.options().task()
     }
 
-    /// The options that have a say in this case's score, with their values.
+    /// The options that affect the score of this case, with their values.
     pub fn shows(&self) -> BTreeSet<Choice> {
         let options = self.options();
         let has_words = !self.prompt.is_empty();
@@ -134,13 +134,13 @@ impl Case {
         names.map(|option| (options.task(), option, value(option, &self.options[option]))).collect()
     }
 
-    /// How many views the score takes: its cost.
+    /// The number of views of the score, which determines its cost.
     pub fn views(&self) -> usize {
         let side = config().vision.image_size as u32;
         Options::view_plan(&[self.options()], side).as_ref().map(ViewPlan::len).expect("options of the fixtures")
     }
 
-    /// Compares all that the reference says with what JSON and JavaScript say of a task.
+    /// Compares a task in a result, in JSON or JavaScript, with the reference.
     #[track_caller]
     pub fn assert(&self, found: &Value, tolerance: f64) {
         let what = format!("{} with {:?} and {}", self.image, self.prompt, self.options);
@@ -150,7 +150,7 @@ impl Case {
     }
 }
 
-/// An α between 0 and 1 stands for all of them.
+/// The name of a value. All α between 0 and 1 have the same name.
 fn value(option: &str, value: &Value) -> String {
     match value {
         Value::String(name) => name.clone(),
@@ -164,13 +164,14 @@ fn value(option: &str, value: &Value) -> String {
     }
 }
 
-/// Numbers within `tolerance`, lists of the same length, every field that is expected; the reference spells tokens in lower case.
+/// Checks that numbers differ by at most `tolerance`, lists have the same length, and all expected fields exist.
+/// Texts are compared in lower case, in which the reference stores tokens.
 #[track_caller]
 fn assert_close(found: &Value, expected: &Value, tolerance: f64, what: &str) {
     match expected {
         Value::Number(number) => {
             let off = found.as_f64().zip(number.as_f64()).map(|(found, expected)| (found - expected).abs());
-            // No number, or none that is finite, is as far off as can be.
+            // A missing or infinite number fails.
             assert!(
                 off.is_some_and(|off| off <= tolerance),
                 "{what} is {found}, expected {expected} within {tolerance}"

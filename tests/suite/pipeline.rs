@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::fixtures::read;
 use crate::support::program::trainer;
 
-/// A small data set, and folders for runs on it.
+/// A small data set and the folders of runs on it.
 struct Workshop {
     folder: TempDir,
 }
@@ -29,7 +29,7 @@ impl Workshop {
         self.folder.path().join(name)
     }
 
-    /// Five steps an epoch, two epochs, a checkpoint after every step.
+    /// Two epochs of five steps, with a checkpoint after every step.
     fn train(&self, out: &str) -> Command {
         self.train_at("1e-3", out)
     }
@@ -42,7 +42,7 @@ impl Workshop {
         command
     }
 
-    /// The finished run's weights.
+    /// The weights of a finished run.
     fn weights(&self, out: &str) -> BTreeMap<String, Vec<u8>> {
         let folder = self.path(out).join("honest");
         let shards = fs::read_dir(&folder).expect("a model").map(|entry| entry.expect("a file").path());
@@ -58,7 +58,7 @@ impl Workshop {
         paths
     }
 
-    /// Starts a run, and kills it once it has written this many checkpoints, or has ended.
+    /// Starts a run, and kills it when it has written this many checkpoints or has ended.
     fn kill_after(&self, out: &str, checkpoints: usize) {
         let mut child =
             self.train(out).stderr(Stdio::null()).stdout(Stdio::null()).spawn().expect("the trainer starts");
@@ -106,7 +106,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     for checkpoints in [1, 1, 2, 3] {
         shop.kill_after("killed", checkpoints);
     }
-    // The newest checkpoint is damaged as well: the one before it is gone on from.
+    // The newest checkpoint is damaged, too. The run resumes from the one before it.
     let newest = shop.checkpoints("killed").pop().expect("a checkpoint");
     let weights = newest.join("weights.safetensors");
     let half = read(&weights).len() as u64 / 2;
@@ -128,7 +128,7 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     assert_eq!(without_times("whole").len(), 2);
     assert_eq!(without_times("killed"), without_times("whole"));
 
-    // Done is done: nothing is trained again.
+    // A finished run is not trained again.
     let log = read(&shop.path("whole").join("log.jsonl"));
     succeed(&mut shop.train("whole"));
     assert_eq!(read(&shop.path("whole").join("log.jsonl")), log);
@@ -145,7 +145,7 @@ fn what_is_trained_can_be_evaluated_exported_and_scored_with() {
     assert!(table.contains("alignment") && table.contains(&format!("{srcc:.4}")), "{table}");
     assert!(table.contains("synthetic"), "{table}");
 
-    // The same split, scored anew from the files.
+    // The same split is scored again from the files.
     let mut evaluate = trainer();
     evaluate.arg("evaluate").arg("--data").arg(shop.path("data")).arg("--model").arg(shop.path("run/honest"));
     evaluate.args(["--seed", "3", "--device", "cpu", "--out"]).arg(shop.path("report"));
@@ -190,7 +190,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_names_the_images() {
     assert!(!shop.checkpoints("run").is_empty());
 }
 
-/// A limit on the size of files stands in for a full disk: writing fails in the middle of a file.
+/// A limit on the size of files simulates a full disk: writing fails in the middle of a file.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_is_full_is_an_error_that_keeps_the_last_good_checkpoint() {
@@ -200,7 +200,7 @@ fn a_disk_that_is_full_is_an_error_that_keeps_the_last_good_checkpoint() {
     let weights = read(&good.join("weights.safetensors"));
     let train = shop.train("run");
     let mut limited = Command::new("bash");
-    // In kilobytes: more than a decoded image, less than a checkpoint.
+    // The limit in kilobytes is larger than a decoded image and smaller than a checkpoint.
     limited.args(["-c", "trap '' XFSZ; ulimit -f 4096; exec \"$@\"", "bash"]).arg(train.get_program());
     let error = fail(limited.args(train.get_args()));
     assert!(

@@ -11,13 +11,13 @@ use crate::parity;
 use crate::support::fixtures::{read, repository};
 use crate::support::program::trainer;
 
-/// A folder with a synthetic set in AGIQA-3K's layout, as a user has his data sets.
+/// A folder of data sets, with a synthetic set in AGIQA-3K's layout.
 static ROOT: LazyLock<TempDir> = LazyLock::new(|| {
     let root = tempfile::tempdir().expect("a temporary folder");
     let mut command = trainer();
     command.arg("synth").arg("--out").arg(root.path().join("AGIQA-3K")).args(["--images", "24", "--seed", "1"]);
     assert!(command.output().expect("the trainer runs").status.success());
-    // A shard of a bundle is a file of weights under OpenAI's names.
+    // A shard of a bundle is also a weights file with OpenAI's names.
     let [clip] = &parity::shards()[..] else { panic!("the tiny model fits one shard") };
     fs::write(root.path().join(CLIP), clip).expect("a file");
     root
@@ -48,13 +48,13 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&read(path)).expect("JSON")
 }
 
-/// A method's line in a table.
+/// The line of a method in a table.
 fn line<'a>(table: &'a Value, method: &str) -> &'a Value {
     let lines = table["lines"].as_array().expect("lines");
     lines.iter().find(|line| line["method"] == method).unwrap_or_else(|| panic!("no {method} in {table}"))
 }
 
-/// The files that finished jobs left, with the times at which they were written.
+/// The files of finished jobs, with their modification times.
 fn results(out: &Path) -> Vec<(PathBuf, SystemTime)> {
     let jobs = fs::read_dir(out.join("jobs")).expect("a folder").map(|entry| entry.expect("an entry").path());
     let files = jobs.flat_map(|job| ["report.json", "evaluation.json"].map(|name| job.join(name)));
@@ -68,7 +68,7 @@ fn results(out: &Path) -> Vec<(PathBuf, SystemTime)> {
     found
 }
 
-/// Mean and deviation of two numbers: |a − b| / √2 is the deviation with n − 1.
+/// The mean of two numbers and their standard deviation with n − 1, which is |a − b| / √2.
 #[track_caller]
 fn assert_spread(found: &Value, [a, b]: [f64; 2]) {
     let number = |name: &str| found[name].as_f64().unwrap_or_else(|| panic!("{name} in {found}"));
@@ -132,7 +132,7 @@ fn a_figure_is_drawn_and_shares_its_jobs_with_the_tables() {
     assert!(svg.contains("synthetic") && svg.contains(&format!("{mean:.4}")), "{mean} in {svg}");
     assert!(read(&out.path().join("fig5.png")).starts_with(b"\x89PNG"));
     assert_eq!(results(out.path()).len(), 4);
-    // Of Figure 5, "w/" in alignment is Table 4's model.
+    // In Figure 5, the model of alignment with the prompts ("w/") is that of Table 4.
     let shared = out.path().join("jobs/agiqa-3k_alignment_adv_both_alpha-1_split-1/report.json");
     assert!(shared.is_file(), "{}", shared.display());
 }
@@ -161,7 +161,7 @@ fn a_run_that_was_killed_with_its_jobs_is_completed_by_the_same_command() {
     let group = format!("-{}", child.id());
     assert!(Command::new("kill").args(["-KILL", "--", &group]).status().expect("kill runs").success());
     child.wait().expect("it ended");
-    // The zero-shot job before it.
+    // The zero-shot job that ran first.
     assert_eq!(results(out.path()).len(), 1, "the first training ended too soon for this test");
     let output = reproduce("table4", out.path(), &[]);
     assert!(output.status.success(), "{}", stderr(&output));
@@ -271,7 +271,7 @@ fn the_published_numbers_are_those_of_the_paper() {
         assert_eq!((rows.len(), &rows[row]["label"]), (n_rows, &label.into()));
         assert_eq!(numbers(&rows[row]["results"][0]), (Some(srcc), Some(plcc)), "{table}, {label}");
     }
-    // Table 5, line by line: perception SRCC and PLCC, then alignment's.
+    // The lines of Table 5: SRCC and PLCC of perception, then of alignment.
     let table5 = [
         [0.8766, 0.9177, 0.7127, 0.8304],
         [0.8891, 0.9254, 0.7089, 0.8401],

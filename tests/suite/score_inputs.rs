@@ -49,7 +49,7 @@ fn every_kind_of_input_gives_the_scores_of_the_folder() {
     let paths: ArrayRef = Arc::new(StringArray::from(names.map(|name| format!("images/{name}")).to_vec()));
     let blobs: ArrayRef = Arc::new(BinaryArray::from_iter(bytes.iter().map(Some)));
     let hugging: ArrayRef = {
-        // Hugging Face's `Image`, once with bytes and else with a path.
+        // Hugging Face's `Image`: one row has bytes, the others have paths.
         let has = |i: &usize| *i == 2;
         let blobs = BinaryArray::from_iter((0..5).map(|i| has(&i).then(|| &bytes[i])));
         let paths = StringArray::from_iter((0..5).map(|i| (!has(&i)).then(|| format!("images/{}", names[i]))));
@@ -203,6 +203,6 @@ fn escape_sequences_in_names_do_not_reach_the_terminal() {
         let all = String::from_utf8(all).expect("text");
         assert!(!all.contains('\u{1b}') && all.contains("\\u{1b}["), "{all}");
     }
-    // For machines, names stay as they are.
+    // Names in output for machines are not changed.
     assert_eq!(folder.json(&[name], 0)[0]["id"], name);
 }

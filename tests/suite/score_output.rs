@@ -12,7 +12,7 @@ use crate::support::fixtures::read;
 use crate::support::image_folder::{ImageFolder, file_name};
 use crate::support::program::{json_lines, run, stderr};
 
-/// What CSV and Parquet have, in their order.
+/// The columns of CSV and Parquet, in their order.
 const COLUMNS: [&str; 14] = [
     "id",
     "path",
@@ -71,7 +71,7 @@ fn every_format_has_the_same_columns_and_values() {
     let flat = |row: &Value, name: &str| match (name, &row[name]) {
         ("perception" | "alignment", task) => task["score"].clone(),
         ("notes", Value::Array(notes)) => notes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ").into(),
-        // A row with an error says no more in JSON.
+        // In JSON, a row with an error has no other fields.
         (_, value) => value.clone(),
     };
     for (i, row) in json.iter().enumerate() {
@@ -83,7 +83,7 @@ fn every_format_has_the_same_columns_and_values() {
                 DataType::Utf8 => cell.as_string::<i32>().value(i).into(),
                 DataType::Int32 => cell.as_primitive::<Int32Type>().value(i).into(),
                 DataType::Boolean => cell.as_boolean().value(i).into(),
-                // The shortest text that is this number, as in the other formats.
+                // Numbers are written as the shortest text that reads back as the same number, as in the other formats.
                 _ => {
                     let text = cell.as_primitive::<Float32Type>().value(i).to_string();
                     json!(text.parse::<f64>().expect("a number"))
@@ -135,7 +135,7 @@ fn max_errors_stops_after_one_more() {
     assert!(!stderr(&all).contains("stopped"), "{}", stderr(&all));
     let none = run(&mut folder.score(&["images", "--max-errors", "0", "--format", "csv"]), 1);
     assert!(stderr(&none).contains("stopped: more images failed than --max-errors allows"), "{}", stderr(&none));
-    // The broken image is the first, and is told.
+    // The damaged image is the first one, and it is reported.
     assert!(String::from_utf8_lossy(&none.stdout).lines().nth(1).is_some_and(|row| row.contains("not an image")));
 }
 
@@ -164,13 +164,13 @@ fn features_that_are_kept_score_again_without_the_image() {
     };
     assert_eq!(files().len(), 4, "one for each image that could be read");
 
-    // The same from the features, with other options and another prompt, as from the images.
+    // With other options and another prompt, scores from features equal scores from images.
     close(&folder.json(&arguments, 1), &plain);
     let other = ["--prompt", "a red boat", "--alpha", "0.5", "--temperature", "none"];
     let from_images = folder.json(&[&["images"], &other[..]].concat(), 1);
     close(&folder.json(&[&arguments, &other[..]].concat(), 1), &from_images);
 
-    // It is the features that are looked at: with another image's, the scores are the other's.
+    // The features are used and not the images: with the features of another image, the scores are those of that image.
     let row = |rows: &[Value], name: &str| rows.iter().find(|row| file_name(row) == name).expect("a row").clone();
     let contents: Vec<Vec<u8>> = files().iter().map(|file| read(file)).collect();
     files().iter().for_each(|file| fs::write(file, &contents[0]).expect("writing"));
@@ -178,7 +178,7 @@ fn features_that_are_kept_score_again_without_the_image() {
     assert_eq!(row(&same, "cat.jpg")["perception"], row(&same, "fish.jpg")["perception"]);
     assert_ne!(row(&from_images, "cat.jpg")["perception"], row(&from_images, "fish.jpg")["perception"]);
 
-    // What is damaged is made anew.
+    // Damaged features are computed again.
     files().iter().for_each(|file| fs::write(file, &contents[0][..100]).expect("writing"));
     close(&folder.json(&arguments, 1), &plain);
     assert!(files().iter().all(|file| read(file).len() > 100));

@@ -14,7 +14,7 @@ use crate::support::program::{json_lines, run, stderr, trainer};
 
 const IMAGES: usize = 60;
 
-/// Kills a run when it is time; whether it was still running.
+/// Waits until `is_time` and kills the run. Returns whether it was still running.
 fn is_killed(command: &mut Command, is_time: impl Fn() -> bool) -> bool {
     let command = command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the trainer runs");
@@ -28,7 +28,7 @@ fn is_killed(command: &mut Command, is_time: impl Fn() -> bool) -> bool {
     is_running
 }
 
-/// How many parts a run that did not end has left.
+/// The number of parts of a run that did not finish.
 fn parts(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let is_part = |path: &Path| path.extension().is_some_and(|ending| ending == "part");
@@ -48,13 +48,13 @@ fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
 
         let out = format!("out.{format}");
         let parts = || parts(&folder.file(&format!("{out}.parts")));
-        // A part for each batch; the number of threads is nothing that the result depends on.
+        // A part for each batch. The result does not depend on the number of threads.
         let arguments = ["many", "--output", &out, "--resume", "--part-seconds", "0", "--threads", "3"];
         let (mut killed, mut with_parts) = (0, 0);
         while killed < kills {
             let start = Instant::now();
             let after = full.mul_f64(f64::from(random.next_u32() % 1000) / 1000.0);
-            // Under load a run may take so long that all of these instants come before its first part: every other kill waits for it.
+            // On a busy machine, all of these times may be before the first part. So every second kill waits for the first part.
             let waits = killed % 2 == 1;
             let is_time = || if waits { parts() > 0 } else { start.elapsed() >= after };
             if is_killed(&mut folder.score(&arguments), is_time) {
@@ -62,7 +62,7 @@ fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
                 with_parts += usize::from(parts() > 0);
             }
             if folder.file(&out).exists() {
-                // It ended before it was killed enough: once more from the start.
+                // The run ended before it was killed often enough, so that it starts again.
                 let is_joined = parts() == 0;
                 run(&mut folder.score(&arguments), if is_joined { 0 } else { 1 });
                 assert!(read(&folder.file(&out)) == whole, "{out} after {killed} kills");
@@ -79,7 +79,7 @@ fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
     assert_eq!((rows.len(), ids.len()), (IMAGES, IMAGES));
 }
 
-/// Leaves the parts of a run that stopped after some errors.
+/// Runs a command that stops after some errors and leaves its parts.
 fn stopped(folder: &ImageFolder, arguments: &[&str]) {
     let stop = ["--part-seconds", "0", "--max-errors", "2"];
     let output = run(&mut folder.score(&[arguments, &stop].concat()), 1);
@@ -109,7 +109,7 @@ fn a_run_goes_on_with_the_same_settings_and_input_alone() {
     assert!(stderr(&output).contains("wrote 30 rows"), "{}", stderr(&output));
     run(&mut folder.score(&["many", "--output", "whole.csv"]), 1);
     assert!(read(&folder.file("out.csv")) == read(&folder.file("whole.csv")));
-    // Done is done.
+    // A finished run does nothing.
     let output = run(&mut folder.score(&["many", "--output", "out.csv", "--resume"]), 0);
     assert!(stderr(&output).contains("out.csv is complete"), "{}", stderr(&output));
 }
@@ -164,7 +164,7 @@ fn two_processes_do_not_write_the_same_file() {
     while parts(&folder.file("out.csv.parts")) == 0 && Instant::now() < deadline {
         thread::sleep(Duration::from_millis(1));
     }
-    // The first is kept from ending before the second was refused.
+    // The first process is stopped, so that it does not end before the second was refused.
     signal("STOP", first.id());
     let output = run(&mut folder.score(&arguments), 1);
     assert!(stderr(&output).contains("another process writes to out.csv.parts"), "{}", stderr(&output));
@@ -178,8 +178,8 @@ fn signal(name: &str, process: u32) {
     assert!(sent.success());
 }
 
-/// Runs the trainer on a disk of 128 kB, where a mount of one's own is allowed; elsewhere with files that
-/// may hold the parts and not the whole.
+/// Runs the trainer on a disk of 128 kB if user mounts are allowed, or else with a limit on the size of files
+/// that is above that of a part and below that of the whole file.
 fn on_a_small_disk(folder: &ImageFolder, disk: &str, arguments: &str) -> Command {
     let program = trainer();
     let program = program.get_program().to_str().expect("Unicode").to_owned();
@@ -187,7 +187,7 @@ fn on_a_small_disk(folder: &ImageFolder, disk: &str, arguments: &str) -> Command
     let may_mount = Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success());
     let mut command = Command::new(if may_mount { "unshare" } else { "sh" });
     if may_mount {
-        // What it left is taken out of the mount, which ends with the command.
+        // The files are copied from the mount, which ends with the command.
         let script = format!(
             "mkdir -p {disk} kept && mount -t tmpfs -o size=128k tmpfs {disk} && {{ {score}; code=$?; cp -r {disk}/. kept; exit $code; }}"
         );
@@ -211,7 +211,7 @@ fn a_full_disk_loses_nothing_that_was_written() {
     let kept = parts(&folder.file("kept/out.jsonl.parts"));
     assert!(kept > 0, "{said}");
 
-    // On a larger disk it goes on.
+    // The run can be resumed on a larger disk.
     run(&mut folder.score(&["many", "--output", "kept/out.jsonl", "--resume"]), 1);
     run(&mut folder.score(&["many", "--output", "whole.jsonl"]), 1);
     assert!(read(&folder.file("kept/out.jsonl")) == read(&folder.file("whole.jsonl")));

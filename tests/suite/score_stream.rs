@@ -22,7 +22,7 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Key, picture and caption.
+/// The key, picture and caption of a row.
 type Sent<'a> = (i64, Option<Vec<u8>>, Option<&'a str>);
 
 fn batch(rows: &[Sent]) -> RecordBatch {
@@ -34,7 +34,7 @@ fn batch(rows: &[Sent]) -> RecordBatch {
     RecordBatch::try_new(schema(), columns).expect("columns as the schema says")
 }
 
-/// A filter that runs, and both of its pipes.
+/// A running filter and its pipes.
 struct Filter {
     child: Child,
     to: Option<StreamWriter<ChildStdin>>,
@@ -55,7 +55,7 @@ impl Filter {
         Self { child, to: Some(to), from: None }
     }
 
-    /// Sends a batch and waits for its answer before anything else is sent.
+    /// Sends a batch and waits for its answer.
     fn answer(&mut self, batch: &RecordBatch) -> RecordBatch {
         self.to.as_mut().expect("not ended").write(batch).expect("it reads");
         self.receive().expect("an answer")
@@ -69,7 +69,7 @@ impl Filter {
         from.next().map(|batch| batch.expect("a whole batch"))
     }
 
-    /// Ends the stream; whether the answer ended as a stream should, the exit code, and what was said.
+    /// Ends the stream. Returns whether the answer was a complete stream, the exit code, and standard error.
     fn end(mut self) -> (bool, Option<i32>, String) {
         if let Some(mut to) = self.to.take() {
             to.finish().expect("it reads");
@@ -124,7 +124,7 @@ fn each_batch_is_answered_before_the_next_is_sent_with_the_scores_of_the_files()
     assert_eq!((number(&answer, "perception", 1), number(&answer, "alignment", 1)), (None, None));
     assert!(answer.column_by_name("width").expect("a column").as_primitive::<Int32Type>().value(0) > 0);
 
-    // A batch of nothing is answered by one of nothing.
+    // The answer to an empty batch is an empty batch.
     assert_eq!(filter.answer(&batch(&[])).num_rows(), 0);
     let last = filter.answer(&batch(&[(4, image("fish.jpg"), None), (5, None, Some("x"))]));
     assert_eq!(text(&last, "error", 1).as_deref(), Some("row 5 of stdin has no image"));
@@ -141,7 +141,7 @@ fn many_batches_that_are_sent_at_once_come_back_in_order() {
     let mut filter = Filter::start(&folder, &["--threads", "3", "--task", "perception"]);
     let batches: Vec<RecordBatch> =
         (0..12).map(|i| batch(&vec![(i, Some(image.clone()), None); (i % 4) as usize])).collect();
-    // Sent by a thread of its own, as the answers would fill the pipe; it ends the stream, too.
+    // Another thread sends the batches and ends the stream, because the answers would fill the pipe.
     let (mut to, sent) = (filter.to.take().expect("not ended"), batches.clone());
     let sender = thread::spawn(move || {
         sent.iter().for_each(|batch| to.write(batch).expect("it reads"));
@@ -169,7 +169,7 @@ fn streams_that_cannot_be_scored_are_refused_with_a_sentence() {
             .spawn()
             .expect("the trainer runs");
         let mut writer = StreamWriter::try_new(child.stdin.take().expect("a pipe"), &schema).expect("it reads");
-        // It may have ended already.
+        // The process may have ended already.
         let _ = writer.finish();
         drop(writer);
         let output = child.wait_with_output().expect("it ends");

@@ -39,7 +39,7 @@ fn tables_of_every_make_give_their_prompts() {
 
     for codec in [Codec::LZ4, Codec::LZ4_RAW, Codec::BROTLI(BrotliLevel::default())] {
         let columns = vec![
-            // What pandas makes of whole numbers with a gap; nobody said that these are the ids.
+            // pandas stores whole numbers with a missing value as floats. `--columns` does not name this column as the ids.
             ("id", Arc::new(Float64Array::from(vec![Some(1.0), None])) as ArrayRef),
             ("image", texts(&["cat.jpg", "fish.jpg"])),
             ("prompt", texts(&["a cat, red", "a fish"])),
@@ -90,14 +90,13 @@ fn a_folder_or_a_pattern_of_tables_is_all_of_its_tables() {
     let all = pairs(&[("cat.jpg", "a cat"), ("fish.jpg", "a fish"), ("rocket.png", "a rocket")]);
     assert_eq!(prompts(&folder.json(&["--from", "tables"], 0)), all);
     assert_eq!(prompts(&folder.json(&["--from", "tables/more/*"], 0)), all[1..]);
-    // A later table that cannot be read is a row; the rest goes on.
+    // A later table that cannot be read becomes a row with an error, and the other tables are scored.
     folder.write("tables/more/1.jsonl", "");
     folder.write("tables/more/1.csv", "a,b\n");
     let rows = prompts(&folder.json(&["--from", "tables"], 1));
     assert!(rows[1].1.contains("reading the table: expected a column `image`"), "{rows:?}");
     assert_eq!((rows.len(), &rows[2]), (3, &all[2]));
-    for (from, expected) in [("images", "expected files ending in csv"), ("no/*.csv", "expected files ending in csv")]
-    {
+    for (from, expected) in [("images", "expected files ending in csv"), ("no/*.csv", "expected files ending in csv")] {
         let output = run(&mut folder.score(&["--from", from]), 1);
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     }

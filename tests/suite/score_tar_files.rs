@@ -99,14 +99,14 @@ fn a_tar_file_that_is_cut_gives_what_is_whole_and_says_so() {
         (marks, vec!["1.jpg", "2.jpg"]),
     ] {
         folder.write("cut.tar", &whole[..cut]);
-        // What follows in the list is scored nevertheless.
+        // The inputs after the tar file are scored.
         let rows = folder.json(&["cut.tar", "images/rocket.png"], 1);
         let scored = rows.iter().filter(|row| row["error"].is_null()).map(file_name).collect::<Vec<_>>();
         assert_eq!(scored, [expected, vec!["rocket.png"]].concat(), "cut at {cut}");
         let error = rows.iter().find(|row| row["id"] == "cut.tar").expect("a row for the file")["error"].to_string();
         assert!(error.contains("tar file"), "cut at {cut}: {error}");
     }
-    // Cut between image and prompt: the image alone would be scored as one without a prompt.
+    // The file ends between an image and its prompt. Without an error, the image would be scored without a prompt.
     folder.write("cut.tar", &whole[..second + blocks(&fish)]);
     let rows = folder.json(&["cut.tar"], 1);
     let errors: BTreeSet<String> = rows.iter().filter(|row| row["error"].is_string()).map(file_name).collect();

@@ -16,7 +16,7 @@ use crate::support::compare::assert_close;
 use crate::support::device::software_gpu;
 use crate::support::fixtures::{fixture, read};
 
-/// On the 0 to 5 scale.
+/// Tolerances on the scale of 0 to 5.
 const CPU: f64 = 1e-3;
 const GPU: f64 = 2e-3;
 
@@ -50,12 +50,12 @@ fn task(score: ImageScore, task: Task) -> TaskScore {
     }
 }
 
-/// What JSON says of a task.
+/// The JSON of a task in a result.
 fn numbers(score: ImageScore, wanted: Task) -> Value {
     json!(task(score, wanted))
 }
 
-/// Scorers are shared between cases with the same options.
+/// Makes one scorer for all cases with the same options.
 fn assert_all(device: &Device, tolerance: f64, cases: &[Case]) {
     let mut scorers = BTreeMap::new();
     for case in cases {
@@ -180,7 +180,7 @@ fn more_prompts_than_are_remembered_score_as_the_first_time() {
     let views = views(&image::RgbImage::new(512, 512), scorer.view_plan()).expect("views");
     let mut score = |prompt: &str| task(score(&mut scorer, &views, prompt), Task::Alignment).score;
     let first = score("a cat");
-    // 1,024 texts are remembered, five for each prompt: the last of these pushes out one of the first.
+    // The cache holds 1,024 texts, five for each prompt, so that the last of these prompts evicts one of the first.
     for i in 0..204 {
         score(&format!("dog {i}"));
     }

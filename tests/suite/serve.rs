@@ -15,13 +15,13 @@ use crate::support::score_server::{Server, form, serve};
 
 pub const TOKEN: &str = "0123456789abcdef-token";
 
-/// The line without the names, which files have and uploads have not.
+/// The part of a line after the names, which uploads do not have.
 fn nameless(line: &[u8]) -> &str {
     let line = std::str::from_utf8(line).expect("results are Unicode");
     &line[line.find("\"prompt\":").expect("a result")..]
 }
 
-/// A dark image of many pixels in few bytes.
+/// A dark image with many pixels in few bytes.
 pub fn large_png(side: u32) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     GrayImage::from_pixel(side, side, Luma([20])).write_to(&mut bytes, ImageFormat::Png).expect("a PNG");
@@ -53,12 +53,12 @@ fn scores_are_those_of_trainer_score_bit_for_bit() {
             assert_eq!((&answer.json()["id"], &answer.json()["path"]), (&id, &Value::Null));
         }
     }
-    // Without a prompt, the image's own.
+    // Without a prompt, the prompt in the image is used.
     let answer = server.score("", &folder.image("rocket.png"));
     assert_eq!(nameless(&answer.body), nameless(&command_line("rocket.png", &[])));
     assert!(answer.json()["prompt"].is_string());
     assert_ne!(answer.json()["prompt_source"], "argument");
-    // What cannot be scored is told as there, too.
+    // Errors are the same as on the command line.
     let error = server.score("", b"a text").error(415);
     assert_eq!(error, folder.json(&["images/broken.png"], 1)[0]["error"].as_str().expect("an error"));
 }
@@ -71,7 +71,7 @@ fn flags_choose_model_and_options() {
     let server = Server::start(&["--task", "perception", "--model", bundle.to_str().expect("Unicode")]);
     let answer = server.score("", &folder.image("cat.jpg")).json();
     assert_eq!((answer["crops"].as_u64(), &answer["alignment"]), (Some(5), &Value::Null));
-    // The page gets the same weights.
+    // The page has the same weights.
     assert_eq!(server.get("/model/model.json").body, read(&bundle.join("model.json")));
     assert!(server.get("/healthz").json()["model"].as_str().is_some_and(|model| answer["model"] == model));
 }

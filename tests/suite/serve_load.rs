@@ -10,7 +10,7 @@ use crate::support::score_server::{Answer, Begun, Server};
 const CLIENTS: usize = 200;
 const MIB: u64 = 1 << 20;
 
-/// Asks until there is a place; how often there was none.
+/// Repeats a request until the server has a place for it. Counts the refusals in `refused`.
 fn insist(server: &Server, query: &str, image: &[u8], refused: &AtomicUsize) -> Answer {
     loop {
         let answer = server.score(query, image);
@@ -20,7 +20,7 @@ fn insist(server: &Server, query: &str, image: &[u8], refused: &AtomicUsize) -> 
         let seconds: u64 = answer.header("retry-after").expect("a time to wait").parse().expect("a number");
         assert_eq!(seconds, 1);
         refused.fetch_add(1, Ordering::Relaxed);
-        // Not as long as it asks for: the more try, the harder the test.
+        // This waits less long than the server asks for, so that the load is higher.
         thread::sleep(Duration::from_millis(100));
     }
 }
@@ -28,7 +28,7 @@ fn insist(server: &Server, query: &str, image: &[u8], refused: &AtomicUsize) -> 
 #[test]
 fn two_hundred_clients_at_once_lose_nothing_and_memory_stays_bounded() {
     let folder = ImageFolder::new();
-    // 1 MiB each: what follows a JPEG's end is not looked at.
+    // Each has 1 MiB. Bytes after the end of a JPEG file are ignored.
     let images = ["cat.jpg", "coffee.jpg", "fish.jpg"].map(|name| {
         let mut image = folder.image(name);
         image.resize(MIB as usize, 0);
@@ -52,20 +52,20 @@ fn two_hundred_clients_at_once_lose_nothing_and_memory_stays_bounded() {
                 all.wait();
                 let answer = insist(server, &query, &images[client % 3], refused);
                 assert_eq!(answer.status, 200, "{answer:?}");
-                // Bit for bit: an image scores in a batch as it does alone.
+                // The scores are equal to the last bit, since the score of an image does not depend on its batch.
                 assert_eq!(String::from_utf8_lossy(&answer.body), String::from_utf8_lossy(expected));
             });
         }
     });
 
-    // As the help of --max-waiting has it; one crop and the whole image are 1.2 MB, and five prompts nothing.
+    // The sum in the help of `--max-waiting`. One crop and the whole image take 1.2 MB, and five prompts next to nothing.
     let bodies = 16 * MIB * 3 / 2;
     let (decoding, views, connections) = (2 * 20_000_000, (2 + 16) * 1_250_000, CLIENTS as u64 * 200_000);
     let (bound, peak) = (idle + bodies + decoding + views + connections, server.peak_memory());
     eprintln!("idle {} MiB, peak {} MiB, bound {} MiB", idle / MIB, peak / MIB, bound / MIB);
     assert!(peak < bound, "{} MiB, expected less than {}", peak / MIB, bound / MIB);
 
-    // All is counted, once.
+    // Every request is counted once.
     let (done, refused) = ((15 + CLIENTS) as f64, refused.into_inner() as f64);
     eprintln!("{refused} refused; batches: {}", server.metric("tsp_mgs_batch_images_count"));
     assert!(refused > 0.0, "200 clients have more than 16 places");
@@ -98,13 +98,13 @@ fn clients_that_send_nothing_or_little_do_not_keep_others_waiting() {
     let began = Instant::now();
     assert_eq!(server.score("", &cat).status, 200);
     assert!(began.elapsed() < Duration::from_secs(5), "before the others are cut: {:?}", began.elapsed());
-    // None of them is served for longer than it may be idle.
+    // None of these connections lasts longer than it may be idle.
     for begun in slow {
         assert!(begun.answer().is_none_or(|answer| answer.status == 408));
     }
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 
-    // All connections there are: who comes next waits until they are cut.
+    // These take all connections, so that the next client waits until they are cut.
     let few = Server::start(&["--idle", "1", "--max-connections", "4"]);
     let slow: Vec<_> = (0..4).map(|_| few.connect().expect("it listens")).collect();
     let began = Instant::now();
@@ -112,7 +112,7 @@ fn clients_that_send_nothing_or_little_do_not_keep_others_waiting() {
     assert!(began.elapsed() > Duration::from_millis(500), "{:?}", began.elapsed());
     drop(slow);
 
-    // A header without end: the answer arrives, though the server reads no further. Cutting at once would lose some of them.
+    // A header without an end. The answer must arrive, although the server stops reading. It would be lost if the server closed at once.
     for _ in 0..20 {
         let mut endless = server.connect().expect("it listens");
         endless.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
@@ -131,13 +131,13 @@ fn what_nobody_waits_for_is_not_computed() {
         begun.send(image);
         begun
     };
-    // The thread that decodes is busy when the others come and go.
+    // The decoding thread is busy while the other requests come and go.
     let first = upload(&slow);
     server.await_metric("tsp_mgs_waiting", 1.0);
     let others: Vec<_> = (0..5).map(|_| upload(&slow)).collect();
     server.await_metric("tsp_mgs_waiting", 6.0);
     others.into_iter().for_each(Begun::leave);
-    // One goes while it uploads.
+    // One client leaves during its upload.
     server.begin("POST", "/v1/score", &[("Content-Length", "1000")]).leave();
     assert_eq!(first.answer().expect("an answer").status, 200);
     server.await_metric("tsp_mgs_waiting", 0.0);
@@ -145,7 +145,7 @@ fn what_nobody_waits_for_is_not_computed() {
     let decoded = server.metric("tsp_mgs_decode_seconds_count");
     assert!(decoded <= 3.0, "{decoded} were decoded, expected the first, the last and at most one that had begun");
     assert!(server.metric("tsp_mgs_images_scored_total") <= decoded);
-    // Whose upload ended early was told so, if it listens; all others are counted as gone.
+    // An upload that ends early is answered with an error. All other requests count as abandoned.
     let gone = server.metric("tsp_mgs_rejected_total{reason=\"client_gone\"}");
     assert!((5.0..=6.0).contains(&gone), "{gone}");
 }

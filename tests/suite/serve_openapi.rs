@@ -10,14 +10,14 @@ use crate::support::fixtures::{read, repository};
 use crate::support::image_folder::ImageFolder;
 use crate::support::score_server::{Answer, Part, Server, form};
 
-/// What the server says of itself, and which of it was seen.
+/// The OpenAPI document, and the schemas that an answer has matched.
 struct Document {
     json: Value,
     seen: BTreeSet<String>,
 }
 
 impl Document {
-    /// Holds an answer to what the document says of it.
+    /// Checks an answer against the document.
     #[track_caller]
     fn check(&mut self, method: &str, path: &str, answer: &Answer) {
         let bare = path.split('?').next().expect("a path");
@@ -47,7 +47,7 @@ impl Document {
 
     #[track_caller]
     fn validate(&self, schema: &Value, value: &Value) {
-        // Beside the components, so that references are found.
+        // The components are next to the schema, so that references are found.
         let schema = serde_json::json!({ "components": self.json["components"], "allOf": [schema] });
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
         compiler.add_resource("http://localhost/schema.json", schema).expect("a schema");
@@ -57,7 +57,7 @@ impl Document {
         }
     }
 
-    /// What the document says and no answer was like.
+    /// The documented responses that no answer had.
     fn unseen(&self) -> Vec<String> {
         let paths = self.json["paths"].as_object().expect("paths").iter();
         let methods =
@@ -83,7 +83,7 @@ fn every_answer_is_as_the_openapi_document_says() {
     answers_of_limits(&limited, &folder, &mut document);
     answers_to_strangers(&folder, &mut document);
     answers_after_the_end(server, &mut document);
-    // A scorer that fails needs broken hardware, or a mistake of ours; unit tests of the pipeline have one.
+    // A failing scorer needs broken hardware or a bug. The unit tests of the pipeline have one.
     assert_eq!(document.unseen(), ["/paths/~1v1~1score/post/responses/500"]);
 }
 
@@ -98,7 +98,7 @@ fn answers_to_anyone(server: &Server, folder: &ImageFolder, document: &mut Docum
         document.check("get", path, &answer);
         let head = server.ask("HEAD", path, &[], &[]);
         assert_eq!((head.status, head.body.len()), (200, 0));
-        // Names of another machine, of none, and of this one: a page that made its own name mean this machine is refused.
+        // Host names of another machine, of none, and of this one. A page whose name resolves to this machine (DNS rebinding) is refused.
         let with = |headers: &[(&str, &str)]| server.ask("GET", path, headers, &[]);
         document.check("get", path, &with(&[("Host", "none")]));
         document.check("get", path, &with(&[("Host", "example.org")]));
@@ -135,13 +135,13 @@ fn answers_to_anyone(server: &Server, folder: &ImageFolder, document: &mut Docum
     let (kind, body) = form(&[("image", None, &cat), ("prompt", None, b"a cat")]);
     let cut = score(&[("Content-Type", &kind)], &body[..body.len() / 2]);
     assert!(cut.error(400).contains("the form cannot be read"), "{cut:?}");
-    // The form's prompt goes before the one in the address.
+    // The prompt of the form is preferred to the one in the address.
     let both = server.ask("POST", "/v1/score?prompt=a", &[("Content-Type", &kind)], &body);
     assert_eq!(both.json()["prompt"], "a cat");
     assert!(server.score("?promt=a", &cat).error(400).contains("promt"));
     assert!(server.score("", &cat[..cat.len() / 2]).error(422).contains("ends too early"));
     document.check("post", "/v1/score", &server.score("", &cat[..cat.len() / 2]));
-    // Longest prompts, of characters that take four bytes, and twelve in an address.
+    // The longest prompts. Their characters take four bytes, and twelve in an address.
     let long = "%F0%9F%90%88".repeat(4096);
     assert_eq!(server.score(&format!("?prompt={long}"), &cat).status, 200);
     let too_long = server.score(&format!("?prompt={long}a"), &cat).error(422);
@@ -158,7 +158,7 @@ fn answers_to_anyone(server: &Server, folder: &ImageFolder, document: &mut Docum
     for path in ["/v1", "/v1/", "/v1/scores", "/v1/score/", "/v1/a/b"] {
         assert!(server.get(path).error(404).contains("/v1/openapi.json"), "{path}");
     }
-    // No other site's page can read anything.
+    // Pages of other sites cannot read anything.
     assert_eq!(server.get("/v1/openapi.json").header("access-control-allow-origin"), None);
 }
 
@@ -171,7 +171,7 @@ fn answers_of_limits(server: &Server, folder: &ImageFolder, document: &mut Docum
     check(server.score("", &large), 413, "larger than 1 MiB (--max-body)");
     let (kind, body) = form(&[("image", None, &large)]);
     check(server.ask("POST", "/v1/score", &[("Content-Type", &kind)], &body), 413, "larger than 1 MiB");
-    // Of unknown length, in bytes and as a form.
+    // Bodies of unknown length: bytes and a form.
     for kind in ["image/png", &kind] {
         let headers = [("Content-Type", kind), ("Transfer-Encoding", "chunked")];
         let mut begun = server.begin("POST", "/v1/score", &headers);
@@ -182,7 +182,7 @@ fn answers_of_limits(server: &Server, folder: &ImageFolder, document: &mut Docum
     check(server.score("", &large_png(1001)), 422, "1001 × 1001 pixels, expected at most 1 million (--max-pixels)");
     assert_eq!(server.score("", &large_png(1000)).status, 200);
 
-    // One that uploads takes the only place.
+    // A request that is being uploaded takes the only place.
     let cat = folder.image("cat.jpg");
     let length = cat.len().to_string();
     let mut slow = server.begin("POST", "/v1/score", &[("Content-Length", &length)]);
@@ -195,7 +195,7 @@ fn answers_of_limits(server: &Server, folder: &ImageFolder, document: &mut Docum
     assert_eq!(server.metric("tsp_mgs_rejected_total{reason=\"slow_upload\"}"), 1.0);
     assert_eq!(server.metric("tsp_mgs_rejected_total{reason=\"too_large\"}"), 4.0);
 
-    // Several images of a second or so, one after the other: the last ones come too late.
+    // Several images that take about a second each. The last ones exceed the time limit.
     let server = Server::start(&["--timeout", "2", "--max-pixels", "100", "--threads", "1"]);
     let slow = large_png(9000);
     let answers: Vec<Answer> = thread::scope(|scope| {
@@ -205,7 +205,7 @@ fn answers_of_limits(server: &Server, folder: &ImageFolder, document: &mut Docum
     let late = answers.iter().find(|answer| answer.status != 200).expect("they take longer than two seconds");
     assert!(late.error(503).contains("longer than 2 seconds"), "{late:?}");
     document.check("post", "/v1/score", late);
-    // What nobody waits for is not computed.
+    // Images whose clients have left are not scored.
     server.await_metric("tsp_mgs_waiting", 0.0);
     assert_eq!(server.score("", &cat).status, 200);
     let decoded = server.metric("tsp_mgs_decode_seconds_count");
@@ -229,7 +229,7 @@ fn answers_to_strangers(folder: &ImageFolder, document: &mut Document) {
             }
         }
         let status = if path == "/v1/none" { 404 } else { 200 };
-        // With a token, it can be asked by any name, such as a proxy's.
+        // With a token, any host name is accepted, such as that of a proxy.
         assert_eq!(ask(&[("Authorization", &right), ("Host", "example.org")]).status, status, "{path}");
     }
     for path in ["/healthz", "/"] {
@@ -238,7 +238,7 @@ fn answers_to_strangers(folder: &ImageFolder, document: &mut Document) {
 }
 
 fn answers_after_the_end(mut server: Server, document: &mut Document) {
-    // Begun before: what ends with the header is answered after.
+    // This connection was opened before the end. Its request is answered after its header is complete.
     let begin = |method: &str, path: &str| {
         let mut begun = server.connect().expect("it listens");
         begun.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n").as_bytes());

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::support::fixtures::{read, repository};
 use crate::support::score_server::{Answer, Server};
 
-/// A page as `make web` would build it, with a secret beside it; removed when the test ends.
+/// A folder with a page, as `make web` builds it, and with a secret file next to the page. It is removed on drop.
 struct Page(TempDir);
 
 impl Page {
@@ -70,7 +70,7 @@ fn files_have_their_types_and_every_answer_its_security_headers() {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
         assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"), "{path}");
-        // What the page declares, to which a page cannot add that it is not to be framed.
+        // The policy of the page. A page itself cannot forbid to be shown in a frame, so the header adds that.
         let html = String::from_utf8(read(&repository("www/index.html"))).expect("text");
         let declared = html.split_once("Content-Security-Policy\" content=\"").expect("a policy").1;
         let declared = declared.split_once('"').expect("its end").0.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -93,13 +93,13 @@ fn texts_are_compressed_and_weights_are_not() {
         let mut text = Vec::new();
         flate2::read::GzDecoder::new(answer.body.as_slice()).read_to_end(&mut text).expect("gzip");
         assert_eq!(text, server.get(path).body, "{path}");
-        // The tag holds for what was compressed anew.
+        // The tag is also valid for a newly compressed file.
         let tag = answer.header("etag").expect("a tag").to_owned();
         assert!(tag.starts_with("W/"), "{path}: {tag}");
         let again = get(&server, path, &[("Accept-Encoding", "gzip"), ("If-None-Match", &tag)]);
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
     }
-    // One that was compressed before is taken as it is.
+    // A file that is stored in compressed form is sent as it is.
     let module = zipped("/wasm/cpu/module.wasm");
     assert_eq!((module.header("content-encoding"), module.body.as_slice()), (Some("gzip"), &b"compressed before"[..]));
     assert_eq!(module.header("content-type"), Some("application/wasm"));
@@ -118,7 +118,7 @@ fn files_are_asked_for_again_unless_called_by_their_content_and_parts_can_be_had
         ("/page-0a1b2c3d.css", "public, max-age=31536000, immutable"),
         ("/none-0a1b2c3d.css", "no-cache"),
         ("/model/model.json", "no-cache"),
-        // Another model has shards of the same names.
+        // Shards of another model have the same names.
         ("/model/weights-01.safetensors", "no-cache"),
         ("/v1/openapi.json", "no-store"),
         ("/v1/none", "no-store"),
@@ -162,7 +162,7 @@ fn there_is_no_way_out_of_the_folder_but_links_that_the_owner_made() {
         "//etc/passwd",
         "/%2fetc%2fpasswd",
         "/page.js%00.html",
-        // A folder has no list.
+        // Folders are not listed.
         "/wasm/",
         "/empty/",
         "/model",
@@ -170,7 +170,7 @@ fn there_is_no_way_out_of_the_folder_but_links_that_the_owner_made() {
         let answer = server.get(path);
         assert!(matches!(answer.status, 307 | 400 | 404), "{path}: {answer:?}");
         assert!(answer.body.len() < 100, "{path}: {answer:?}");
-        // A folder without its slash is told its name with one, on this server.
+        // A folder without a slash at its end is redirected to the same path with one, on this server.
         assert!(answer.header("location").is_none_or(|to| to == format!("{path}/")), "{path}: {answer:?}");
     }
     #[cfg(unix)]
@@ -187,6 +187,9 @@ fn without_a_page_the_server_says_what_there_is() {
     assert_eq!(paths, 4);
     for path in ["/index.html", "/model/model.json"] {
         let answer = server.get(path);
-        assert_eq!((answer.status, answer.body.as_slice()), (404, &b"not found; start the server with --www to serve the page\n"[..]));
+        assert_eq!(
+            (answer.status, answer.body.as_slice()),
+            (404, &b"not found; start the server with --www to serve the page\n"[..])
+        );
     }
 }

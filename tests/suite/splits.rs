@@ -10,12 +10,12 @@ use tsp_mgs_trainer::data::splits::{Split, draw, prompt_key, read, validation};
 use crate::support::data_folder::{DataFolder, parquet_file, workbook};
 use crate::support::program::trainer;
 
-/// Images `PROMPT_NUMBER.png`; prompt i has 1 to 4 images.
+/// Images named `PROMPT_NUMBER.png`. Each prompt has 1 to 4 images.
 fn items(prompts: usize) -> Vec<Item> {
     let item = |prompt: usize, i: usize| Item {
         image: PathBuf::new(),
         name: format!("{prompt:03}_{i}.png"),
-        // Written differently from image to image.
+        // The spelling of the prompt differs between images.
         prompt: if i == 0 { format!("A  prompt {prompt} ") } else { format!("a prompt {prompt}") },
         perception: Some(1.0),
         alignment: Some(1.0),
@@ -30,7 +30,7 @@ fn prompts(items: &[Item], part: &[usize]) -> BTreeSet<String> {
     part.iter().map(|&i| prompt_key(&items[i].prompt)).collect()
 }
 
-/// Splits by name, as places depend on the order.
+/// Splits as names, since indices depend on the order.
 fn by_name(items: &[Item], splits: &[Split]) -> Vec<[BTreeSet<String>; 2]> {
     let names = |part: &[usize]| part.iter().map(|&i| items[i].name.clone()).collect();
     splits.iter().map(|split| [names(&split.train), names(&split.test)]).collect()
@@ -67,7 +67,7 @@ fn splits_depend_on_the_seed_and_not_on_the_order_or_the_count() {
     assert_eq!(folders, ["1", "2", "3"]);
 }
 
-/// A run can be repeated from its seed only while this holds: an update of the random numbers must not change it.
+/// Runs are repeatable by their seed, so that an update of the random number generator must not change this.
 #[test]
 fn a_seed_gives_the_split_that_it_always_gave() {
     let items = items(10);
@@ -113,7 +113,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Ten images of five prompts in every layout that lists are written in.
+/// Ten images of five prompts, in every layout of lists.
 fn every_layout() -> Vec<(DataFolder, &'static str, Option<&'static str>, &'static str)> {
     let rows = |row: &dyn Fn(usize) -> String| (0..10).map(row).collect::<String>();
     let tables: [(&str, Option<&str>, &str, Vec<u8>); 6] = [
@@ -152,7 +152,7 @@ fn every_layout() -> Vec<(DataFolder, &'static str, Option<&'static str>, &'stat
 const AGIQA_3K: &str = "name,prompt,adj1,adj2,style,mos_quality,std_quality,mos_align,std_align";
 const AIGCIQA2023: &str = "model,image_name,mosz1,mosz2,mosz3,prompt";
 
-/// Reads lists back; the images are made for it.
+/// Reads the lists, with images that are made for this.
 fn read_back(folder: &DataFolder, lists: &str, args: &DataArgs, names: &BTreeSet<String>) -> (Dataset, Vec<Split>) {
     folder.images(names.iter().map(String::as_str));
     let dataset = open(args).expect("it reads");
@@ -228,7 +228,7 @@ fn a_folder_that_exists_is_refused_and_left_alone() {
     assert_eq!(fs::read_dir(out).expect("the folder").count(), 1);
 }
 
-/// Two splits: one of four test prompts is trained on, and one image stands in both; the other is clean.
+/// Two splits. In the first, one of four test prompts and one image are also in the training part. The second has no leak.
 fn leaking() -> DataFolder {
     let folder = DataFolder::new();
     let list = |rows: &[&str]| format!("Image,Prompt,MOS\n{}", rows.concat());

@@ -30,7 +30,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Every file's bytes by its path in the folder.
+/// The bytes of every file in a folder, by path.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     for place in ["", "images"] {
@@ -81,7 +81,7 @@ fn the_table_has_a_row_of_nine_columns_for_every_image_and_scores_on_the_scale()
             assert!((0.0..=5.0).contains(&mos) && (0.1..=1.5).contains(&std), "{row:?}");
         }
     }
-    // 8 sources a prompt: 20 images have 3 prompts.
+    // Each prompt has 8 generators, so that 20 images have 3 prompts.
     let prompts: std::collections::BTreeSet<&str> = rows.iter().map(|row| &row[1]).collect();
     assert_eq!(prompts.len(), 3, "{prompts:?}");
 }
@@ -92,7 +92,7 @@ fn an_interrupted_set_is_continued_and_a_finished_one_is_left_alone() {
     let whole = files(folder.path());
     fs::remove_file(folder.path().join("data.csv")).expect("removing");
     fs::remove_file(folder.path().join("images/beta_normal_001.jpg")).expect("removing");
-    // What a killed run leaves.
+    // The files of a killed run.
     fs::write(folder.path().join("images/.unfinished-abcdef"), "half an image").expect("writing");
     fs::write(folder.path().join(".unfinished-abcdef"), "half a table").expect("writing");
     for message in ["wrote ", "already"] {

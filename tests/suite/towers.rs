@@ -12,25 +12,25 @@ use crate::support::compare::{assert_close, magnitude};
 use crate::support::device::software_gpu;
 use crate::support::fixtures::{fixture, tensors, values};
 
-/// Of the largest feature; the issue is float32 sums in another order.
+/// The tolerance relative to the largest feature, for float32 sums in another order.
 const RELATIVE: f32 = 1e-4;
 
-/// A burn tensor's numbers.
+/// The elements of a burn tensor.
 fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_to_vec().expect("float32")
 }
 
-/// The text ids of a fixture, without their padding.
+/// The token ids of a fixture, without padding.
 fn texts(ids: &[u8]) -> Vec<Vec<u32>> {
     let ids: Vec<u32> = ids.as_chunks::<8>().0.iter().map(|id| i64::from_le_bytes(*id) as u32).collect();
     let cut = |row: &[u32]| row[..=row.iter().position(|&id| id == 49_407).expect("an end token")].to_vec();
     ids.chunks(77).map(cut).collect()
 }
 
-/// Features of pixels, and of texts' tokens.
+/// The features of images and of the tokens of texts.
 type Encode<'a> = (&'a dyn Fn(Tensor<4>) -> Tensor<2>, &'a dyn Fn(&[&[u32]]) -> Tensor<3>);
 
-/// As it is trained, and as it scores.
+/// The model of training, and that of scoring.
 fn assert_towers(config: ClipConfig, seed: u64, file: &str, suffix: &str, device: &Device) {
     let clip = || Clip::load(seeded::checkpoint(config.clone(), seed), device);
     let side = config.vision.image_size;

@@ -18,7 +18,7 @@ use crate::support::device::software_gpu;
 use crate::support::fixtures::{fixture, json, tensors, values};
 use crate::support::program::assert_passes_alone;
 
-/// Relative to a parameter's norm. PyTorch's own float32 differs from its float64 by 2e-5.
+/// The tolerance relative to the norm of a parameter. PyTorch's float32 differs from its float64 by 2e-5.
 const GRADIENT: f64 = 1e-4;
 const SIDE: usize = 96;
 const VIEWS: usize = 3;
@@ -78,7 +78,7 @@ impl Fixture {
     }
 }
 
-/// A fixture's tasks, without the name that their prompts tell.
+/// The options of the tasks of a fixture. The field `task` is removed, since the prompts determine it.
 fn options(tasks: &[serde_json::Value]) -> Vec<Options> {
     let parse = |task: &serde_json::Value| {
         let mut task = task.clone();
@@ -98,7 +98,7 @@ fn learner(
     learner_with(&Optimiser { weight_decay, precision, freeze, ..PLAIN }, tasks, device)
 }
 
-/// Rates are given to each step.
+/// The learning rate is an argument of each step.
 const PLAIN: Optimiser = Optimiser {
     schedule: Schedule { peak: 0.0, period: 5, warm_up: 0 },
     weight_decay: 0.0,
@@ -114,7 +114,7 @@ fn learner_with(optimiser: &Optimiser, tasks: Vec<Options>, device: &Device) -> 
     Learner::new(checkpoint, tasks, optimiser, device).expect("options of the fixtures")
 }
 
-/// A batch with just the views that the learner looks at.
+/// A batch with only the views that the learner uses.
 struct Prepared<'a> {
     pixels: Vec<f32>,
     prompts: Vec<&'a str>,
@@ -145,7 +145,7 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Puts gradients where parameters were, so that they get their names.
+/// Replaces parameters by their gradients, to get the names of the gradients.
 struct InPlaceOf(GradientsParams);
 
 impl ModuleMapper for InPlaceOf {
@@ -156,7 +156,7 @@ impl ModuleMapper for InPlaceOf {
     }
 }
 
-/// Every parameter's elements, in the fixture's order.
+/// The elements of all parameters, in the order of the fixture.
 fn elements(clip: &Clip, config: &ClipConfig, parameters: &[ParameterInfo]) -> Vec<Vec<f64>> {
     let named = named_tensors(clip, config);
     let find = |parameter: &ParameterInfo| {
@@ -166,7 +166,7 @@ fn elements(clip: &Clip, config: &ClipConfig, parameters: &[ParameterInfo]) -> V
     parameters.iter().map(find).collect()
 }
 
-/// A parameter's norm and samples as the fixture has them: an attention's key bias, whose gradient is zero, is left out.
+/// The norm and the samples of a parameter, as in the fixture. They leave out the key bias of attention, whose gradient is zero.
 fn summary(parameter: &ParameterInfo, values: &[f64]) -> (f64, Vec<f64>) {
     let third = values.len() / 3;
     let is_seen = |i: usize| !parameter.name.ends_with("in_proj_bias") || !(third..2 * third).contains(&i);
@@ -175,7 +175,7 @@ fn summary(parameter: &ParameterInfo, values: &[f64]) -> (f64, Vec<f64>) {
     (norm, parameter.positions.iter().map(|&at| values[at]).collect())
 }
 
-/// One row for each parameter: its norm and its samples.
+/// A row for each parameter: its norm and its samples.
 fn expected(all: &Tensors, name: &str) -> Vec<Vec<f64>> {
     values(all, name).chunks_exact(1 + SAMPLES).map(|row| row.iter().map(|&v| f64::from(v)).collect()).collect()
 }
@@ -225,7 +225,7 @@ fn gradients_with_activations_computed_again_equal_pytorchs() {
     assert_gradients(&Device::flex(), &Optimiser { checkpointing: true, ..PLAIN }, GRADIENT);
 }
 
-/// Ten times the CPU's bound: an emulated GPU's exponentials have fewer bits.
+/// Ten times the bound of the CPU, since exponentials of an emulated GPU are less exact.
 #[test]
 fn gradients_on_wgpu_equal_pytorchs() {
     assert_gradients(&software_gpu(), &PLAIN, 10.0 * GRADIENT);
@@ -239,7 +239,7 @@ fn a_training_step_on_a_gpu_compiles_few_kernels_and_other_prompts_few_more() {
 #[test]
 #[ignore = "another test runs it, alone in its process"]
 fn kernels_of_steps_in_a_process_of_their_own() {
-    /// Most of a step of both tasks, forward, backward and update.
+    /// The largest number of kernels of a step of both tasks: forward, backward and update.
     const KERNELS: usize = 205;
 
     let fixture_data = Fixture::read();
@@ -258,14 +258,14 @@ fn kernels_of_steps_in_a_process_of_their_own() {
     assert!(third.new_kernels <= 8, "other prompts: {third}");
 }
 
-/// How far weights may be from PyTorch's float64 after steps, three times what PyTorch's float32 is: the norm of their
-/// change, relatively, and one weight, in units of rate × steps.
+/// The tolerances of weights after some steps: of the norm of their change, relative to it, and of one weight, in units of
+/// rate × steps. They are three times the differences of PyTorch's float32 from its float64.
 fn step_bounds(case: &str, steps: usize) -> (f64, f64) {
     match (case, steps) {
-        // A step of 5e-6 is 84 roundings of a weight near 1.
+        // A step of 5e-6 is 84 times the rounding of a weight near 1.
         ("paper" | "fp16_step", _) => (5e-3, 2e-2),
         (_, 1 | 5) => (5e-4, 2e-3),
-        // Its losses agree within 2e-3 for 22 steps; then one image's levels tip over, and roundings grow tenfold.
+        // The losses agree within 2e-3 for 22 steps. Then the most probable level of one image changes, and differences grow tenfold.
         ("learned_alpha", _) => (2e-2, 6e-2),
         _ => (7e-3, 1e-2),
     }
@@ -348,7 +348,7 @@ fn a_frozen_tower_stays_and_the_other_moves() {
     }
 }
 
-/// bfloat16 keeps 8 bits: gradients agree in direction, and masters stay float32.
+/// bfloat16 has 8 bits of precision. Gradients agree in direction, and the weights stay float32.
 #[test]
 fn bf16_gradients_point_where_float32s_do() {
     let device = Device::flex();

@@ -10,7 +10,7 @@ const PLAN: ViewPlan = ViewPlan { side: SIDE as u32, has_image: true, crops: 15 
 /// One 8-bit level in normalised units: 1 / 255 / 0.2613, the smallest deviation.
 const LEVEL: f32 = 0.015_01;
 
-/// PyTorch's sample positions are float32: at sharp edges of large images that moves values so far.
+/// PyTorch computes sample positions in float32, which changes values by this much at sharp edges of large images.
 const POSITIONS: f32 = 3e-4;
 
 #[derive(Deserialize)]
@@ -29,20 +29,19 @@ struct ReferenceFile {
     windows: Vec<[f32; 2]>,
 }
 
-/// How many 8-bit levels our pixels may be off, and how far a view's mean.
+/// The tolerances of pixels, in 8-bit levels, and of the mean of a view.
 fn tolerance(file: &str) -> (f32, f32) {
     match file {
-        // libjpeg-turbo made the reference; measured over whole images, our decoder's colour differs by
-        // up to 8 levels at sharp edges where colour is stored at half size, by 0.2 on average (more in a
-        // window of edges), and its
-        // inverse cosine transform by up to 2.
+        // The reference is libjpeg-turbo. Measured over whole images, colours of our decoder differ by up to 8 levels at sharp
+        // edges if colour is stored at half size, and by 0.2 on average (more in a crop with edges). Its inverse cosine
+        // transform differs by up to 2.
         "baseline_420.jpg" => (8.0, 0.5),
         name if name.ends_with(".jpg") => (2.0, 0.05),
         _ => (0.0, 0.01),
     }
 }
 
-/// The pixels that scoring uploads for ViT-B/32, rearranged from the order of tokens to `[views, 3, side, side]`.
+/// The pixels that scoring sends to the device for ViT-B/32, rearranged from the order of tokens to `[views, 3, side, side]`.
 fn shipped_pixels(views: &Views) -> Vec<f32> {
     const PATCH: usize = 32;
     const GRID: usize = SIDE / PATCH;
@@ -113,7 +112,7 @@ fn more_crops_than_the_smallest_image_has_are_refused() {
     assert_eq!(error.to_string(), "101 crops were asked for, expected 1 to 100");
 }
 
-/// Small, odd, wide, and two that are kept small as they are too long to be enlarged whole.
+/// Images of different sizes. Two are so long that they are not enlarged as a whole.
 const SHAPES: [&str; 5] =
     ["upscaled_300x200.png", "odd_513x777.png", "wide_1100x520.png", "panorama_6000x20.png", "sliver_1x400.png"];
 
@@ -134,7 +133,7 @@ fn pixels_that_were_kept_give_the_same_views() {
 
 #[test]
 fn windows_are_counted_on_the_enlarged_image() {
-    // torch: (length - 224) // stride + 1 in both directions, of 512 x 768, 513 x 777, 1100 x 520, 512 x 153,600.
+    // torch: (length - 224) // stride + 1 in both directions, for 512 x 768, 513 x 777, 1100 x 520, 512 x 153,600.
     let cases = [((200, 300), 10 * 18), ((513, 777), 10 * 18), ((1100, 520), 19 * 7), ((20, 6000), 7 * 3196)];
     for ((width, height), count) in cases {
         assert_eq!(crop_positions(width, height, 224), count, "{width} × {height}");
@@ -153,13 +152,13 @@ fn chosen_windows_are_places_in_the_grid_of_the_mirror_image() {
         assert!(found == views(&image, plan).expect("views").pixels(PLAN.side), "{name}: evenly spaced crops");
 
         let found = source.views_at(plan, &windows, Mirror::LeftRight).pixels(PLAN.side);
-        // The image is enlarged first, as in IPCE; one that is kept small stands for both.
+        // The image is mirrored after it is enlarged, as in IPCE.
         let (width, height) = kept_size(image.width(), image.height());
         let large = image::RgbImage::from_raw(width, height, source.pixels().to_vec()).expect("all pixels");
         let expected = views(&image::imageops::flip_horizontal(&large), plan).expect("views").pixels(PLAN.side);
         let whole = 3 * SIDE * SIDE;
         let is_lazy = width.min(height) < 512;
-        // Made pixel by pixel, a mirrored image differs where a value lies between two levels.
+        // An image that is mirrored before it is enlarged differs where a value is between two levels.
         let tolerance = if is_lazy { LEVEL } else { 0.0 };
         assert_close(&found[..whole], &expected[..whole], tolerance.max(1e-5), &format!("{name}: resized"));
         assert_close(&found[whole..], &expected[whole..], tolerance, &format!("{name}: windows"));

@@ -1,6 +1,6 @@
 //! Comparison of computed numbers with expected ones.
 
-/// Fails on the worst element that is further than `tolerance` from what was expected, and on NaN.
+/// Asserts that all elements are within `tolerance` of the expected ones. NaN fails. The message has the worst element.
 #[track_caller]
 pub fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}: number of elements");
@@ -17,7 +17,7 @@ pub fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str)
     );
 }
 
-/// Largest magnitude: what a relative tolerance refers to.
+/// The largest magnitude, to which a relative tolerance refers.
 pub fn magnitude(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }

@@ -13,7 +13,7 @@ use tsp_mgs_trainer::data::dataset::DataArgs;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// A folder for a data set, removed when the test ends.
+/// A folder for a data set. It is removed on drop.
 pub struct DataFolder(TempDir);
 
 impl DataFolder {
@@ -35,7 +35,7 @@ impl DataFolder {
         fs::write(path, bytes).expect("writing");
     }
 
-    /// Files that are there, as images are not opened here.
+    /// Makes empty files, since images are not opened here.
     pub fn images<'a>(&self, names: impl IntoIterator<Item = &'a str>) {
         names.into_iter().for_each(|name| self.write(name, ""));
     }
@@ -54,7 +54,7 @@ impl DataFolder {
     }
 }
 
-/// A workbook as Excel writes it, with texts in the sheet instead of a list of their own.
+/// A workbook as by Excel, with texts in the sheet and not in a shared list.
 pub fn workbook(rows: &[(&str, &str, f64)]) -> Vec<u8> {
     let text = |cell: &str, text: &str| format!(r#"<c r="{cell}" t="inlineStr"><is><t>{text}</t></is></c>"#);
     let mut sheet = format!(r#"<row r="1">{}{}{}</row>"#, text("A1", "Image"), text("B1", "Prompt"), text("C1", "MOS"));
@@ -104,7 +104,7 @@ pub fn workbook(rows: &[(&str, &str, f64)]) -> Vec<u8> {
     zip.finish().expect("a whole file").into_inner()
 }
 
-/// A Parquet file with every kind of column that is read, one that must not be, and nulls:
+/// A Parquet file with every kind of column that is read, a column that cannot be read, and nulls:
 /// `file` (text), `caption` (bytes), `score` (double), `votes` (int32) and `image` (a group with bytes).
 pub fn parquet_file(rows: &[(&str, Option<&str>, Option<f64>, i32)]) -> Vec<u8> {
     let schema = "message schema { required binary file (UTF8); optional binary caption; optional double score; \

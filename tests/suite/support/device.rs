@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use burn::tensor::Device;
 use tsp_mgs_trainer::score::device::{DeviceChoice, select};
 
-/// wgpu on a driver that emulates a GPU; a process opens it once.
+/// wgpu with a driver that emulates a GPU. A process opens it once.
 pub fn software_gpu() -> Device {
     static DEVICE: LazyLock<Device> =
         LazyLock::new(|| select(DeviceChoice::WgpuSoftware).expect("a software Vulkan driver").device);

@@ -1,4 +1,4 @@
-//! A hub on this machine: its list of files, its addresses of files, and a second server that stores the large ones.
+//! A hub on this machine, with a second server that stores large files.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
@@ -11,40 +11,40 @@ use serde_json::json;
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_trainer::score::hub::Settings;
 
-/// From here on a file is stored elsewhere, as LFS does.
+/// Files from this size on are on the second server, as with Git LFS.
 const LARGE_BYTES: usize = 2048;
-/// Nothing here takes so long.
+/// A time that no operation needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Two servers; they end with the tests.
+/// The two servers. They end with the test process.
 pub struct FakeHub {
     hub: SocketAddr,
     store: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
-/// What the servers do, and what they were asked.
+/// Settings of the servers, and their requests.
 #[derive(Default)]
 pub struct State {
     /// Files by model, in the order of their commits.
     models: BTreeMap<String, Vec<Files>>,
     /// Another name of a model.
     pub renamed: BTreeMap<String, String>,
-    /// What has to be sent as a token.
+    /// The token that requests must have.
     pub token: Option<String>,
-    /// Answered before anything else: a status and the hub's name of the error.
+    /// Answers that come first: a status and the hub's name of the error.
     pub refusals: VecDeque<(u16, &'static str)>,
-    /// The store's next answers end after so many bytes.
+    /// The next answers of the store end after these numbers of bytes.
     pub breaks: VecDeque<usize>,
     /// The store changes a byte of each file.
     pub is_damaging: bool,
-    /// The store has this many bytes of each file.
+    /// The number of bytes that the store has of each file.
     pub cut: Option<usize>,
-    /// The store sends whole files always.
+    /// Whether the store ignores ranges and sends whole files.
     pub ignores_ranges: bool,
-    /// The store sends nothing before so many hashes of weights were asked for.
+    /// The number of requests for hashes of weights before the store sends anything.
     pub held_until: usize,
-    /// Every request so far.
+    /// All requests.
     pub requests: Vec<Asked>,
 }
 
@@ -72,7 +72,7 @@ impl FakeHub {
             thread::spawn(move || {
                 for stream in listener.incoming().flatten() {
                     let state = state.clone();
-                    // A client may go at any time.
+                    // A client may disconnect at any time.
                     thread::spawn(move || drop(answer(stream, &state, is_store, store)));
                 }
             });
@@ -80,7 +80,7 @@ impl FakeHub {
         fake
     }
 
-    /// Adds a commit to a model; its name is what it gives.
+    /// Adds a commit to a model. Returns the hash of the commit.
     pub fn commit(&self, model: &str, files: &[(&str, &[u8])]) -> String {
         let mut state = self.state();
         let commits = state.models.entry(model.to_owned()).or_default();
@@ -92,7 +92,7 @@ impl FakeHub {
         self.state.lock().expect("no request panics")
     }
 
-    /// The requests since this was last called.
+    /// The requests since the last call.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut self.state().requests)
     }
@@ -101,7 +101,7 @@ impl FakeHub {
         format!("http://{}", self.hub)
     }
 
-    /// This hub, and a cache.
+    /// Settings for this hub and a cache.
     pub fn settings(&self, cache: &std::path::Path) -> Settings {
         Settings {
             endpoint: self.endpoint(),
@@ -158,7 +158,7 @@ fn send_answer(stream: TcpStream, state: &Mutex<State>, asked: &Asked, store: So
     let model = format!("{organisation}/{name}");
     if let Some(new) = state.renamed.get(&model) {
         let path = asked.path.replace(&model, new);
-        // As a path, or as a whole address.
+        // A path or a whole address.
         let location = if asked.method == "HEAD" { format!("http://{}{path}", asked.host) } else { path };
         return send(stream, 307, &[("Location", &location)], b"", false);
     }

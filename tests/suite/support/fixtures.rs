@@ -29,7 +29,7 @@ pub fn tensors(path: &Path) -> Tensors<'static> {
     tensors.into_iter().map(|(name, tensor)| (name, tensor.into_owned())).collect()
 }
 
-/// A fixture's numbers.
+/// The elements of a tensor in a fixture.
 pub fn values(tensors: &Tensors, name: &str) -> Vec<f32> {
     tensors.get(name).map(RawTensor::to_f32).unwrap_or_else(|| panic!("the fixture has no {name}"))
 }

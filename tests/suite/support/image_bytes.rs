@@ -1,19 +1,19 @@
-//! Image files that are made byte by byte, since no encoder makes such.
+//! Image files that no encoder writes, byte by byte.
 
-/// How a JPEG file's scans hold its components.
+/// The distribution of components to scans in a JPEG file.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Scans {
     Together,
     Apart,
 }
 
-/// A baseline JPEG file of flat blocks, whose colour covers `h` × `v` blocks of brightness (ITU-T T.81).
+/// A baseline JPEG file of flat blocks (ITU-T T.81). A block of colour covers `h` × `v` blocks of brightness.
 pub fn jpeg(width: usize, height: usize, (h, v): (usize, usize), scans: Scans) -> Vec<u8> {
     let segment = |marker: u8, data: &[u8]| {
         let length = u16::try_from(data.len() + 2).expect("short").to_be_bytes();
         [&[0xff, marker], &length[..], data].concat()
     };
-    // Each table has codes of 8 bits: for lengths of DC differences, and for the end of a block.
+    // All Huffman codes have 8 bits: those for the lengths of DC differences, and that for the end of a block.
     let table = |kind: u8, symbols: &[u8]| {
         let counts = [0, 0, 0, 0, 0, 0, 0, symbols.len() as u8, 0, 0, 0, 0, 0, 0, 0, 0];
         segment(0xc4, &[&[kind], &counts[..], symbols].concat())
@@ -25,11 +25,11 @@ pub fn jpeg(width: usize, height: usize, (h, v): (usize, usize), scans: Scans) -
     let tables = [segment(0xdb, &[[0].as_slice(), &[8; 64]].concat()), table(0, &lengths), table(0x10, &[0])].concat();
     let mut file = [b"\xff\xd8", &tables[..], &segment(0xc0, &frame)].concat();
 
-    // The level of a block, less 128.
+    // The level of a block minus 128.
     let level = |component: usize, x: usize, y: usize| ((x * 67 + y * 131 + component * 53) * 29 % 181) as i32 - 90;
     let each = [(h, v), (1, 1), (1, 1)];
     let (across, down) = (width.div_ceil(8 * h), height.div_ceil(8 * v));
-    // Components of each scan, and its blocks: component, column, row.
+    // The components of each scan, and its blocks as component, column, row.
     let scans: Vec<(Vec<usize>, Vec<[usize; 3]>)> = match scans {
         Scans::Together => {
             let mut blocks = Vec::new();
@@ -40,7 +40,7 @@ pub fn jpeg(width: usize, height: usize, (h, v): (usize, usize), scans: Scans) -
             }
             vec![(vec![0, 1, 2], blocks)]
         }
-        // Without the blocks that are there just to fill the last group.
+        // A separate scan has no blocks for padding of the last group.
         Scans::Apart => [0, 1, 2]
             .map(|component| {
                 let (columns, rows) =
@@ -88,7 +88,7 @@ pub fn jpeg_with_a_scan_of_two() -> Vec<u8> {
     file
 }
 
-/// An uncompressed TIFF file in one strip; `extra` is what ExtraSamples says of the channel behind the colours.
+/// An uncompressed TIFF file in one strip. `extra` is the value of ExtraSamples for the fourth channel.
 pub fn tiff(samples: &[[u8; 4]], width: u16, photometric: u16, extra: u16) -> Vec<u8> {
     const FIELDS: u32 = 9;
     let bits_at = 8 + 2 + 12 * FIELDS + 4;

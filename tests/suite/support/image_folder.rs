@@ -1,4 +1,4 @@
-//! A folder with a few images of many kinds, whole and broken, and `trainer score` on it.
+//! A folder with a few valid and damaged images, and `trainer score` on it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::support::program::{json_lines, run, trainer};
 pub struct ImageFolder(TempDir);
 
 impl ImageFolder {
-    /// Photographs with prompts beside or in them, and one file that is no image.
+    /// Makes a folder of photographs with prompts and of `broken.png`, which is not an image.
     pub fn new() -> Self {
         let this = Self(tempfile::tempdir().expect("a temporary folder"));
         fs::create_dir(this.file("images")).expect("a folder");
@@ -32,7 +32,7 @@ impl ImageFolder {
         this
     }
 
-    /// The same images again and again, so that there are `images` of them; every seventh is broken.
+    /// Adds a folder `many` with `images` copies of these images. Every seventh is damaged.
     pub fn many(images: usize) -> Self {
         let this = Self::new();
         let sources = ["cat.jpg", "coffee.jpg", "fish.jpg", "rocket.png"];
@@ -41,7 +41,7 @@ impl ImageFolder {
             let source = if i % 7 == 3 { "broken.png" } else { sources[i % 4] };
             let ending = &source[source.len() - 3..];
             fs::copy(this.file("images").join(source), this.file(&format!("many/{i:04}.{ending}"))).expect("copying");
-            // Prompts that differ, so that texts are encoded, too.
+            // The prompts differ, so that texts are encoded, too.
             fs::write(this.file(&format!("many/{i:04}.txt")), format!("a picture of {i} {source}")).expect("writing");
         }
         this
@@ -69,20 +69,20 @@ impl ImageFolder {
         command
     }
 
-    /// What it prints as JSON lines; `code` is its exit code.
+    /// The output of [`ImageFolder::score`] as JSON lines. `code` is the expected exit code.
     pub fn json(&self, arguments: &[&str], code: i32) -> Vec<Value> {
         let output = run(&mut self.score(&[&["--format", "jsonl"], arguments].concat()), code);
         json_lines(&output.stdout)
     }
 }
 
-/// A row's file name.
+/// The file name in the id of a row.
 pub fn file_name(row: &Value) -> String {
     let id = row["id"].as_str().expect("every row has an id");
     id.rsplit('/').next().expect("a name").to_owned()
 }
 
-/// The scores of each row, by a name that does not depend on where the image was: `None` for an error.
+/// The scores of each row, or `None` for an error, by a name that does not depend on the kind of input.
 pub fn scores(rows: &[Value], name: impl Fn(&Value) -> String) -> BTreeMap<String, Option<(String, String)>> {
     let score = |row: &Value, task: &str| row[task]["score"].to_string();
     let scores = |row: &Value| row["error"].is_null().then(|| (score(row, "perception"), score(row, "alignment")));

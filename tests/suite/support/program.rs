@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The binary, as a user runs it; `make test-native` builds it beside this test.
+/// A command for the binary, which `make test-native` builds beside this test.
 pub fn trainer() -> Command {
     let tests = std::env::current_exe().expect("a running program has a path");
     let binary =
@@ -14,7 +14,7 @@ pub fn trainer() -> Command {
     Command::new(binary)
 }
 
-/// Runs a command that has to end with this code.
+/// Runs a command and asserts its exit code.
 #[track_caller]
 pub fn run(command: &mut Command, code: i32) -> Output {
     let output = command.output().expect("the trainer runs");
@@ -31,7 +31,7 @@ pub fn json_lines(text: &[u8]) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
 }
 
-/// Runs an ignored test in a process of its own. A [counter](tsp_mgs_core::work::Counter) sees all that its process does.
+/// Runs an ignored test in a separate process, since a [counter](tsp_mgs_core::work::Counter) counts all work of its process.
 pub fn assert_passes_alone(test: &str) {
     let this = std::env::current_exe().expect("a running program has a path");
     let output =

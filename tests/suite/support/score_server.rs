@@ -1,4 +1,4 @@
-//! A server that runs, and a client that can be as rude as a test needs.
+//! A running `trainer serve`, and a client that can send anything.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -11,17 +11,17 @@ use serde_json::Value;
 
 use crate::support::program::trainer;
 
-/// Nothing here takes so long.
+/// A time that no operation needs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `trainer serve`; it is killed when the test ends.
+/// A running `trainer serve`. It is killed on drop.
 pub struct Server {
     child: Child,
     address: SocketAddr,
     said: Arc<Mutex<String>>,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -29,10 +29,10 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// A connection on which a request was begun.
+/// A connection with a request that may be incomplete.
 pub struct Begun(TcpStream);
 
-/// `trainer serve` on the CPU, and on a free port of this machine if `arguments` say nothing else.
+/// A command for `trainer serve` on the CPU and a free port, unless `arguments` have other values.
 pub fn serve(arguments: &[&str]) -> Command {
     let mut command = trainer();
     command.arg("serve").args(arguments);
@@ -45,12 +45,12 @@ pub fn serve(arguments: &[&str]) -> Command {
 }
 
 impl Server {
-    /// Waits until it says where it listens.
+    /// Starts a server and waits for the line with its address.
     pub fn start(arguments: &[&str]) -> Self {
         Self::of(&mut serve(arguments))
     }
 
-    /// The same of a command, whose model is on this machine.
+    /// As [`Server::start`], for a command.
     pub fn of(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the trainer runs");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
@@ -68,7 +68,7 @@ impl Server {
         Self { child, address: (Ipv4Addr::LOCALHOST, port).into(), said }
     }
 
-    /// What it printed after the address.
+    /// The lines that the server printed after its address.
     pub fn said(&self) -> String {
         self.said.lock().expect("not poisoned").clone()
     }
@@ -77,7 +77,7 @@ impl Server {
         self.ask("GET", path, &[], &[])
     }
 
-    /// Asks for a score.
+    /// Requests the score of an image.
     pub fn score(&self, query: &str, image: &[u8]) -> Answer {
         self.ask("POST", &format!("/v1/score{query}"), &[("Content-Type", "image/*")], image)
     }
@@ -90,7 +90,7 @@ impl Server {
         begun.answer().expect("an answer")
     }
 
-    /// Sends the header of a request; the host is told unless `headers` do.
+    /// Sends the header of a request. `headers` can replace the host.
     pub fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Begun {
         let mut text = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         if !headers.iter().any(|(name, _)| *name == "Host") {
@@ -104,20 +104,31 @@ impl Server {
         begun
     }
 
+    /// Sends bytes, which need not be a request, and then the end of the stream. Returns all bytes that come back.
+    pub fn answer_to(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut begun = self.connect().expect("it listens");
+        begun.send(bytes);
+        // The server may have closed the connection already.
+        let _ = begun.0.shutdown(Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = begun.0.read_to_end(&mut answer);
+        answer
+    }
+
     pub fn connect(&self) -> std::io::Result<Begun> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Begun(stream))
     }
 
-    /// A number of `GET /metrics`; 0 where it is not there yet.
+    /// A number in `GET /metrics`, or 0 if it is absent.
     pub fn metric(&self, name: &str) -> f64 {
         let text = String::from_utf8(self.get("/metrics").body).expect("text");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0.0, |number| number.parse().expect("a number"))
     }
 
-    /// Waits until a number of `GET /metrics` is as it should become.
+    /// Waits until a number in `GET /metrics` has the expected value.
     #[track_caller]
     pub fn await_metric(&self, name: &str, expected: f64) {
         let began = Instant::now();
@@ -127,7 +138,7 @@ impl Server {
         }
     }
 
-    /// Most memory that it ever had, in bytes.
+    /// The peak memory of the server in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
@@ -139,7 +150,7 @@ impl Server {
         assert!(status.expect("kill runs").success());
     }
 
-    /// Waits for its end.
+    /// Waits until the server has ended.
     pub fn wait(&mut self) -> ExitStatus {
         let began = Instant::now();
         loop {
@@ -154,24 +165,24 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended.
+        // The server may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Begun {
-    /// Sends more; a server that has answered already need not take it.
+    /// Sends bytes. A server that has answered already may have closed the connection.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.write_all(bytes);
     }
 
-    /// Goes without waiting for an answer.
+    /// Closes the connection without waiting for an answer.
     pub fn leave(self) {
         self.0.shutdown(Shutdown::Both).expect("open until now");
     }
 
-    /// Whether nothing has come, and the connection is open.
+    /// Whether the connection is open and has no answer yet.
     pub fn is_silent(&mut self) -> bool {
         self.0.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket");
         let read = self.0.read(&mut [0]);
@@ -179,7 +190,7 @@ impl Begun {
         read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     }
 
-    /// The answer; `None` when the connection was cut without one.
+    /// Reads the answer. Returns `None` if the connection was closed without one.
     pub fn answer(mut self) -> Option<Answer> {
         let mut bytes = Vec::new();
         let read = self.0.read_to_end(&mut bytes);
@@ -212,7 +223,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The text of an error with this status.
+    /// The message of an error. Asserts its status.
     #[track_caller]
     pub fn error(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
@@ -220,10 +231,10 @@ impl Answer {
     }
 }
 
-/// Name, file name and content.
+/// The name, file name and content of a part.
 pub type Part<'a> = (&'a str, Option<&'a str>, &'a [u8]);
 
-/// A form of multipart/form-data: its type, and its body.
+/// The content type and the body of a form (multipart/form-data).
 pub fn form(parts: &[Part]) -> (String, Vec<u8>) {
     const BOUNDARY: &str = "never-in-an-image";
     let mut body = Vec::new();
