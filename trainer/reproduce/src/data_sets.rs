@@ -19,7 +19,7 @@ pub struct DataSet {
     pub data: Dataset,
     /// Folder of its split lists; `None` if splits are drawn.
     pub lists: Option<PathBuf>,
-    /// OurNumbers of the splits to use. There are fewer than requested if the lists have no more.
+    /// Numbers of the splits to use. There are fewer than requested if the lists have no more.
     pub numbers: Vec<usize>,
     /// Whether wrong rows are skipped.
     pub skip_bad: bool,

@@ -103,7 +103,7 @@ pub struct Setting {
 pub enum AlphaSetting {
     /// A fixed value in [0, 1].
     Fixed(f64),
-    /// TrainingReport with the model.
+    /// Trained with the model.
     Learned(LearnedKeyword),
 }
 
