@@ -1,4 +1,4 @@
-"""What `circles.py` takes for an import, and which circles it finds."""
+"""Tests of the imports and circles that `circles.py` finds."""
 
 import tempfile
 import unittest

@@ -1,7 +1,7 @@
-"""The commands that the documents show run, each page from a folder of its own, in the order of the page.
+"""Runs the commands in the documents. Each page has its own folder, and its commands run in order.
 
-Lines that start with `trainer` or `target/release/trainer` run, and those with `curl` against the server that the page starts. Others are not
-run here: they build, install or need a cluster.
+Lines that start with `trainer` or `target/release/trainer` are run, and lines with `curl` against the server that the page starts. Other commands
+build, install or need a cluster, and are not run here.
 """
 
 import re
@@ -16,12 +16,12 @@ import sandbox
 from documents import BOOK, ROOT, commands
 
 PAGES = [ROOT / "README.md", ROOT / "www/README.md", ROOT / "trainer/python/README.md", *sorted(BOOK.glob("*.md"))]
-# Commands whose files are an earlier page's results are given them by the sandbox; these outputs must not be there yet.
+# The sandbox has the results of earlier pages. These outputs of a page must not exist before its commands run.
 MADE = {"README.md": ("run", "my-model"), "train.md": ("run", "my-model"), "web.md": ("my-model",), "models.md": ("my-model",)}
 
 
 def words(line):
-    """The words of a command without its comment; empty for a line that is none."""
+    """The words of a command without its comment; empty for a line that is not a command."""
     try:
         return shlex.split(line, comments=True)
     except ValueError:
@@ -29,7 +29,7 @@ def words(line):
 
 
 def ours(line):
-    """The arguments of a command of ours, or None."""
+    """The arguments of a `trainer` command, or None for another command."""
     found = words(line)
     return found[1:] if found and found[0] in ("trainer", "target/release/trainer") and "|" not in found else None
 
@@ -66,7 +66,7 @@ class Commands(unittest.TestCase):
         self.assertGreater(count, 25)
 
     def serve(self, folder, given, requests):
-        """Starts the server, makes the requests of the page, and ends it."""
+        """Starts the server, sends the requests of the page, and ends the server."""
         server = subprocess.Popen([sandbox.TRAINER, *sandbox.small(given)], cwd=folder, stderr=subprocess.PIPE, text=True)
         try:
             said = []

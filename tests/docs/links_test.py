@@ -1,4 +1,4 @@
-"""Each link between documents leads to a file and a heading that are there, and the book has each of its pages."""
+"""Tests that links between documents lead to existing files and headings, and that the book lists all of its pages."""
 
 import re
 import unittest

@@ -1,4 +1,4 @@
-"""A folder in which the documents' commands run: small files that have the names of what the documents speak of."""
+"""A folder in which the commands of the documents run: small files with the names in the documents."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from documents import ROOT
 TRAINER = Path(os.environ["TRAINER"]).resolve()
 SAMPLES = ("cat", "fish")
 
-# What makes a command take seconds and not hours: these flags get these values; with None the flag is left out.
+# These values of flags make a command take seconds instead of hours. A flag with None is removed.
 SMALL = {
     "score": {"--crops": "1", "--device": "cpu"},
     "serve": {"--crops": "1", "--device": "cpu", "--listen": "127.0.0.1:0"},
@@ -25,7 +25,7 @@ SMALL = {
 
 
 def make(folder):
-    """Puts the files into the folder."""
+    """Makes the files in the folder."""
     for name in ("www/samples", "photos", "rows/00"):
         (folder / name).mkdir(parents=True)
     for name in SAMPLES:
@@ -36,14 +36,14 @@ def make(folder):
     images = [(folder / f"photos/{name}.jpg").read_bytes() for name in SAMPLES]
     pq.write_table(pa.table({"key": list(SAMPLES), "jpg": images, "text": ["a cat", "a fish"]}), folder / "rows.parquet")
     pq.write_table(pa.table({"id": list(SAMPLES), "image": images, "prompt": ["a cat", "a fish"]}), folder / "data.parquet")
-    # A page to serve: the server needs no more than an index.
+    # A page to serve. The server needs only an index.
     (folder / "www/dist").mkdir()
     (folder / "www/dist/index.html").write_text("<!doctype html><title>stand-in</title>")
     (folder / "trainer/assets").mkdir(parents=True)
-    # The built-in weights stand for CLIP's, and 24 synthetic images for AGIQA-3K.
+    # The built-in weights replace CLIP's, and 24 synthetic images replace AGIQA-3K.
     run(folder, ["export", "--dtype", "f32", "--out", "my-model"])
     shutil.copy(folder / "my-model/weights-01.safetensors", folder / "model.safetensors")
-    # What stands at a path goes before a name on the hub.
+    # An existing path is preferred to a name on the hub.
     (folder / "openai/clip-vit-base-patch32").mkdir(parents=True)
     shutil.copy(folder / "model.safetensors", folder / "openai/clip-vit-base-patch32")
     run(folder, ["synth", "--out", "data/AGIQA-3K", "--images", "24", "--seed", "1"])
@@ -64,7 +64,7 @@ def small(arguments):
 
 
 def run(folder, arguments):
-    """Runs `trainer` with small values; AssertionError with its words when it fails."""
+    """Runs `trainer` with small values. Raises AssertionError with its messages if it fails."""
     done = subprocess.run([TRAINER, *small(arguments)], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, f"trainer {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr[-2000:]}"
     return done

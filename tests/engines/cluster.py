@@ -1,4 +1,4 @@
-"""Nodes of a Ray cluster on this machine, as `ray start` makes them; only their own processes are ended."""
+"""Nodes of a Ray cluster on this machine, started by `ray start`. Only their own processes are ended."""
 
 import os
 import random
@@ -10,22 +10,22 @@ import sys
 import time
 from pathlib import Path
 
-# Nothing is sent anywhere, and no progress is printed.
+# Ray sends no usage statistics and prints no progress.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_ADDRESS": ""}
-# Nobody else computes on these nodes; and they do not depend on what Ray keeps in the home folder.
+# Other users cannot use these nodes, and the nodes do not depend on Ray's files in the home folder.
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 RUNS = "Ray runtime started"
-STORE = 100_000_000  # bytes of shared memory that a node takes
+STORE = 100_000_000  # bytes of shared memory of a node
 
 
 class Cluster:
-    """A node that has the driver and computes nothing, and others."""
+    """A head node without processors, which runs the driver, and other nodes."""
 
     def __init__(self, folder, nodes, processors, gpus=0):
         port = free_port()
         self.address, self.has = f"127.0.0.1:{port}", [f"--num-cpus={processors}", f"--num-gpus={gpus}"]
         self.log = open(folder / "ray.log", "a")
-        # Sockets lie there, and their names may have 107 bytes: the folder's name is to be short.
+        # The folder has sockets, whose names have at most 107 bytes. So the name of the folder must be short.
         self.nodes = []
         self.nodes.append(self._start("--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", f"--temp-dir={folder}"))
         self.environment = QUIET | TOKEN | {"RAY_ADDRESS": self.address}
@@ -51,7 +51,7 @@ class Cluster:
         self.log.close()
 
     def _start(self, *flags):
-        """A node, once it says that it runs: two that start at the same time may choose the same ports."""
+        """Starts a node and waits until it runs. Two nodes that start at the same time can choose the same ports."""
         ray = Path(sys.executable).with_name("ray")
         command = [ray, "start", "--block", "--node-ip-address=127.0.0.1", f"--object-store-memory={STORE}", *flags]
         told = self._said().count(RUNS)
@@ -69,7 +69,7 @@ class Cluster:
 
 
 def free_port():
-    """Outside of those that the system gives to whoever asks, or someone else may have it before Ray starts."""
+    """A free port outside the range of ephemeral ports, from which another process could get it before Ray starts."""
     while True:
         with socket.socket() as probe:
             port = random.randrange(20_000, 32_000)

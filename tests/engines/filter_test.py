@@ -1,4 +1,4 @@
-"""The process that the engines own: large batches, order, failure, and what is left behind."""
+"""Tests of the process that the engines own: large batches, order, failures and cleanup."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ class Filter(unittest.TestCase):
                     material.same(self, found[name].to_pylist(), self.expected[name].to_pylist()[:found.num_rows], material.BOUND)
 
     def test_batches_and_answers_larger_than_any_pipe_do_not_wait_for_each_other(self):
-        # 40 MB a batch, of an image with much behind its end; a pipe holds 64 kB.
+        # A batch has 40 MB, since the image has bytes after its end. A pipe holds 64 kB.
         image = self.table["jpg"][0].as_py() + bytes(5_000_000)
         batch = pa.RecordBatch.from_pylist([{"jpg": image, "text": "a cat"}] * 8)
         owned = trainer.Filter(settings())

@@ -1,4 +1,4 @@
-"""What the tests of the engines share: rows with real images, what one process makes of them, and a driver that is watched and harmed."""
+"""Shared code of the tests of the engines: rows with real images, their scores by one process, and drivers whose processes are killed."""
 
 import io
 import os
@@ -20,17 +20,17 @@ sys.path.insert(0, str(PACKAGE))
 
 ROWS, FILES = 2000, 8
 SCORES = ["perception", "alignment", "prompt_source", "prompt_truncated", "width", "height", "crops", "device", "model", "notes"]
-# A driver is run from the source tree.
+# Drivers run from the source tree.
 FINDS_PACKAGE = {"PYTHONPATH": str(PACKAGE)}
-# One crop: the time goes into what the engines do.
+# One crop, so that scoring takes little of the time.
 FLAGS = ("--crops", "1")
-# Eight images with one crop are one matrix; where a record batch ends, so does the matrix, and one of another height is rounded
-# otherwise: 5e-7 was seen. With 16 views an image is a matrix of its own, and scores are the same to the last bit.
+# Eight images with one crop are one matrix. At the end of a record batch a matrix has fewer rows, whose products are rounded in
+# another way: 5e-7 was seen. With 16 views an image is a separate matrix, and scores are equal to the last bit.
 BOUND = 1e-5
 
 
 def rows():
-    """Photographs, each cut elsewhere, with prompts; some without image or prompt, some no images at all."""
+    """Different parts of photographs, with prompts. Some rows have no image, no prompt, or bytes that are not an image."""
     photos = [Image.open(path).convert("RGB") for path in sorted((ROOT / "www/samples").glob("*.jpg"))]
     prompts = [path.read_text().strip() for path in sorted((ROOT / "www/samples").glob("*.txt"))]
 
@@ -55,7 +55,7 @@ def rows():
 
 
 def write(table, folder, files=FILES):
-    """A data set of several files, as engines like them."""
+    """Writes a data set of several Parquet files."""
     folder.mkdir()
     step = -(-table.num_rows // files)
     for i in range(files):
@@ -63,7 +63,7 @@ def write(table, folder, files=FILES):
 
 
 def single(folder, table, flags=FLAGS):
-    """What one process without an engine gives for the same rows, in their order."""
+    """The scores of the same rows by one process without an engine, in their order."""
     pq.write_table(table, folder / "rows.parquet")
     run = [TRAINER, "score", "--from", "rows.parquet", "--columns", "id=key,image=jpg,prompt=text", "--output", "scores.parquet"]
     run = subprocess.run([*run, "--device", "cpu", *flags], cwd=folder, capture_output=True, text=True)
@@ -73,7 +73,7 @@ def single(folder, table, flags=FLAGS):
 
 
 def watched(folder):
-    """A program that is the trainer and writes down its process id first."""
+    """A program that writes its process id to a file and becomes the trainer."""
     path, starts = folder / "trainer", folder / "starts"
     path.write_text(f'#!/bin/sh\necho $$ >> "{starts}"\nexec "{TRAINER}" "$@"\n')
     path.chmod(0o755)
@@ -87,7 +87,7 @@ def module(name):
 
 
 def driver(name, trainer, source, output, *flags, environment=None, trainer_flags=FLAGS, **options):
-    """An engine's command as a user types it, started."""
+    """Starts the command of a driver as a user types it."""
     command = [*module(name), "--input", source, "--output", output, "--image", "jpg", "--prompt", "text",
                "--trainer", trainer, *flags, "--", *trainer_flags]
     return subprocess.Popen(list(map(str, command)), env=os.environ | FINDS_PACKAGE | (environment or {}), **(
@@ -95,7 +95,7 @@ def driver(name, trainer, source, output, *flags, environment=None, trainer_flag
 
 
 def kill(starts, run, is_ready, whom):
-    """Ends what `whom` makes of the first trainer that is ready and still runs."""
+    """Kills the process that `whom` returns for the first trainer that is ready and still runs."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and run.poll() is None:
         for trainer in starts():
@@ -110,7 +110,7 @@ def kill(starts, run, is_ready, whom):
 
 
 def kill_when_busy(starts, run, whom):
-    """The same, once a trainer has read a part of its rows."""
+    """As `kill`, when a trainer has read a part of its rows."""
     kill(starts, run, lambda trainer: bytes_read(trainer) > 500_000, whom)
 
 
@@ -119,12 +119,12 @@ def bytes_read(process):
 
 
 def parent(process):
-    """The worker that a trainer belongs to."""
+    """The worker that started a trainer."""
     return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def check(test, output, rows, bound=BOUND, keep=None):
-    """Every row once, its own columns as they were, and its scores those of one process, within the bound."""
+    """Asserts that each row is there once with unchanged columns, and that scores equal those of one process within the bound."""
     given, expected = rows.table, rows.expected
     test.assertTrue((output / "_SUCCESS").is_file())
     found = pq.read_table(output).sort_by("key")
@@ -136,12 +136,12 @@ def check(test, output, rows, bound=BOUND, keep=None):
     for name in SCORES:
         same(test, found[name].to_pylist(), expected[name].to_pylist(), bound)
     for ours, theirs in zip(found["error"].to_pylist(), expected["error"].to_pylist(), strict=True):
-        # A row without an image is told by its place, which is another one in a stream.
+        # The error of a row without an image has its number, which differs in a stream.
         test.assertEqual(ours and re.sub("row .* has", "row has", ours), theirs and re.sub("row .* has", "row has", theirs))
 
 
 def same(test, found, expected, bound):
-    """Numbers with a fraction within the bound, all else equal."""
+    """Asserts that floats are within the bound and that all other values are equal."""
     test.assertEqual(len(found), len(expected))
     for row, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
         if isinstance(theirs, float) and isinstance(ours, float):
@@ -151,13 +151,13 @@ def same(test, found, expected, bound):
 
 
 def error(said):
-    """The line for the user; engines say more before and after it."""
+    """The error message for the user. Engines print more before and after it."""
     lines = [line for line in said.splitlines() if line.startswith("error: ")]
     return lines[-1] if lines else said[-3000:]
 
 
 class Rows:
-    """A data set in a folder, and what one process makes of it."""
+    """A data set in a folder, and its scores by one process."""
 
     def __init__(self, folder, count=ROWS, flags=FLAGS):
         folder.mkdir(exist_ok=True)

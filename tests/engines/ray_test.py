@@ -1,4 +1,4 @@
-"""Ray Data on two nodes with a worker each; a trainer, a worker and a whole node are killed in mid-run."""
+"""Tests of Ray Data on two nodes with a worker each. A trainer, a worker and a node are killed during runs."""
 
 import shutil
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 import material
 from cluster import Cluster
 
-# Tasks of 50 rows: at any time much is done and much is left.
+# Tasks have 50 rows, so that most of the time some are done and some are left.
 TWO = ("--workers", "2", "--rows", "50")
 
 
@@ -36,7 +36,7 @@ class RayData(unittest.TestCase):
     def test_a_trainer_that_is_killed_loses_nothing_and_doubles_nothing(self):
         run = self.start("killed-trainer", *TWO)
         material.kill_when_busy(self.starts, run, lambda trainer: trainer)
-        # One to ask beforehand, two workers, and one in the place of the killed.
+        # One process that checks the input, two workers, and one that replaces the killed one.
         self.whole(run, "killed-trainer", 4)
 
     def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(self):

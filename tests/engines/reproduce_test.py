@@ -1,4 +1,4 @@
-"""The paper's jobs as Ray tasks on two nodes with a GPU each, which are but numbers here; a worker is killed in mid-run."""
+"""Tests of the paper's jobs as Ray tasks on two nodes, each with one pretended GPU. A worker is killed during a run."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Spark in local mode, two tasks at a time; a trainer and a Python worker are killed in mid-run."""
+"""Tests of Spark in local mode with two tasks at a time. A trainer and a Python worker are killed during runs."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import material
 
-# Of 10 partitions, two at a time. Four attempts each: in local mode Spark has to be told.
+# Two of 10 partitions at a time, with four attempts each. In local mode, Spark makes one attempt by default.
 SUBMIT = ("--master local[2,4] --driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.files.maxPartitionBytes=900k "
           "pyspark-shell")
 
@@ -39,7 +39,7 @@ class Spark(unittest.TestCase):
     def test_a_trainer_that_is_killed_loses_nothing_and_doubles_nothing(self):
         run = self.start("killed-trainer")
         material.kill_when_busy(self.starts, run, lambda trainer: trainer)
-        # One to ask beforehand, one for each partition, and one in the place of the killed.
+        # One process that checks the input, one for each partition, and one that replaces the killed one.
         self.whole(run, "killed-trainer", 2 + self.partitions("killed-trainer"))
         self.assertGreaterEqual(self.partitions("killed-trainer"), 8)
 

@@ -1,10 +1,10 @@
-"""Runs what was built on this machine's GPU and compares it with the processor: one table; exit 1 where a number is wrong.
+"""Runs the built programs on this machine's GPU and compares them with the CPU. Prints a table. The exit code is 1 if a number is wrong.
 
 usage: check.py FOLDER [--limit SECONDS]
 
-FOLDER is what `make gpu-pack` makes: trainer, module (the page's wasm for WebGPU), dawn.node, samples; a program `node` there goes first. Nothing is built or downloaded.
-Needs Python 3; NumPy for ViT-B/32, PyTorch for its own rows, Node for the rows of WebGPU. A row that cannot be measured says why; one that
-fails or takes too long does not stop the next. Without an NVIDIA card the same runs on an emulated one, with fewer views.
+FOLDER is made by `make gpu-pack`: trainer, module (the page's wasm for WebGPU), dawn.node, samples. A program `node` in it is preferred. Nothing is built or downloaded.
+This needs Python 3, NumPy for ViT-B/32, PyTorch for its own rows, and Node for the rows of WebGPU. A row that cannot be measured has the reason. A row that
+fails or takes too long does not stop the others. Without an NVIDIA card, an emulated GPU is used with fewer views.
 """
 
 import argparse
@@ -20,25 +20,25 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# On the 0 to 5 scale, of scores and their parts; float32 in another order.
+# Tolerance of scores and their parts on the scale of 0 to 5, for float32 sums in another order.
 TOLERANCE = 2e-3
-# Of a loss on the same scale, after steps that each follow from the one before.
+# Tolerance of losses on the same scale, after steps whose differences add up.
 LOSS_TOLERANCE = 1e-2
 STEPS, EMULATED_STEPS = 20, 2
-# Dawn refuses lavapipe.
+# Dawn does not accept lavapipe.
 SWIFTSHADER = Path("/usr/lib/chromium/vk_swiftshader_icd.json")
 
 
 class Missing(Exception):
-    """Why a row was not measured."""
+    """The reason why a row was not measured."""
 
 
 class Wrong(Exception):
-    """What is wrong with a number."""
+    """The description of a wrong number."""
 
 
 def card():
-    """Name and driver of the first NVIDIA card; None without one."""
+    """The name and driver of the first NVIDIA card, or None without one."""
     try:
         query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
         return subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=20, check=True).stdout.splitlines()[0]
@@ -47,7 +47,7 @@ def card():
 
 
 class Memory:
-    """The most memory that the card had in use meanwhile, beyond what it had before."""
+    """Measures the peak of the card's used memory in a `with` block, minus the memory that was used before."""
 
     def __enter__(self):
         self.before, self.most, self.ended = self.used(), 0, threading.Event()
@@ -85,14 +85,14 @@ class Check:
         self.views = "16,64,256" if self.card else "1"
         self.samples = self.folder / "samples"
         self.crops = "15" if self.card else "1"
-        if not self.card:  # which takes seconds for a view
+        if not self.card:  # an emulated GPU takes seconds for a view
             self.samples = self.scratch / "samples"
             self.samples.mkdir()
             for name in ("cat.jpg", "cat.txt"):
                 shutil.copy(self.folder / "samples" / name, self.samples)
 
     def row(self, name, seconds, measure):
-        """Adds a row: what `measure` says, given the seconds that it may take."""
+        """Adds a row with the result of `measure`, whose argument is the time limit in seconds."""
         left = min(seconds, self.end - time.monotonic())
         start = time.monotonic()
         try:
@@ -109,7 +109,7 @@ class Check:
         self.table.append((name, found))
 
     def run(self, command, seconds, environment=None):
-        """Standard output of a command; the child ends with its time."""
+        """Runs a command with a time limit. Returns its standard output."""
         command = [str(part) for part in command]
         done = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds, env=os.environ | (environment or {})
@@ -138,14 +138,14 @@ class Check:
         return {Path(row["path"]).name: row for row in map(json.loads, output.splitlines())}
 
     def reference(self, model, seconds):
-        """What the processor says, kept for the rows that follow."""
+        """Computes the reference scores on the CPU for later rows."""
         found = self.scores(model, "cpu", seconds)
         (self.scratch / f"{model}.json").write_text(json.dumps(found))
         (self.scratch / f"{model}.jsonl").write_text("\n".join(map(json.dumps, found.values())))
         return f"{len(found)} images"
 
     def bundle(self, model, seconds):
-        """A folder with the model, made once."""
+        """The folder of a bundle with the model, which is made once."""
         bundle = self.scratch / f"bundle-{model}"
         if not bundle.exists():
             self.trainer("export", "--dtype", "f32", *self.source(model), "--out", bundle, seconds=seconds)
@@ -254,7 +254,7 @@ class Check:
 
 
 def difference(found, expected, place):
-    """The largest difference of two results' numbers, and where; texts and lengths must be equal."""
+    """The largest difference of the numbers of two results, and its place. Texts and lengths must be equal."""
     if isinstance(expected, dict):
         ignored = ("path", "device", "model", "warning", "notes")
         pairs = [(key, found.get(key), value) for key, value in expected.items() if key not in ignored]

@@ -1,7 +1,7 @@
 // @ts-check
-// Scores images with the page's WebGPU module on Dawn, Chrome's WebGPU, in Node: a GPU without a browser.
+// Scores images with the page's WebGPU module in Node, on Dawn (the WebGPU of Chrome). So a GPU can be tested without a browser.
 // usage: node dawn.mjs DAWN.node MODULE BUNDLE IMAGES EXPECTED.jsonl [ROUNDS [CROPS]]
-// EXPECTED is what `trainer score --format jsonl` says of the same images and bundle. The last line of the output is JSON.
+// EXPECTED is the output of `trainer score --format jsonl` for the same images and bundle. The last line of the output is JSON.
 import { readdirSync, readFileSync, existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, extname, join, resolve } from "node:path";
@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 const [dawnNode, moduleFolder, bundle, images, expectedFile, rounds = "2", crops = "15"] = process.argv.slice(2);
 const { create, globals } = createRequire(import.meta.url)(resolve(dawnNode));
 Object.assign(globalThis, globals);
-// wgpu takes the global object for a worker's if it has this class, and asks it for its navigator.
+// wgpu takes the global object for that of a worker if it has this class, and uses its navigator.
 Object.assign(globalThis, { WorkerGlobalScope: class WorkerGlobalScope {}, self: globalThis });
 const gpu = create([]);
 Object.defineProperty(globalThis, "navigator", { value: { gpu, userAgent: "node", language: "en" }, configurable: true });
@@ -19,7 +19,7 @@ const adapter = await gpu.requestAdapter();
 if (!adapter) throw new Error("Dawn offers no adapter");
 const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
 
-/** What wgpu cannot report. @type {string[]} */
+/** Errors that wgpu does not report. @type {string[]} */
 const faults = [];
 const counts = { pipelines: 0, dispatches: 0, reads: 0, writes: 0, submits: 0, buffers: 0 };
 /** Milliseconds that the calling thread spent inside each method, and how often it was called. @type {Map<string, { ms: number, calls: number }>} */
@@ -43,7 +43,7 @@ for (const owner of [globalThis.GPUDevice, globalThis.GPUQueue, globalThis.GPUBu
       const start = performance.now();
       try {
         const result = method.apply(this, args);
-        // How long what was asked for took to come.
+        // The time until the promise resolved.
         if (result instanceof Promise) result.then(() => tally(`${place}, awaited`, performance.now() - start), () => {});
         return result;
       } finally {
@@ -57,7 +57,7 @@ function tally(place, ms) {
   const sum = spent.get(place) ?? { ms: 0, calls: 0 };
   spent.set(place, { ms: sum.ms + ms, calls: sum.calls + 1 });
 }
-/** Where time went since this was last asked. */
+/** The methods that took the most time since the last call. */
 function whereTimeWent() {
   const rows = [...spent].filter(([, { ms }]) => ms >= 1).sort(([, a], [, b]) => b.ms - a.ms).slice(0, 9);
   const text = rows.map(([place, { ms, calls }]) => `${place} ${ms.toFixed(0)} ms in ${calls}`).join("; ");

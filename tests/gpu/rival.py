@@ -1,6 +1,6 @@
-"""Times ViT-B/32's image tower in PyTorch on a GPU: views/s of float32 and of bfloat16, as JSON lines.
+"""Times ViT-B/32's image tower in PyTorch on a GPU. Prints views/s for float32 and bfloat16 as JSON lines.
 
-Views lie ready on the device, as they do for `trainer device`. TF32 is off: float32 is float32.
+Views are on the device beforehand, as for `trainer device`. TF32 is off, so that float32 has its full precision.
 """
 
 import json

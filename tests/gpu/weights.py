@@ -1,6 +1,6 @@
-"""ViT-B/32 whose every value follows from its name, written without PyTorch: `weights.py FILE`.
+"""Writes a ViT-B/32 with pseudorandom weights that depend only on their names, without PyTorch: `weights.py FILE`.
 
-The values are those of tests/fixtures/seeded.py; a test there compares the two.
+The values equal those of tests/fixtures/seeded.py. A test there compares the two.
 """
 
 import json

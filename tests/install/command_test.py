@@ -1,4 +1,4 @@
-"""The wheel in a clean environment: what it holds, and the command that it installs."""
+"""Tests of the wheel in a clean environment: its files and its command."""
 
 import json
 import re
@@ -59,7 +59,7 @@ class Command(unittest.TestCase):
         self.assertIn(f"expected the program no-such-program in {sys.prefix}/bin", found.stderr)
 
     def test_a_driver_says_what_it_needs(self):
-        # Ray is no dependency of the package: the extra `tsp-mgs[ray]` brings it.
+        # Ray is an optional dependency of the package, `tsp-mgs[ray]`.
         driver = run(sys.executable, "-m", "tsp_mgs.engines.ray_data", "--help")
         self.assertIn("No module named 'ray'", driver.stderr)
 

@@ -1,4 +1,4 @@
-"""`tsp_mgs.Scorer` of the installed wheel: every kind of input, wrong input, and a process that is killed."""
+"""Tests of `tsp_mgs.Scorer` of the installed wheel: every kind of input, wrong input, and a killed process."""
 
 import io
 import json
@@ -14,12 +14,12 @@ from PIL import Image
 
 from tsp_mgs import ImageError, Scorer, TrainerFailed
 
-# In batches of other sizes, products are rounded otherwise: 5e-7 was seen.
+# In batches of other sizes, products are rounded in another way: 5e-7 was seen.
 BOUND = 1e-5
 
 
 def expected(name, prompt):
-    """Both scores by the command."""
+    """Both scores from the command line."""
     flags = ("--device", "cpu", "--crops", "1", "--format", "jsonl", "--prompt", prompt)
     row = json.loads(run(PROGRAM, "score", *flags, SAMPLES / name).stdout)
     return row["perception"]["score"], row["alignment"]["score"]
