@@ -38,7 +38,7 @@ export async function openScorer(request, bundle, tell) {
     const card = await graphicsCard(device);
     return await open(request, "webgpu", card, null, bundle, tell);
   } catch (error) {
-    // After a fault the worker must be replaced. All other errors but those of the device would also occur on the CPU.
+    // Only an error of the device can be avoided on the CPU. After a fault, another worker must take over.
     const isOfDevice = !(error instanceof Fault || isAbort(error)) && (!(error instanceof ScoreError) || error.code === "device");
     if (device === "webgpu" || !isOfDevice) throw error;
     return open(request, "cpu", null, messageOf(error), bundle, tell);

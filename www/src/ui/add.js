@@ -6,7 +6,7 @@ import { html, nothing } from "lit";
 import { icons } from "./icons.js";
 import { menu } from "./menu.js";
 
-/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+/** @typedef {import("./gallery-element.js").GalleryElement} Gallery */
 
 /** Images, sidecar files and tables. */
 const ACCEPT = "image/*,.csv,.txt,.json";

@@ -3,7 +3,7 @@
 
 import { commandOf } from "./keyboard.js";
 
-/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+/** @typedef {import("./gallery-element.js").GalleryElement} Gallery */
 
 /** The steps of the large view by direction. */
 const STEPS = { left: -1, up: -1, "page-up": -1, right: 1, down: 1, "page-down": 1, first: -Infinity, last: Infinity };

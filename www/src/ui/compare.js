@@ -8,7 +8,7 @@ import { icons } from "./icons.js";
 import { TASK_NAMES, number } from "./result.js";
 
 /**
- * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
+ * @typedef {import("./gallery-element.js").GalleryElement} Gallery
  * @typedef {import("../gallery/types.js").Item} Item
  * @typedef {import("../engine/protocol.js").Task} Task
  */

@@ -12,7 +12,7 @@ import { glyph, markName } from "./tile.js";
 import { TASK_NAMES, element, number, parts, scores } from "./result.js";
 
 /**
- * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
+ * @typedef {import("./gallery-element.js").GalleryElement} Gallery
  * @typedef {import("../gallery/types.js").Item} Item
  * @typedef {import("../gallery/types.js").Result} Result
  * @typedef {import("../gallery/types.js").Mark} Mark

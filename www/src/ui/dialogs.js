@@ -8,7 +8,7 @@ import { megabytes } from "../common/errors.js";
 import { icons } from "./icons.js";
 import { KEYS } from "./keyboard.js";
 
-/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+/** @typedef {import("./gallery-element.js").GalleryElement} Gallery */
 
 /** @param {Gallery} gallery @param {string} title @param {unknown} body */
 function dialog(gallery, title, body) {

@@ -5,7 +5,7 @@ import { createScorer } from "../engine/client.js";
 import { isAbort } from "../common/errors.js";
 
 /**
- * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
+ * @typedef {import("./gallery-element.js").GalleryElement} Gallery
  * @typedef {import("../engine/protocol.js").DeviceChoice} DeviceChoice
  * @typedef {import("../engine/protocol.js").ModelSource} ModelSource
  * @typedef {import("../engine/protocol.js").ProgressEvent} ProgressEvent

@@ -9,7 +9,7 @@ import { style } from "./style.js";
 import { tile } from "./tile.js";
 
 /**
- * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
+ * @typedef {import("./gallery-element.js").GalleryElement} Gallery
  * @typedef {import("./keyboard.js").Move} Move
  */
 

@@ -8,7 +8,7 @@ import { megabytes } from "../common/errors.js";
 import { duration, sentence, timeLeft } from "./format.js";
 import { icons } from "./icons.js";
 
-/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+/** @typedef {import("./gallery-element.js").GalleryElement} Gallery */
 
 /** The choices for the number of crops of each task. */
 const TIERS = [

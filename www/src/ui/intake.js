@@ -6,7 +6,7 @@ import { fromFiles, fromFolder, fromTransfer, fromUrls } from "../gallery/source
 import { count } from "./format.js";
 
 /**
- * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
+ * @typedef {import("./gallery-element.js").GalleryElement} Gallery
  * @typedef {import("../gallery/types.js").Listing} Listing
  */
 

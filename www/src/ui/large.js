@@ -7,9 +7,9 @@ import { isTooLarge, sizeOf } from "../gallery/dimensions.js";
 
 export class LargeImages {
   /** @type {Map<number, Large>} */ #images = new Map();
-  /** @type {import("../elements/tsp-gallery.js").TspGallery} */ #gallery;
+  /** @type {import("./gallery-element.js").GalleryElement} */ #gallery;
 
-  /** @param {import("../elements/tsp-gallery.js").TspGallery} gallery */
+  /** @param {import("./gallery-element.js").GalleryElement} gallery */
   constructor(gallery) {
     this.#gallery = gallery;
   }

@@ -3,7 +3,7 @@
 
 import { count } from "./format.js";
 
-/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+/** @typedef {import("./gallery-element.js").GalleryElement} Gallery */
 
 /** The time after which the address of a download is revoked. Safari reads it some time after the click. */
 const DOWNLOAD_MS = 60_000;

@@ -12,7 +12,7 @@ import { menu } from "./menu.js";
 import { copyNames, save } from "./save.js";
 
 /**
- * @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery
+ * @typedef {import("./gallery-element.js").GalleryElement} Gallery
  * @typedef {import("../gallery/types.js").View} View
  */
 

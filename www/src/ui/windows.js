@@ -9,7 +9,7 @@ import { Detail } from "./detail.js";
 import * as dialogs from "./dialogs.js";
 import { LargeImages } from "./large.js";
 
-/** @typedef {import("../elements/tsp-gallery.js").TspGallery} Gallery */
+/** @typedef {import("./gallery-element.js").GalleryElement} Gallery */
 
 export class Windows {
   /** @type {"help" | "urls" | "model" | null} */ #dialog = null;
