@@ -155,7 +155,7 @@ fn metrics(rows: &[&EvaluatedImage]) -> Metrics {
 }
 
 /// Splits rows into predictions and opinion scores.
-pub(crate) fn sides<'a>(rows: impl IntoIterator<Item = &'a EvaluatedImage>) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn predictions_and_mos<'a>(rows: impl IntoIterator<Item = &'a EvaluatedImage>) -> (Vec<f64>, Vec<f64>) {
     rows.into_iter().map(|row| (row.predicted, row.mos)).unzip()
 }
 

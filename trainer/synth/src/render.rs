@@ -46,7 +46,7 @@ pub fn render(scene: &Scene, style: Style, light: Light, random: &mut RandomStre
 }
 
 impl LightSource {
-    fn draw(light: Light, random: &mut RandomStream) -> Self {
+    fn sample(light: Light, random: &mut RandomStream) -> Self {
         let from = [random.range(-1.0, 1.0), -random.range(0.5, 1.0)];
         let (softness, darkness) = match light {
             Light::Any => (random.range(4.0, 10.0), random.range(0.3, 0.5)),
