@@ -76,7 +76,7 @@ fn agiqa_1k_is_read_from_its_workbook() {
     let twice = problems(&folder.args());
     assert_eq!(
         twice.iter().map(|problem| (problem.kind, problem.line)).collect::<Vec<_>>(),
-        [(ProblemKind::DoubleName, 3), (ProblemKind::DoubleName, 4)]
+        [(ProblemKind::DuplicateName, 3), (ProblemKind::DuplicateName, 4)]
     );
     assert!(twice[0].to_string().contains("other scores or another prompt on line 4"), "{}", twice[0]);
 
@@ -249,14 +249,14 @@ fn all_problems_are_listed_with_their_lines() {
     let shown = error.to_string().replace(&format!("{}/", folder.path().display()), "");
     let here = folder.path().display();
     let expected = [
-        "14 problems: correct the table or the images, or pass --skip-bad to go on without these rows",
+        "14 problems: correct the table or the images, or pass --skip-bad to omit these rows",
         "  data.csv:3: a_1.jpg: expected a number in 0 to 5 for perception, found 5.1",
         "  data.csv:3: a_1.jpg: expected a number in 0 to 5 for alignment, found -1",
         "  data.csv:4: a_2.jpg: expected a number for perception, found \"many\"",
         "  data.csv:4: a_2.jpg: expected a number for alignment, found nothing",
         "  data.csv:5: a_3.jpg: expected 9 fields, found 8",
         "  data.csv:6: a_4.jpg: expected a number in 0 to 5 for perception, found nan",
-        &format!("  data.csv:8: a_5.jpg: expected an image file below {here}, found none"),
+        &format!("  data.csv:8: a_5.jpg: expected an image file in {here}, found none"),
         "  data.csv:9: a_6.jpg: expected one file of that name, found one/a_6.jpg and two/a_6.jpg",
         "  data.csv:11: a_7.jpg: expected a name once, found the same again on line 10",
         "  data.csv:12: a_8.jpg: expected a name once, found other scores or another prompt on line 13",
@@ -282,7 +282,7 @@ fn skip_bad_goes_on_and_keeps_what_was_left_out() {
 
     folder.write("data.csv", format!("{AGIQA_3K}\na_1.jpg,one,,,,9,0,1,0\n"));
     let error = message(&DataArgs { skip_bad: true, ..folder.args() });
-    assert!(error.contains("data.csv:2: a_1.jpg") && error.contains("no row that can be used"), "{error}");
+    assert!(error.contains("data.csv:2: a_1.jpg") && error.contains("no usable row"), "{error}");
 }
 
 #[test]
@@ -290,9 +290,9 @@ fn images_that_are_all_elsewhere_are_one_sentence() {
     let folder = small_agiqa_3k();
     let elsewhere = DataFolder::new();
     let error = message(&DataArgs { images: Some(elsewhere.path().to_owned()), ..folder.args() });
-    assert!(error.contains("none of its 3 images is below") && error.contains("--images"), "{error}");
+    assert!(error.contains("none of its 3 images is in") && error.contains("--images"), "{error}");
     let error = message(&DataArgs { images: Some(elsewhere.file("absent")), ..folder.args() });
-    assert!(error.contains("looking for images below"), "{error}");
+    assert!(error.contains("looking for images in"), "{error}");
 
     fs::rename(folder.file("images"), elsewhere.file("jpg")).expect("moving");
     let dataset = open(&DataArgs { images: Some(elsewhere.path().to_owned()), ..folder.args() }).expect("it reads");

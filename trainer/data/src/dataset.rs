@@ -1,7 +1,7 @@
-//! Opinion scores: the published tables as they are, checked row by row before anything is trained on them.
+//! Reads and checks tables of opinion scores, as they are published.
 //!
-//! A table has a [`Layout`], or its columns are named. All that is wrong is collected and reported at once, each with
-//! its line; with `--skip-bad` those rows are left out and kept in [`Dataset::skipped`].
+//! A table has a known [`Layout`], or the user names its columns. All wrong rows are reported together, each with its line. With
+//! `--skip-bad`, wrong rows are omitted and listed in [`Dataset::skipped`].
 
 mod args;
 mod columns;
@@ -13,19 +13,19 @@ mod table;
 
 mod csv_file;
 mod parquet_file;
-mod sheet;
 mod table_file;
+mod xlsx_file;
 
 pub mod agiqa_1k;
 pub mod agiqa_3k;
 mod aigciqa2023;
 mod aigiqa_20k;
 
-mod files;
+mod image_files;
 
 pub use args::{DataArgs, OpinionColumns};
 pub use item::{Dataset, Item};
 pub use layout::Layout;
 pub use problem::{Problem, ProblemKind, Problems, quoted_start};
 pub use source::open;
-pub(crate) use source::{List, SourceTable};
+pub(crate) use source::{ImageList, SourceTable};

@@ -1,11 +1,13 @@
-//! AGIQA-1K (Zhang et al. 2023, arXiv 2303.12618): 1,080 images of two generators, one score each, which is perception.
+//! AGIQA-1K (Zhang et al. 2023, arXiv 2303.12618): 1,080 images of two generators with one score each, which is perception.
 //!
-//! The scores that are published results stand in `AIGC_MOS_Zscore.xlsx` (Image, Prompt, MOS), and in IPCE's copy of
-//! it as CSV. `AIGC_all.csv` (Image, Score) has the raw means and no prompts; they come from what lies beside it.
+//! Published results use the scores of `AIGC_MOS_Zscore.xlsx` (Image, Prompt, MOS), which IPCE also publishes as CSV.
+//! `AIGC_all.csv` (Image, Score) has the raw means and no prompts. Its prompts are read from the files beside it.
 //!
-//! Two traps. The data set's README maps the numbers in names to words that contradict the prompts: the Prompt column
-//! is right. And `dreamStudio_8_9_1_1.jpg` stands in the workbook twice, with different scores: which row is another
-//! image's (`AIGC_all.csv` has a `dreamStudio_8_5_0_0.jpg` that the workbook lacks) cannot be told.
+//! Two things are to be known:
+//!
+//! - The README of the data set maps the numbers in names to words that contradict the prompts. The Prompt column is right.
+//! - `dreamStudio_8_9_1_1.jpg` is in the workbook twice, with different scores. One of the two rows may belong to
+//!   `dreamStudio_8_5_0_0.jpg`, which is in `AIGC_all.csv` but not in the workbook. It is unknown which one.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,25 +15,25 @@ use std::path::Path;
 use anyhow::Result;
 use walkdir::WalkDir;
 
-use super::columns::{Columns, OPINION_SCALE, Source, is_header};
+use super::columns::{Columns, OPINION_SCALE, PropertySource, is_header};
 use super::table::Table;
 use super::table_file;
 
-/// The workbook's header, and that of IPCE's lists.
+/// The header of the workbook and of IPCE's lists.
 pub const HEADER: [&str; 3] = ["Image", "Prompt", "MOS"];
 
-/// The header of the raw means.
+/// The header of `AIGC_all.csv`, which has the raw means.
 pub(crate) const RAW_HEADER: [&str; 2] = ["Image", "Score"];
 
-/// IPCE keeps its lists in `1/train.csv`, in a folder or two below the data set's.
+/// The depth at which IPCE's lists are searched: `1/train.csv`, one or two folders below that of the data set.
 const LIST_DEPTH: usize = 3;
 
 pub(crate) fn columns(first: &[String]) -> Option<Columns> {
     let columns = Columns {
         perception: Some(1),
         scale: Some(OPINION_SCALE),
-        generator: Source::Name(|name| name.split_once('_').map(|(generator, _)| generator)),
-        ..Columns::of_name(0)
+        generator: PropertySource::Name(|name| name.split_once('_').map(|(generator, _)| generator)),
+        ..Columns::with_name(0)
     };
     if is_header(first, &RAW_HEADER) {
         return Some(columns);
@@ -39,15 +41,15 @@ pub(crate) fn columns(first: &[String]) -> Option<Columns> {
     is_header(first, &HEADER).then_some(Columns {
         prompt: Some(1),
         perception: Some(2),
-        style: Source::Prompt(style),
+        style: PropertySource::Prompt(style),
         ..columns
     })
 }
 
-/// Gives the raw means their prompts, where the workbook or IPCE's lists lie beside them.
+/// Adds prompts to a table of raw means, from the workbook or IPCE's lists beside it.
 ///
-/// A name that those do not have gets an empty prompt, which is noted as a problem when the row is read. The result
-/// says whether the table has become one with prompts.
+/// A name without a prompt there gets an empty one, which is a problem when the row is read. Returns whether prompts were
+/// added.
 pub(crate) fn add_prompts(table: &mut Table) -> Result<bool> {
     if !is_header(&table.first, &RAW_HEADER) {
         return Ok(false);
@@ -81,7 +83,7 @@ fn prompts_beside(folder: &Path) -> Result<HashMap<String, String>> {
     Ok(rows.map(|row| (row.cells[0].trim().to_owned(), row.cells[1].clone())).collect())
 }
 
-/// Prompts end in their style: "bird, playing yoga, city, realistic style".
+/// Returns the style at the end of a prompt, such as "bird, playing yoga, city, realistic style".
 fn style(prompt: &str) -> Option<&str> {
     prompt.rsplit_once(", ").map(|(_, style)| style).filter(|style| style.ends_with(" style"))
 }

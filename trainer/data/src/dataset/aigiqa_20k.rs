@@ -1,11 +1,11 @@
 //! AIGIQA-20K (Li et al. 2024, arXiv 2404.03407), as the NTIRE 2024 challenge published it: `info_train.csv`.
 //!
-//! Rows are name, prompt and score, without a header. There is one score, which is perception. The challenge's
-//! validation list, `info_val.csv`, has no scores.
+//! A row has a name, a prompt and one score, which is perception. There is no header. The validation list of the challenge,
+//! `info_val.csv`, has no scores.
 
-use super::columns::{Columns, OPINION_SCALE, Source, is_header};
+use super::columns::{Columns, OPINION_SCALE, PropertySource, is_header};
 
-/// Columns of the list without scores.
+/// The number of columns of a list without scores.
 pub(crate) const WITHOUT_SCORES: usize = 2;
 
 pub(crate) fn columns(first: &[String]) -> Option<Columns> {
@@ -17,10 +17,10 @@ pub(crate) fn columns(first: &[String]) -> Option<Columns> {
         prompt: Some(1),
         perception: Some(2).filter(|&column| column < first.len()),
         scale: Some(OPINION_SCALE),
-        // Generators have underscores in their names: `LCM_SD1.5_0123.png`.
-        generator: Source::Name(|name| name.rsplit_once('_').map(|(generator, _)| generator)),
+        // The names of generators may contain underscores: `LCM_SD1.5_0123.png`.
+        generator: PropertySource::Name(|name| name.rsplit_once('_').map(|(generator, _)| generator)),
         has_header,
-        ..Columns::of_name(0)
+        ..Columns::with_name(0)
     })
 }
 

@@ -1,4 +1,4 @@
-//! Flags that say which data set.
+//! Flags that select a data set.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -6,30 +6,30 @@ use std::str::FromStr;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::columns::{Columns, Source};
+use super::columns::{Columns, PropertySource};
 use super::layout::Layout;
 use crate::flags::column_roles;
 
-/// Which images, prompts and opinion scores.
+/// Flags that select a data set: images, prompts and opinion scores.
 #[derive(Clone, Debug, PartialEq, Eq, Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// Table of opinion scores, or the folder that holds it
+    /// Table of opinion scores, or its folder
     ///
-    /// Read as published: AGIQA-3K, AGIQA-1K, AIGCIQA2023, AIGIQA-20K, and what `trainer synth` writes.
-    /// Any other CSV or Parquet file needs --columns.
+    /// Known layouts: AGIQA-3K, AGIQA-1K, AIGCIQA2023 and AIGIQA-20K as published, and data sets of `trainer synth`. Another CSV
+    /// or Parquet file needs --columns.
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
 
-    /// Layout of the table; default: told by its first row
+    /// Layout of the table; default: detected from its first row
     #[arg(long, value_name = "LAYOUT", value_enum, conflicts_with = "columns")]
     #[serde(default)]
     pub layout: Option<Layout>,
 
-    /// Folder of the images; default: the table's
+    /// Folder of the images; default: the folder of the table
     ///
-    /// Images are searched below it. With this flag, a file at exactly DIR/NAME goes before others of that
+    /// The folder is searched with its subfolders. With this flag, the file DIR/NAME takes precedence over other files of this
     /// name.
     #[arg(long, value_name = "DIR")]
     #[serde(default)]
@@ -37,38 +37,38 @@ pub struct DataArgs {
 
     /// Columns of another table: image=NAME,prompt=NAME,mos=NAME
     ///
-    /// image is required, and one of perception (mos means the same) and alignment; prompt, generator and
-    /// style are optional. Scores may be any finite numbers; the model's own scale is 0 to 5.
+    /// image is required, and so is at least one of perception and alignment; mos means perception. prompt, generator and style
+    /// are optional. Scores may be any finite numbers. The scale of the model is 0 to 5.
     #[arg(long, value_name = "NAMES")]
     #[serde(default)]
     pub columns: Option<OpinionColumns>,
 
-    /// Leave out rows that are wrong instead of stopping; they are listed in the report
+    /// Omit wrong rows instead of stopping; the report lists them
     #[arg(long)]
     #[serde(default)]
     pub skip_bad: bool,
 }
 
-/// Names of a table's columns.
+/// The names of a table's columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpinionColumns {
-    /// Paths of images, below the folder of images.
+    /// The column of image paths, relative to the folder of images.
     pub image: String,
-    /// Prompts.
+    /// The column of prompts.
     pub prompt: Option<String>,
-    /// Scores of how good images look.
+    /// The column of perception scores.
     pub perception: Option<String>,
-    /// Scores of how well images show their prompts.
+    /// The column of alignment scores.
     pub alignment: Option<String>,
-    /// Which model made an image.
+    /// The column of generators, which are the models that generated the images.
     pub generator: Option<String>,
-    /// The style that a prompt asks for.
+    /// The column of the styles that prompts ask for.
     pub style: Option<String>,
 }
 
 impl OpinionColumns {
-    /// The columns that are named, in the order of the fields.
+    /// Returns the names of all columns, in the order of the fields and without repetition.
     pub(crate) fn all(&self) -> Vec<&str> {
         let optional = [&self.prompt, &self.perception, &self.alignment, &self.generator, &self.style];
         let mut names = vec![self.image.as_str()];
@@ -80,32 +80,32 @@ impl OpinionColumns {
         names
     }
 
-    /// Where the columns stand in a header.
+    /// Finds the columns in a header.
     ///
     /// # Errors
-    /// The first column that is not there.
+    /// Returns the name of the first column that is missing.
     pub(crate) fn find<'a>(&'a self, header: &[String]) -> Result<Columns, &'a str> {
         let column = |name: &'a str| header.iter().position(|found| found.trim() == name).ok_or(name);
         let optional = |name: &'a Option<String>| name.as_deref().map(column).transpose();
-        let source = |name| optional(name).map(|column| column.map_or(Source::Nowhere, Source::Column));
+        let source = |name| optional(name).map(|column| column.map_or(PropertySource::Absent, PropertySource::Column));
         Ok(Columns {
             prompt: optional(&self.prompt)?,
             perception: optional(&self.perception)?,
             alignment: optional(&self.alignment)?,
             generator: source(&self.generator)?,
             style: source(&self.style)?,
-            ..Columns::of_name(column(&self.image)?)
+            ..Columns::with_name(column(&self.image)?)
         })
     }
 
-    /// Where a list of images has its names and, if it has them, its prompts.
+    /// Finds the columns of images and, if there is one, of prompts in the header of a list.
     ///
     /// # Errors
-    /// The name of the images' column when it is not there.
+    /// Returns the name of the image column if it is missing.
     pub(crate) fn find_in_list<'a>(&'a self, header: &[String]) -> Result<Columns, &'a str> {
         let column = |name: &str| header.iter().position(|found| found.trim() == name);
         let image = column(&self.image).ok_or(self.image.as_str())?;
-        Ok(Columns { prompt: self.prompt.as_deref().and_then(column), ..Columns::of_name(image) })
+        Ok(Columns { prompt: self.prompt.as_deref().and_then(column), ..Columns::with_name(image) })
     }
 }
 
@@ -116,7 +116,7 @@ impl FromStr for OpinionColumns {
         let mut columns = Self::default();
         for (role, name) in column_roles(text)? {
             let name = name.to_owned();
-            let place = match role {
+            let column = match role {
                 "image" if columns.image.is_empty() => {
                     columns.image = name;
                     continue;
@@ -133,7 +133,7 @@ impl FromStr for OpinionColumns {
                     ));
                 }
             };
-            if place.replace(name).is_some() {
+            if column.replace(name).is_some() {
                 return Err(format!("{role} is given twice, or as mos and as perception"));
             }
         }

@@ -1,32 +1,32 @@
-//! A CSV file as a table.
+//! Reads a CSV file as a table.
 
 use std::path::Path;
 
 use anyhow::Result;
 
-use super::problem::{Notes, ProblemKind};
+use super::problem::{ProblemKind, ProblemLog};
 use super::table::{Table, TableRow};
 use crate::csv_format::{self, QuoteChecker, WRONG_QUOTE, read_row};
 
-/// Reads comma-separated values; quoted fields may hold line breaks, blank lines are passed over.
+/// Reads a CSV file. Quoted fields may contain line breaks, and blank lines are skipped.
 pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
     let (mut builder, separator) = csv_format::builder(path, bytes);
     let mut reader = builder.has_headers(false).from_reader(QuoteChecker::new(bytes, separator));
-    let mut notes = Notes { file: path, problems: Vec::new() };
+    let mut log = ProblemLog { file: path, problems: Vec::new() };
     let (mut rows, mut record) = (Vec::new(), csv::ByteRecord::new());
-    let (mut width, mut counted, mut line) = (None, 0, 1);
+    let (mut n_columns, mut counted, mut line) = (None, 0, 1);
     while let Some(is_right) = read_row(&mut reader, &mut record)? {
-        // csv's own line is one too small after \r\n, and points at the blank lines before a row.
+        // The line number of the crate `csv` is too small by one after \r\n, and is that of the blank lines before a row.
         let start = record.position().expect("a record that was read has a position").byte() as usize;
         let breaks = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         line += bytes[counted..start + breaks].iter().filter(|&&byte| byte == b'\n').count();
         counted = start + breaks;
 
         if !is_right {
-            notes.note((line, None), ProblemKind::UnreadableRow, "quotation marks in pairs", WRONG_QUOTE);
+            log.add((line, None), ProblemKind::UnreadableRow, "quotation marks in pairs", WRONG_QUOTE);
             continue;
         }
-        let expected = *width.get_or_insert(record.len());
+        let expected = *n_columns.get_or_insert(record.len());
         let cells: Result<Vec<String>, usize> = record
             .iter()
             .enumerate()
@@ -35,10 +35,10 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
         match cells {
             Err(column) => {
                 let found = format!("other bytes in field {}", column + 1);
-                notes.note((line, None), ProblemKind::UnreadableRow, "UTF-8", found);
+                log.add((line, None), ProblemKind::UnreadableRow, "UTF-8", found);
             }
             Ok(cells) if cells.len() != expected => {
-                notes.note(
+                log.add(
                     (line, cells.first().map(String::as_str)),
                     ProblemKind::UnreadableRow,
                     format!("{expected} fields"),
@@ -49,7 +49,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
         }
     }
     let first = rows.first().map(|row| row.cells.clone()).unwrap_or_default();
-    Ok(Table { path: path.to_owned(), first, rows, problems: notes.problems })
+    Ok(Table { path: path.to_owned(), first, rows, problems: log.problems })
 }
 
 #[cfg(test)]

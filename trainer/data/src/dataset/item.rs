@@ -1,4 +1,4 @@
-//! A data set in memory: images with their prompts and opinion scores.
+//! A data set in memory.
 
 use std::path::PathBuf;
 
@@ -10,41 +10,41 @@ use super::problem::Problem;
 /// Images with their prompts and opinion scores.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// Name for reports, such as "AGIQA-3K".
+    /// The name in reports, such as "AGIQA-3K".
     pub name: String,
-    /// The images, in the order of their names, whatever the order of the rows.
+    /// The images, in the order of their names. The order of the rows has no effect.
     pub items: Vec<Item>,
-    /// Whether images and scores are generated: then every number that comes of them says so.
+    /// Whether images and scores are synthetic. All results of the data set then say so.
     pub is_synthetic: bool,
-    /// Rows that were left out.
+    /// The problems of the rows that were omitted.
     pub skipped: Vec<Problem>,
-    /// SHA-256 of the items' names, prompts and scores, in hexadecimal.
+    /// The SHA-256 of the names, prompts and scores of the items, in hexadecimal.
     pub sha256: String,
 }
 
-/// One image.
+/// An image with its prompt and opinion scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// Its file, which was there when the table was read; it was not opened.
+    /// The path of the image file, which existed when the table was read.
     pub image: PathBuf,
-    /// As the table has it, with the folder where names repeat: `Controlnet/000-1.png`.
+    /// The name in the table. It includes the folder if names repeat: `Controlnet/000-1.png`.
     pub name: String,
-    /// What the generator was asked for; empty if the table has no prompts.
+    /// The prompt, which is empty if the table has no prompts.
     pub prompt: String,
-    /// Mean opinion of how good it looks, in [0, 5] in the published sets; higher is better.
+    /// The mean opinion of how good the image looks, in [0, 5] in published data sets; higher is better.
     pub perception: Option<f64>,
-    /// Mean opinion of how well it shows its prompt, in [0, 5] in the published sets; higher is better.
+    /// The mean opinion of how well the image shows its prompt, in [0, 5] in published data sets; higher is better.
     pub alignment: Option<f64>,
-    /// The model that made it.
+    /// The model that generated the image.
     pub generator: Option<String>,
     /// The style that the prompt asks for.
     pub style: Option<String>,
-    /// Its line in the table.
+    /// The line of the row in the table, counted from 1.
     pub line: usize,
 }
 
 impl Item {
-    /// Its score in a task.
+    /// Returns the score of a task.
     pub fn score(&self, task: Task) -> Option<f64> {
         match task {
             Task::Perception => self.perception,
@@ -54,21 +54,21 @@ impl Item {
 }
 
 impl Dataset {
-    /// Looks whether every image has what a task is trained on.
+    /// Checks that every image has a score of `task` and, for alignment, a prompt.
     ///
     /// # Errors
-    /// When it has no scores of the task, and when alignment lacks prompts.
-    pub fn require(&self, need: Task) -> Result<()> {
-        let task = need.name();
-        if self.items.iter().any(|item| item.score(need).is_none()) {
+    /// Returns an error if a score or a prompt is missing.
+    pub fn require(&self, task: Task) -> Result<()> {
+        if self.items.iter().any(|item| item.score(task).is_none()) {
             bail!(
-                "{} has no scores of {task}; take the other task, or name the column to take for it with --columns \
+                "{} has no scores of {task}; choose another task, or name the column with these scores: --columns \
                  image=…,prompt=…,{task}=…",
-                self.name
+                self.name,
+                task = task.name()
             );
         }
-        if need == Task::Alignment && self.items.iter().any(|item| item.prompt.is_empty()) {
-            bail!("{} has no prompts, which alignment is judged by; name their column with --columns", self.name);
+        if task == Task::Alignment && self.items.iter().any(|item| item.prompt.is_empty()) {
+            bail!("{} has no prompts, which alignment needs; name the column of prompts with --columns", self.name);
         }
         Ok(())
     }

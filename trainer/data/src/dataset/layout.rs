@@ -1,4 +1,4 @@
-//! Which published layout a table has.
+//! The known layouts of published tables.
 
 use std::path::Path;
 
@@ -10,30 +10,30 @@ use super::columns::Columns;
 use super::table::Table;
 use super::{agiqa_1k, agiqa_3k, aigciqa2023, aigiqa_20k};
 
-/// Published layouts.
+/// The layout of a published table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Layout {
-    /// AGIQA-3K's data.csv; `trainer synth` writes it, too
+    /// data.csv of AGIQA-3K; `trainer synth` also writes it
     #[value(name = "agiqa-3k")]
     #[serde(rename = "agiqa-3k")]
     Agiqa3k,
-    /// AGIQA-1K's AIGC_MOS_Zscore.xlsx, or AIGC_all.csv
+    /// AIGC_MOS_Zscore.xlsx or AIGC_all.csv of AGIQA-1K
     #[value(name = "agiqa-1k")]
     #[serde(rename = "agiqa-1k")]
     Agiqa1k,
-    /// AIGCIQA2023's all_set.csv
+    /// all_set.csv of AIGCIQA2023
     #[value(name = "aigciqa2023")]
     #[serde(rename = "aigciqa2023")]
     Aigciqa2023,
-    /// AIGIQA-20K's info_train.csv (NTIRE 2024)
+    /// info_train.csv of AIGIQA-20K (NTIRE 2024)
     #[value(name = "aigiqa-20k")]
     #[serde(rename = "aigiqa-20k")]
     Aigiqa20k,
 }
 
 impl Layout {
-    /// The data set's name in reports.
+    /// Returns the name of the data set in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Agiqa3k => "AGIQA-3K",
@@ -43,7 +43,7 @@ impl Layout {
         }
     }
 
-    /// The files that hold its scores, the preferred one first.
+    /// Returns the names of the table files. The first one that exists is used.
     pub fn files(self) -> &'static [&'static str] {
         match self {
             Self::Agiqa3k => &["data.csv"],
@@ -53,7 +53,7 @@ impl Layout {
         }
     }
 
-    /// The meaning of the columns of a table whose first row is `first`; `None` when it has another layout.
+    /// Returns the meaning of the columns, or `None` if the first row is not that of this layout.
     pub(crate) fn columns(self, first: &[String]) -> Option<Columns> {
         match self {
             Self::Agiqa3k => agiqa_3k::columns(first),
@@ -63,7 +63,7 @@ impl Layout {
         }
     }
 
-    /// What its first row is, for messages.
+    /// Returns a description of the first row, for messages.
     fn header(self) -> String {
         match self {
             Self::Agiqa3k => agiqa_3k::HEADER.join(","),
@@ -73,16 +73,19 @@ impl Layout {
         }
     }
 
-    /// The layout of a table, which has to be `asked` where that is given.
-    pub(crate) fn of(table: &Table, asked: Option<Self>) -> Result<(Self, Columns)> {
-        let all = asked.as_ref().map_or(Self::value_variants(), std::slice::from_ref);
+    /// Returns the layout of a table, which must be `required` if that is given.
+    ///
+    /// # Errors
+    /// Returns an error if the first row is not that of a known layout.
+    pub(crate) fn of(table: &Table, required: Option<Self>) -> Result<(Self, Columns)> {
+        let all = required.as_ref().map_or(Self::value_variants(), std::slice::from_ref);
         let found = all.iter().find_map(|&layout| Some((layout, layout.columns(&table.first)?)));
         found.with_context(|| {
             let known: Vec<String> =
                 all.iter().map(|layout| format!("\n  {}: {}", layout.name(), layout.header())).collect();
             format!(
                 "{}:1: expected the first row of a known layout, found {}; name the columns with --columns, or check \
-                 the file. Known:{}",
+                 the file. Known layouts:{}",
                 table.path.display(),
                 if table.first.is_empty() { "nothing".to_owned() } else { table.first.join(",") },
                 known.concat()
@@ -90,12 +93,12 @@ impl Layout {
         })
     }
 
-    /// The table in a folder.
+    /// Returns the path of the table in a folder, which must have the layout `required` if that is given.
     ///
     /// # Errors
-    /// When the folder holds no table of a known layout, or tables of two data sets.
-    pub fn find(folder: &Path, asked: Option<Self>) -> Result<std::path::PathBuf> {
-        let all = asked.as_ref().map_or(Self::value_variants(), std::slice::from_ref);
+    /// Returns an error if the folder has no table with a known name, or tables of several data sets.
+    pub fn find(folder: &Path, required: Option<Self>) -> Result<std::path::PathBuf> {
+        let all = required.as_ref().map_or(Self::value_variants(), std::slice::from_ref);
         let found: Vec<_> = all
             .iter()
             .filter_map(|layout| layout.files().iter().map(|file| folder.join(file)).find(|path| path.is_file()))
@@ -105,13 +108,13 @@ impl Layout {
             [] => {
                 let known: Vec<&str> = all.iter().flat_map(|layout| layout.files()).copied().collect();
                 bail!(
-                    "no table in {}: expected one of {}; pass the table itself, with --columns if it is another",
+                    "no table in {}: expected one of {}; pass the path of the table, with --columns if it has another layout",
                     folder.display(),
                     known.join(", ")
                 )
             }
             [one, two, ..] => bail!(
-                "two tables of different data sets in {}: {} and {}; pass the one that is meant",
+                "two tables of different data sets in {}: {} and {}; pass the path of one of them",
                 folder.display(),
                 one.display(),
                 two.display()

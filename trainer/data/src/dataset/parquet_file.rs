@@ -1,4 +1,4 @@
-//! Columns of a Parquet file as a table.
+//! Reads columns of a Parquet file as a table.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,22 +9,22 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::Type;
 
-use super::problem::{Notes, ProblemKind};
+use super::problem::{ProblemKind, ProblemLog};
 use super::table::{Table, TableRow};
 
-/// Reads the named columns, in the order of the names; the others, which may hold whole images, are not decoded.
+/// Reads the columns with these names, in this order. Other columns are not decoded, because they may contain images.
 pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Table> {
     let reader = SerializedFileReader::new(File::open(path)?)?;
     let schema = reader.metadata().file_metadata().schema();
-    let of_name = |name: &str| schema.get_fields().iter().find(|field| field.name() == name).cloned();
+    let find = |name: &str| schema.get_fields().iter().find(|field| field.name() == name).cloned();
     let mut fields: Vec<Arc<Type>> = Vec::new();
     for &name in columns {
-        let Some(field) = of_name(name) else {
+        let Some(field) = find(name) else {
             let names: Vec<&str> = schema.get_fields().iter().map(|field| field.name()).collect();
             bail!("expected a column `{name}`, found {}", names.join(", "));
         };
         if !field.is_primitive() {
-            bail!("column `{name}`: expected text or numbers, found a nested column; images are given as paths");
+            bail!("column `{name}`: expected text or numbers, found a nested column; images must be paths");
         }
         if !fields.iter().any(|known| known.name() == name) {
             fields.push(field);
@@ -32,30 +32,30 @@ pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Table> {
     }
     let projection = Type::group_type_builder(schema.name()).with_fields(fields).build()?;
     let first: Vec<String> = columns.iter().map(|&name| name.to_owned()).collect();
-    let mut notes = Notes { file: path, problems: Vec::new() };
-    // The header stands on no line.
+    let mut log = ProblemLog { file: path, problems: Vec::new() };
+    // The header has no line number.
     let mut rows = vec![TableRow { line: 0, cells: first.clone() }];
     for (record, line) in reader.get_row_iter(Some(projection))?.zip(1..) {
-        let record = record.with_context(|| format!("row {line}"))?;
+        let record = record.with_context(|| format!("reading row {line}"))?;
         let cell = |name: &str| record.get_column_iter().find(|(column, _)| *column == name).map(|(_, field)| field);
         let cells = columns.iter().map(|&name| text(name, cell(name).unwrap_or(&Field::Null))).collect();
         match cells {
             Ok(cells) => rows.push(TableRow { line, cells }),
-            Err(found) => notes.note((line, None), ProblemKind::UnreadableRow, "text or a number", found),
+            Err(found) => log.add((line, None), ProblemKind::UnreadableRow, "text or a number", found),
         }
     }
-    Ok(Table { path: path.to_owned(), first, rows, problems: notes.problems })
+    Ok(Table { path: path.to_owned(), first, rows, problems: log.problems })
 }
 
-/// A value as CSV would have it; a null is empty.
+/// Returns the text of a value as in a CSV file. A null is empty.
 fn text(column: &str, field: &Field) -> Result<String, String> {
     Ok(match field {
         Field::Null => String::new(),
         Field::Str(text) => text.clone(),
-        // Text whose writer did not say that it is text.
+        // Some writers do not mark text columns as text.
         Field::Bytes(bytes) => std::str::from_utf8(bytes.data())
             .map(str::to_owned)
-            .map_err(|_| format!("bytes that are no text in column `{column}`"))?,
+            .map_err(|_| format!("bytes that are not text in column `{column}`"))?,
         Field::Byte(number) => number.to_string(),
         Field::Short(number) => number.to_string(),
         Field::Int(number) => number.to_string(),

@@ -1,48 +1,49 @@
-//! What can be wrong with a row, and all that is wrong with a table as one error.
+//! The problems of a table's rows.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// Characters of a table's text that a message shows: enough to find it, and a line holds it.
+/// The maximum number of characters of a table's text in a message.
 const SHOWN_CHARACTERS: usize = 48;
 
-/// What is wrong with one row of a table.
+/// A problem of one row of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
-    /// The table.
+    /// The path of the table.
     pub file: PathBuf,
-    /// Line on which the row starts, from 1; in Parquet, which has no lines, the row, from 1.
+    /// The line on which the row starts, counted from 1. In Parquet, which has no lines, the number of the row.
     pub line: usize,
-    /// The image's name, where the row gives one.
+    /// The name of the image, if the row has one.
     pub name: Option<String>,
-    /// The kind of problem, for counting.
+    /// The kind of the problem.
     pub kind: ProblemKind,
-    /// What was expected there.
+    /// A description of the expected content.
     pub expected: String,
-    /// What was found instead.
+    /// A description of the actual content.
     pub found: String,
 }
 
-/// Kinds of problems.
+/// The kinds of problems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProblemKind {
     /// A wrong number of fields, or text that is not UTF-8.
     UnreadableRow,
-    /// A cell without the name, prompt or number that belongs there.
+    /// A cell without the expected name, prompt or number.
     UnreadableCell,
-    /// A number off the scale, or not finite.
+    /// A score that is outside of the scale or not finite.
     ScoreOutOfRange,
-    /// A name that stands in the table twice.
-    DoubleName,
-    /// No such file.
+    /// A name that occurs more than once in the table.
+    #[serde(rename = "double_name")]
+    DuplicateName,
+    /// A name without an image file.
     MissingImage,
-    /// Two files, and no telling which is meant.
+    /// A name with several image files.
     AmbiguousImage,
-    /// A name in a list that the data set does not have.
+    /// A name in a list that is not in the data set.
     UnknownName,
 }
 
@@ -56,12 +57,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// All problems of a table, one a line.
+/// The error with all problems of a table. Its message has one line for each.
 #[derive(Debug, thiserror::Error)]
 pub struct Problems {
     /// The problems, in the order of their lines.
     pub problems: Vec<Problem>,
-    /// What to do about them.
+    /// Advice for the user.
     pub advice: &'static str,
 }
 
@@ -73,15 +74,15 @@ impl fmt::Display for Problems {
     }
 }
 
-/// Where problems are noted: a table's path goes into each of them.
-pub(crate) struct Notes<'a> {
+/// Collects the problems of a table.
+pub(crate) struct ProblemLog<'a> {
     pub file: &'a Path,
     pub problems: Vec<Problem>,
 }
 
-impl Notes<'_> {
-    /// Notes what is wrong with the row on a line.
-    pub fn note(
+impl ProblemLog<'_> {
+    /// Adds a problem of the row on a line.
+    pub fn add(
         &mut self,
         (line, name): (usize, Option<&str>),
         kind: ProblemKind,
@@ -98,13 +99,22 @@ impl Notes<'_> {
         });
     }
 
-    /// Notes a row without a name.
-    pub fn no_name(&mut self, line: usize) {
-        self.note((line, None), ProblemKind::UnreadableCell, "the name of an image", "nothing");
+    /// Adds the problem that a row has no name.
+    pub fn add_missing_name(&mut self, line: usize) {
+        self.add((line, None), ProblemKind::UnreadableCell, "the name of an image", "nothing");
     }
 }
 
-/// The start of a text that may be long, in quotation marks.
+/// Returns the start of a text in quotation marks, for messages.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_data::dataset::quoted_start;
+///
+/// assert_eq!(quoted_start("a cat"), "\"a cat\"");
+/// assert!(quoted_start(&"a".repeat(1000)).ends_with("a…\""));
+/// ```
 pub fn quoted_start(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("\"{}…\"", &text[..end]),

@@ -1,4 +1,4 @@
-//! From a table's rows to items, with all that is wrong noted.
+//! Reads data sets and lists of images, and checks all rows.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,31 +11,56 @@ use tsp_mgs_core::bundle::sha256;
 use super::agiqa_1k;
 use super::args::DataArgs;
 use super::columns::Columns;
-use super::files::{Files, NoFile};
+use super::image_files::{FindError, ImageFiles};
 use super::item::{Dataset, Item};
 use super::layout::Layout;
-use super::problem::{Notes, Problem, ProblemKind, Problems};
+use super::problem::{Problem, ProblemKind, ProblemLog, Problems};
 use super::table::{Table, TableRow};
 use super::table_file;
 
-/// What to do about rows that are wrong.
-const ADVICE: &str = "correct the table or the images, or pass --skip-bad to go on without these rows";
+/// The advice for wrong rows.
+const ADVICE: &str = "correct the table or the images, or pass --skip-bad to omit these rows";
 
-/// A word in the first line of a README.txt beside a table whose images and scores are generated.
+/// The word in the first line of `README.txt` that marks a synthetic data set.
 const SYNTHETIC: &str = "synthetic";
 
-/// Reads a data set, and looks whether its images are there.
+/// Reads a data set, and checks that its images exist. The images are not opened.
 ///
 /// # Errors
-/// When the table cannot be read, or any row is wrong: [`Problems`] has all of them. With `skip_bad`, when no row is
-/// left.
+/// Returns an error if the table cannot be read. Returns [`Problems`] with all wrong rows if there are any; with `skip_bad`,
+/// only if no row is left.
+///
+/// # Examples
+///
+/// ```
+/// use std::fs;
+/// use tsp_mgs_data::dataset::{DataArgs, open};
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// fs::write(folder.join("scores.csv"), "file,text,score\na.png,a cat,3.5\n")?;
+/// fs::write(folder.join("a.png"), "")?;
+///
+/// let args = DataArgs {
+///     data: folder.join("scores.csv"),
+///     layout: None,
+///     images: None,
+///     columns: Some("image=file,prompt=text,mos=score".parse().expect("valid columns")),
+///     skip_bad: false,
+/// };
+/// let dataset = open(&args)?;
+/// assert_eq!((dataset.name.as_str(), dataset.items.len()), ("scores", 1));
+/// assert_eq!((dataset.items[0].prompt.as_str(), dataset.items[0].perception), ("a cat", Some(3.5)));
+/// # anyhow::Ok(())
+/// ```
 pub fn open(args: &DataArgs) -> Result<Dataset> {
     let source = SourceTable::open(args)?;
-    let files = args.images.as_deref().map_or_else(|| Files::below(source.folder()), Files::below_named)?;
+    let files =
+        args.images.as_deref().map_or_else(|| ImageFiles::in_folder(source.folder()), ImageFiles::in_chosen_folder)?;
     source.dataset(args, Some(&files))
 }
 
-/// A table with the meaning of its columns.
+/// A table of opinion scores, and the meaning of its columns.
 pub(crate) struct SourceTable {
     table: Table,
     columns: Columns,
@@ -48,7 +73,7 @@ impl SourceTable {
         let is_folder = args.data.is_dir();
         if let Some(names) = &args.columns {
             if is_folder {
-                bail!("--columns needs the table itself, and {} is a folder", args.data.display());
+                bail!("--columns needs the path of a table, and {} is a folder", args.data.display());
             }
             let table = table_file::read(&args.data, &names.all())?;
             let columns = names.find(&table.first).map_err(|name| missing_column(&table, name))?;
@@ -65,31 +90,31 @@ impl SourceTable {
         }
         if columns.perception.is_none() && columns.alignment.is_none() {
             bail!(
-                "{} has no scores, only names and prompts: the challenge did not publish those of its validation \
-                 images; use info_train.csv",
+                "{} has only names and prompts: the challenge did not publish the scores of its validation images; \
+                 use info_train.csv",
                 path.display()
             );
         }
         Ok(Self { table, columns, layout: Some(layout) })
     }
 
-    /// Checks every row; images are looked up where `files` are given.
-    pub fn dataset(&self, args: &DataArgs, files: Option<&Files>) -> Result<Dataset> {
+    /// Checks all rows, and returns the data set. Images are only searched if `files` is given.
+    pub fn dataset(&self, args: &DataArgs, files: Option<&ImageFiles>) -> Result<Dataset> {
         let path = &self.table.path;
-        let mut notes = Notes { file: path, problems: self.table.problems.clone() };
+        let mut log = ProblemLog { file: path, problems: self.table.problems.clone() };
         let mut items: Vec<Item> =
-            self.columns.rows(&self.table).iter().filter_map(|row| self.item(row, &mut notes)).collect();
-        leave_out_doubles(&mut items, &mut notes);
+            self.columns.rows(&self.table).iter().filter_map(|row| self.item(row, &mut log)).collect();
+        remove_duplicates(&mut items, &mut log);
         if let Some(files) = files {
-            find_images(&mut items, files, &mut notes)?;
+            find_images(&mut items, files, &mut log)?;
         }
-        let mut skipped = notes.problems;
+        let mut skipped = log.problems;
         skipped.sort_by_key(|problem| problem.line);
         if !skipped.is_empty() && !args.skip_bad {
             return Err(Problems { problems: skipped, advice: ADVICE }.into());
         }
         if items.is_empty() {
-            let error = anyhow::anyhow!("{} has no row that can be used", path.display());
+            let error = anyhow::anyhow!("{} has no usable row", path.display());
             let problems = Problems { problems: skipped, advice: ADVICE };
             return Err(if problems.problems.is_empty() { error } else { error.context(problems) });
         }
@@ -104,41 +129,41 @@ impl SourceTable {
         Ok(Dataset { name, items, is_synthetic, skipped, sha256 })
     }
 
-    fn item(&self, row: &TableRow, notes: &mut Notes) -> Option<Item> {
-        let record = self.columns.record(row, notes)?;
+    fn item(&self, row: &TableRow, log: &mut ProblemLog) -> Option<Item> {
+        let values = self.columns.values(row, log)?;
         Some(Item {
             image: PathBuf::new(),
-            name: record.name,
-            prompt: record.prompt,
-            perception: record.perception,
-            alignment: record.alignment,
-            generator: record.generator,
-            style: record.style,
+            name: values.name,
+            prompt: values.prompt,
+            perception: values.perception,
+            alignment: values.alignment,
+            generator: values.generator,
+            style: values.style,
             line: row.line,
         })
     }
 
-    /// The folder of the table.
+    /// Returns the folder of the table.
     pub fn folder(&self) -> &Path {
         self.table.path.parent().unwrap_or(Path::new(""))
     }
 
-    /// The header, if the table has one.
+    /// Returns the header, if the table has one.
     pub fn header(&self) -> Option<&TableRow> {
         self.table.rows.first().filter(|_| self.columns.has_header)
     }
 
-    /// The rows below the header.
+    /// Returns the rows after the header.
     pub fn rows(&self) -> &[TableRow] {
         self.columns.rows(&self.table)
     }
 }
 
-/// A list of images in a data set's own layout, scores or not.
-pub(crate) struct List {
+/// A list of images in the layout of a data set, with or without scores.
+pub(crate) struct ImageList {
     pub path: PathBuf,
     pub rows: Vec<ListRow>,
-    /// Rows that could not be read, or have no name.
+    /// The problems of rows that could not be read, or have no name.
     pub problems: Vec<Problem>,
 }
 
@@ -146,27 +171,27 @@ pub(crate) struct List {
 pub(crate) struct ListRow {
     pub line: usize,
     pub name: String,
-    /// Empty where there is none.
+    /// The prompt, which is empty if there is none.
     pub prompt: String,
 }
 
-impl List {
-    /// Reads a list; its columns are those of `data`, or told by its first row.
+impl ImageList {
+    /// Reads a list. The columns are those of `data`, or are detected from the first row.
     pub fn read(path: &Path, data: Option<&DataArgs>) -> Result<Self> {
         let table = table_file::read(path, &[])?;
         let columns = match data.and_then(|args| args.columns.as_ref()) {
             Some(names) => names.find_in_list(&table.first).map_err(|name| missing_column(&table, name))?,
             None => Layout::of(&table, data.and_then(|args| args.layout))?.1,
         };
-        let mut notes = Notes { file: path, problems: table.problems.clone() };
+        let mut log = ProblemLog { file: path, problems: table.problems.clone() };
         let mut rows = Vec::new();
         for row in columns.rows(&table) {
             match columns.name(row) {
                 Some(name) => rows.push(ListRow { line: row.line, name, prompt: columns.prompt(row).to_owned() }),
-                None => notes.no_name(row.line),
+                None => log.add_missing_name(row.line),
             }
         }
-        let problems = notes.problems;
+        let problems = log.problems;
         Ok(Self { path: path.to_owned(), rows, problems })
     }
 }
@@ -175,34 +200,35 @@ fn missing_column(table: &Table, name: &str) -> anyhow::Error {
     anyhow::anyhow!("{}:1: expected a column `{name}`, found {}", table.path.display(), table.first.join(", "))
 }
 
-/// Leaves out rows whose name stands in another row: the later ones where they say the same, all where they do not, as
-/// no one can tell which is right.
-fn leave_out_doubles(items: &mut Vec<Item>, notes: &mut Notes) {
+/// Removes items with duplicate names.
+///
+/// If all rows of a name are equal, the first one is kept. Otherwise all are removed, because it is unknown which one is right.
+fn remove_duplicates(items: &mut Vec<Item>, log: &mut ProblemLog) {
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     for (i, item) in items.iter().enumerate() {
         by_name.entry(&item.name).or_default().push(i);
     }
-    let mut left_out = vec![false; items.len()];
+    let mut is_removed = vec![false; items.len()];
     for (name, rows) in by_name.into_iter().filter(|(_, rows)| rows.len() > 1) {
         let first = &items[rows[0]];
-        let says = |item: &Item| (item.perception, item.alignment, item.prompt.clone());
-        let is_same = rows.iter().all(|&i| says(&items[i]) == says(first));
+        let content = |item: &Item| (item.perception, item.alignment, item.prompt.clone());
+        let is_same = rows.iter().all(|&i| content(&items[i]) == content(first));
         for &i in &rows[usize::from(is_same)..] {
             let other = if i == rows[0] { &items[rows[1]] } else { first };
             let found = if is_same { "the same again" } else { "other scores or another prompt" };
             let found = format!("{found} on line {}", other.line);
-            notes.note((items[i].line, Some(name)), ProblemKind::DoubleName, "a name once", found);
-            left_out[i] = true;
+            log.add((items[i].line, Some(name)), ProblemKind::DuplicateName, "a name once", found);
+            is_removed[i] = true;
         }
     }
-    let mut left_out = left_out.into_iter();
-    items.retain(|_| !left_out.next().unwrap_or_default());
+    let mut is_removed = is_removed.into_iter();
+    items.retain(|_| !is_removed.next().unwrap_or_default());
 }
 
-/// Gives each item its file, and leaves out those without one.
-fn find_images(items: &mut Vec<Item>, files: &Files, notes: &mut Notes) -> Result<()> {
+/// Finds the file of each item, and removes items without one.
+fn find_images(items: &mut Vec<Item>, files: &ImageFiles, log: &mut ProblemLog) -> Result<()> {
     let (rows, mut found) = (items.len(), 0);
-    let mut problems = Notes { file: notes.file, problems: Vec::new() };
+    let mut missing = ProblemLog { file: log.file, problems: Vec::new() };
     items.retain_mut(|item| {
         let at = (item.line, Some(item.name.as_str()));
         match files.find(&item.name) {
@@ -211,32 +237,32 @@ fn find_images(items: &mut Vec<Item>, files: &Files, notes: &mut Notes) -> Resul
                 found += 1;
                 return true;
             }
-            Err(NoFile::Missing) => {
-                let expected = format!("an image file below {}", files.root().display());
-                problems.note(at, ProblemKind::MissingImage, expected, "none");
+            Err(FindError::Missing) => {
+                let expected = format!("an image file in {}", files.root().display());
+                missing.add(at, ProblemKind::MissingImage, expected, "none");
             }
-            Err(NoFile::Ambiguous(paths)) => {
+            Err(FindError::Ambiguous(paths)) => {
                 found += 1;
                 let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-                problems.note(at, ProblemKind::AmbiguousImage, "one file of that name", paths.join(" and "));
+                missing.add(at, ProblemKind::AmbiguousImage, "one file of that name", paths.join(" and "));
             }
         }
         false
     });
-    // One sentence, where a line for each image would hide that the folder is wrong.
+    // If all images are missing, the folder is wrong. One message is then clearer than one line for each image.
     if found == 0 && rows > 1 {
         bail!(
-            "{}: none of its {rows} images is below {} (the first is {}); say where they are with --images DIR",
-            notes.file.display(),
+            "{}: none of its {rows} images is in {} (the first is {}); pass the folder of the images with --images DIR",
+            log.file.display(),
             files.root().display(),
-            problems.problems[0].name.as_deref().unwrap_or_default()
+            missing.problems[0].name.as_deref().unwrap_or_default()
         );
     }
-    notes.problems.append(&mut problems.problems);
+    log.problems.append(&mut missing.problems);
     Ok(())
 }
 
-/// Whether a README.txt beside the table says so in its first line.
+/// Returns whether the first line of `README.txt` beside the table marks the data set as synthetic.
 fn is_synthetic(table: &Path) -> Result<bool> {
     let readme = table.with_file_name("README.txt");
     if !readme.is_file() {
@@ -248,7 +274,7 @@ fn is_synthetic(table: &Path) -> Result<bool> {
     Ok(String::from_utf8_lossy(&line).to_lowercase().contains(SYNTHETIC))
 }
 
-/// SHA-256 of one line of JSON an item: the same wherever the images lie.
+/// Returns the SHA-256 of one line of JSON for each item. It does not depend on the location of the images.
 fn table_sha256(items: &[Item]) -> String {
     let line = |item: &Item| serde_json::json!([item.name, item.prompt, item.perception, item.alignment]);
     let lines: String = items.iter().map(|item| format!("{}\n", line(item))).collect();

@@ -1,25 +1,25 @@
-//! Tables as text: rows of cells, whatever the file's format.
+//! A table of text cells, which is independent of the file format.
 
 use std::path::PathBuf;
 
 use super::problem::Problem;
 
-/// A table; cells that hold nothing are empty.
+/// A table of text cells.
 #[derive(Debug)]
 pub(crate) struct Table {
     pub path: PathBuf,
     /// The first row, which may be a header.
     pub first: Vec<String>,
-    /// The readable rows, the first among them.
+    /// The readable rows, including the first one.
     pub rows: Vec<TableRow>,
-    /// The rows that could not be read.
+    /// The problems of the rows that could not be read.
     pub problems: Vec<Problem>,
 }
 
-/// One row.
+/// A row of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TableRow {
-    /// The line on which it starts, from 1.
+    /// The line on which the row starts, counted from 1.
     pub line: usize,
     pub cells: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The file of a table, in any of the formats that are read.
+//! Reads a table file in one of the supported formats.
 
 use std::fs;
 use std::path::Path;
@@ -6,14 +6,16 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::table::Table;
-use super::{csv_file, parquet_file, sheet};
+use super::{csv_file, parquet_file, xlsx_file};
 
-/// Reads a file by its ending: Parquet (only `columns`, all of which it must have), Excel, else CSV.
+/// Reads a table. The extension determines the format: Parquet, Excel, or else CSV.
+///
+/// Only `columns` are read from Parquet, and they must exist. All columns are read from other formats.
 pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Table> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let table = match extension.to_ascii_lowercase().as_str() {
         "parquet" => parquet_file::read(path, columns),
-        "xlsx" => sheet::read(path),
+        "xlsx" => xlsx_file::read(path),
         _ => fs::read(path).map_err(Into::into).and_then(|bytes| csv_file::read(path, &bytes)),
     };
     table.with_context(|| format!("reading the table {}", path.display()))

@@ -1,4 +1,4 @@
-//! `trainer splits check`: what stands in both parts of a split.
+//! `trainer splits check`: finds prompts and images that are in both parts of a split.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::lists::{LISTS, Places, folders};
+use super::lists::{LISTS, NameIndex, folders};
 use super::split::prompt_key;
-use crate::dataset::{DataArgs, List, Problems, SourceTable, quoted_start};
+use crate::dataset::{DataArgs, ImageList, Problems, SourceTable, quoted_start};
 
-/// Prompts and names that the table shows of each finding; JSON has all.
+/// The number of prompts or names that the table shows of each finding. JSON has all of them.
 const EXAMPLES: usize = 3;
 
 /// Flags of `trainer splits check`.
@@ -22,72 +22,72 @@ pub struct CheckArgs {
     #[arg(long, value_name = "DIR")]
     pub splits: PathBuf,
 
-    /// How findings are printed
+    /// Format of the findings
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = CheckFormat::Table)]
     pub format: CheckFormat,
 
-    /// The data set that the lists are of, to see that it has every name; its images are not looked at
+    /// The data set of the lists, to check that it has all names; its images are not read
     #[command(flatten)]
     pub data: Option<DataArgs>,
 }
 
-/// How findings are printed.
+/// The formats of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CheckFormat {
-    /// One aligned line a split and a few examples, for people
+    /// One aligned line for each split and some examples, to be read by people
     Table,
-    /// One JSON array with everything
+    /// One JSON array with all findings
     Json,
 }
 
-/// What was found in one folder.
+/// The findings in one split.
 #[derive(Clone, Debug, Serialize)]
 pub struct SplitReport {
-    /// The folder.
+    /// The name of the split's folder.
     pub folder: String,
-    /// `train.csv`.
+    /// The findings in the training list, `train.csv`.
     pub train: PartReport,
-    /// `val.csv`.
+    /// The findings in the test list, `val.csv`.
     pub test: PartReport,
-    /// Prompts in both parts, as the test list has them.
+    /// The prompts that are in both lists, as written in the test list.
     pub shared_prompts: Vec<String>,
-    /// Images in both parts.
+    /// The names of the images that are in both lists.
     pub shared_images: Vec<String>,
 }
 
-/// What was found in one list.
+/// The findings in one list.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartReport {
-    /// Rows.
+    /// The number of rows.
     pub rows: usize,
-    /// Different prompts.
+    /// The number of different prompts.
     pub prompts: usize,
-    /// Rows without a prompt; what they share cannot be told.
+    /// The number of rows without a prompt. They cannot be compared.
     pub without_prompt: usize,
-    /// Names that stand in the list more than once.
+    /// The names that occur more than once in the list.
     pub double_names: Vec<String>,
 }
 
 impl SplitReport {
-    /// Whether a prompt or an image stands in both parts.
+    /// Returns whether a prompt or an image is in both parts.
     pub fn is_leaking(&self) -> bool {
         !(self.shared_prompts.is_empty() && self.shared_images.is_empty())
     }
 }
 
-/// Looks through the lists below `dir`; `data` says how to read them if their first rows do not.
+/// Checks all splits in a folder. `data` gives the layout of the lists; without it, the layout is detected.
 ///
 /// # Errors
-/// When there are no lists, or one has rows that cannot be read or names that `data` does not have.
+/// Returns an error if there are no lists, if a row cannot be read, or if a name is not in the data set of `data`.
 pub fn check(dir: &Path, data: Option<&DataArgs>) -> Result<Vec<SplitReport>> {
     let dataset = data.map(|args| SourceTable::open(args)?.dataset(args, None)).transpose()?;
-    let places = dataset.as_ref().map(Places::new);
+    let index = dataset.as_ref().map(NameIndex::new);
     let (mut problems, mut reports) = (Vec::new(), Vec::new());
     for (folder, path) in folders(dir)? {
         let [train, test] = LISTS.map(|name| {
-            let list = List::read(&path.join(name), data)?;
-            match &places {
-                Some(places) => drop(places.find(&list, &mut problems)?),
+            let list = ImageList::read(&path.join(name), data)?;
+            match &index {
+                Some(index) => drop(index.find(&list, &mut problems)?),
                 None => problems.extend(list.problems.iter().cloned()),
             }
             Ok::<_, anyhow::Error>(list)
@@ -95,12 +95,14 @@ pub fn check(dir: &Path, data: Option<&DataArgs>) -> Result<Vec<SplitReport>> {
         reports.push(report(folder, &train?, &test?));
     }
     if !problems.is_empty() {
-        return Err(Problems { problems, advice: "correct the lists, or pass the --data they are of" }.into());
+        return Err(
+            Problems { problems, advice: "correct the lists, or pass the data set of the lists with --data" }.into()
+        );
     }
     Ok(reports)
 }
 
-fn report(folder: String, train: &List, test: &List) -> SplitReport {
+fn report(folder: String, train: &ImageList, test: &ImageList) -> SplitReport {
     let (train_prompts, test_prompts) = (prompts(train), prompts(test));
     let (train_names, test_names) = (names(train), names(test));
     let shared = |(key, prompt): (&String, &&str)| train_prompts.contains_key(key).then(|| (*prompt).to_owned());
@@ -117,7 +119,7 @@ fn report(folder: String, train: &List, test: &List) -> SplitReport {
     }
 }
 
-fn part(list: &List, prompts: usize, names: &BTreeMap<&str, usize>) -> PartReport {
+fn part(list: &ImageList, prompts: usize, names: &BTreeMap<&str, usize>) -> PartReport {
     PartReport {
         rows: list.rows.len(),
         prompts,
@@ -126,14 +128,14 @@ fn part(list: &List, prompts: usize, names: &BTreeMap<&str, usize>) -> PartRepor
     }
 }
 
-/// The prompts of a list, by how they are compared.
-fn prompts(list: &List) -> BTreeMap<String, &str> {
+/// Returns the prompts of a list by their keys ([`prompt_key`]).
+fn prompts(list: &ImageList) -> BTreeMap<String, &str> {
     let prompts = list.rows.iter().map(|row| (prompt_key(&row.prompt), row.prompt.as_str()));
     prompts.filter(|(key, _)| !key.is_empty()).collect()
 }
 
-/// The names of a list, with the number of their rows.
-fn names(list: &List) -> BTreeMap<&str, usize> {
+/// Returns the names of a list, with the number of their rows.
+fn names(list: &ImageList) -> BTreeMap<&str, usize> {
     let mut names = BTreeMap::new();
     for row in &list.rows {
         *names.entry(row.name.as_str()).or_default() += 1;
@@ -153,7 +155,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "error: {leaking} of {} splits test on what was trained on; `trainer splits make` draws splits that do not",
+        "error: {leaking} of {} splits have test prompts or test images in the training part; `trainer splits make` draws \
+         splits without these",
         reports.len()
     );
     Ok(ExitCode::FAILURE)
@@ -181,13 +184,13 @@ fn table(reports: &[SplitReport]) -> String {
                 findings.push(format!("{folder}: {what}: {}", examples(&found)));
             }
         };
-        let of = format!("{} of {} test prompts are trained on", shared_prompts.len(), test.prompts);
-        find(of, shared_prompts.iter().collect());
-        find(format!("images in both parts, {}", shared_images.len()), shared_images.iter().collect());
-        find(format!("names more than once in a list, {}", doubles.len()), doubles.into_iter().collect());
+        let shared = format!("{} of {} test prompts are in the training part", shared_prompts.len(), test.prompts);
+        find(shared, shared_prompts.iter().collect());
+        find(format!("{} images in both parts", shared_images.len()), shared_images.iter().collect());
+        find(format!("{} names more than once in a list", doubles.len()), doubles.into_iter().collect());
         let without = train.without_prompt + test.without_prompt;
         if without > 0 {
-            findings.push(format!("{folder}: rows without a prompt, {without}: what they share cannot be told"));
+            findings.push(format!("{folder}: {without} rows without a prompt, which cannot be compared"));
         }
     }
     if !findings.is_empty() {
@@ -196,7 +199,7 @@ fn table(reports: &[SplitReport]) -> String {
     lines.into_iter().chain(findings).map(|line| line + "\n").collect()
 }
 
-/// The first few, cut where they are long, and how many more.
+/// Returns the starts of the first texts, and the number of the others.
 fn examples(found: &[&String]) -> String {
     let shown: Vec<String> = found.iter().take(EXAMPLES).map(|text| quoted_start(text)).collect();
     let more = found.len().saturating_sub(EXAMPLES);

@@ -1,4 +1,4 @@
-//! `trainer splits`: draws splits, or checks those of a folder.
+//! `trainer splits`: draws splits, or checks the splits in a folder.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,18 +14,18 @@ use crate::dataset::{DataArgs, SourceTable};
 /// Flags of `trainer splits`.
 #[derive(Debug, Args)]
 pub struct SplitsArgs {
-    /// What to do
+    /// The subcommand
     #[command(subcommand)]
     pub command: SplitsCommand,
 }
 
-/// What to do with splits.
+/// The subcommands of `trainer splits`.
 #[derive(Debug, Subcommand)]
 pub enum SplitsCommand {
-    /// Draw splits with no prompt in both parts, and write their lists
+    /// Draw splits without a prompt in both parts, and write their lists
     Make(MakeArgs),
-    /// Look for prompts and images that stand in both parts of a split
-    // clap leaves flags required when their group is optional.
+    /// Find prompts and images that are in both parts of a split
+    // clap does not make the flags of an optional group optional.
     #[command(mut_arg("data", |data| data.required(false)))]
     Check(CheckArgs),
 }
@@ -33,27 +33,29 @@ pub enum SplitsCommand {
 /// Flags of `trainer splits make`.
 #[derive(Debug, Args)]
 pub struct MakeArgs {
-    /// Folder to write, with 1/train.csv and 1/val.csv and so on; it must not exist yet
+    /// Folder to write, with 1/train.csv and 1/val.csv and so on; it must not exist
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Where random numbers start: another seed gives other splits
+    /// Seed of the random numbers; another seed gives other splits
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,
 
-    /// How many splits to draw
+    /// Number of splits to draw
     #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     pub count: u16,
 
-    /// Which data set; its images are not looked at
+    /// The data set; its images are not read
     #[command(flatten)]
     pub data: DataArgs,
 }
 
-/// Runs `trainer splits`; the exit code of `check` is 1 when a prompt or an image stands in both parts.
+/// Runs `trainer splits`.
+///
+/// The exit code of `trainer splits check` is 1 if a prompt or an image is in both parts of a split.
 ///
 /// # Errors
-/// For tables and lists that cannot be read, and a folder that cannot be written.
+/// Returns an error if a table or list cannot be read, or if the folder cannot be written.
 pub fn run(args: &SplitsArgs) -> Result<ExitCode> {
     match &args.command {
         SplitsCommand::Make(args) => make(args),
@@ -67,7 +69,7 @@ fn make(args: &MakeArgs) -> Result<ExitCode> {
     let splits = draw(&dataset.items, args.seed, args.count.into())?;
     write_table(&args.out, &source, &dataset.items, &splits)?;
     if !dataset.skipped.is_empty() {
-        eprintln!("note: {} rows were left out of the splits", dataset.skipped.len());
+        eprintln!("note: {} rows were omitted from the splits", dataset.skipped.len());
     }
     for split in &splits {
         println!(

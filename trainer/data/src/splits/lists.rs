@@ -1,4 +1,6 @@
-//! IPCE's layout of splits: folders 1, 2, … with `train.csv` and `val.csv`, whose rows are those of the data set's table.
+//! Reads and writes splits in the layout of IPCE.
+//!
+//! A split is a folder 1, 2, … with the lists `train.csv` and `val.csv`. Their rows are rows of the data set's table.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
@@ -7,44 +9,46 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::split::Split;
-use crate::dataset::{self, DataArgs, Item, List, Problem, ProblemKind, Problems, SourceTable};
+use crate::dataset::{self, DataArgs, ImageList, Item, Problem, ProblemKind, Problems, SourceTable};
 use crate::files::{parent, put_in_place, unfinished_folder};
 
-/// The lists of a folder: for training, and for testing, which IPCE calls validation.
+/// The names of the training list and of the test list, which IPCE calls validation.
 pub(super) const LISTS: [&str; 2] = ["train.csv", "val.csv"];
 
 /// Reads the splits of a data set from `DIR/1/train.csv`, `DIR/1/val.csv` and so on, in the order of their numbers.
 ///
-/// Names that the data set left out are left out here, too; an image that stands in a list twice counts once.
+/// Names of rows that the data set skipped are omitted. An image that occurs twice in a list counts once.
 ///
 /// # Errors
-/// When there are no lists, one cannot be read, or has names that the data set does not have: [`Problems`] has all.
+/// Returns an error if there are no lists, or if one cannot be read. Returns [`Problems`] with all names that are not in the
+/// data set.
 pub fn read(dir: &Path, args: &DataArgs, dataset: &dataset::Dataset) -> Result<Vec<Split>> {
-    let places = Places::new(dataset);
+    let index = NameIndex::new(dataset);
     let mut problems = Vec::new();
     let mut splits = Vec::new();
     for (folder, path) in folders(dir)? {
         let [train, test] = LISTS.map(|name| {
-            let list = List::read(&path.join(name), Some(args))?;
-            places.find(&list, &mut problems)
+            let list = ImageList::read(&path.join(name), Some(args))?;
+            index.find(&list, &mut problems)
         });
         splits.push(Split { folder, train: train?, test: test? });
     }
     if !problems.is_empty() {
-        let advice = "take the lists of this data set, or correct them";
+        let advice = "pass lists of this data set, or correct them";
         return Err(Problems { problems, advice }.into());
     }
     Ok(splits)
 }
 
-/// Where a data set's names stand.
-pub(super) struct Places<'a> {
+/// An index of the names in a data set.
+pub(super) struct NameIndex<'a> {
     dataset: &'a str,
     items: HashMap<&'a str, usize>,
     skipped: HashSet<&'a str>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> NameIndex<'a> {
+    /// Creates the index.
     pub fn new(dataset: &'a dataset::Dataset) -> Self {
         Self {
             dataset: &dataset.name,
@@ -53,17 +57,17 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The places of a list's names, in ascending order.
+    /// Returns the indices of a list's items, in ascending order. Adds unknown names to `problems`.
     ///
     /// # Errors
-    /// When the data set has none of them: then the list is another's. Single names go to `problems`.
-    pub fn find(&self, list: &List, problems: &mut Vec<Problem>) -> Result<Vec<usize>> {
+    /// Returns an error if all names are unknown, so that the list is that of another data set.
+    pub fn find(&self, list: &ImageList, problems: &mut Vec<Problem>) -> Result<Vec<usize>> {
         problems.extend(list.problems.iter().cloned());
-        let (mut places, mut unknown) = (BTreeSet::new(), Vec::new());
+        let (mut indices, mut unknown) = (BTreeSet::new(), Vec::new());
         for row in &list.rows {
             match self.items.get(row.name.as_str()) {
-                Some(&place) => {
-                    places.insert(place);
+                Some(&index) => {
+                    indices.insert(index);
                 }
                 None if self.skipped.contains(row.name.as_str()) => {}
                 None => unknown.push(row),
@@ -81,11 +85,11 @@ impl<'a> Places<'a> {
             expected: format!("an image of {}", self.dataset),
             found: "none of that name".to_owned(),
         }));
-        Ok(places.into_iter().collect())
+        Ok(indices.into_iter().collect())
     }
 }
 
-/// The numbered folders, in the order of their numbers.
+/// Returns the names and paths of the numbered folders, in the order of their numbers.
 pub(super) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut folders = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| format!("looking for splits in {}", dir.display()))? {
@@ -104,17 +108,17 @@ pub(super) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(folders.into_iter().map(|(_, name, path)| (name, path)).collect())
 }
 
-/// Writes splits with the rows of the data set's own table.
+/// Writes splits, with the rows of the data set's table.
 ///
 /// # Errors
-/// When the folder exists or cannot be written; then nothing is left of it.
+/// Returns an error if the folder exists or cannot be written. No partial folder is left behind.
 pub fn write(dir: &Path, args: &DataArgs, items: &[Item], splits: &[Split]) -> Result<()> {
     write_table(dir, &SourceTable::open(args)?, items, splits)
 }
 
 pub(super) fn write_table(dir: &Path, source: &SourceTable, items: &[Item], splits: &[Split]) -> Result<()> {
     if fs::symlink_metadata(dir).is_ok() {
-        bail!("{} exists already; take another folder, or remove it", dir.display());
+        bail!("{} exists already; pass another folder, or remove it", dir.display());
     }
     let context = || format!("writing splits to {}", dir.display());
     let draft = unfinished_folder(parent(dir)).with_context(context)?;
@@ -129,7 +133,7 @@ pub(super) fn write_table(dir: &Path, source: &SourceTable, items: &[Item], spli
     put_in_place(&draft.keep(), dir)
 }
 
-/// Writes the rows on the given lines, below the table's header if it has one.
+/// Writes the header, if the table has one, and the rows on the given lines.
 fn write_list(path: &Path, source: &SourceTable, lines: &HashSet<usize>) -> Result<()> {
     let mut list = csv::Writer::from_path(path)?;
     for row in source.header().into_iter().chain(source.rows().iter().filter(|row| lines.contains(&row.line))) {

@@ -1,22 +1,24 @@
-//! One split of a data set, and when two prompts count as the same.
+//! A split of a data set, and the comparison of prompts.
 
 use tsp_mgs_core::bundle::sha256;
 
 use crate::dataset::Item;
 
-/// Training and testing images, as places in a data set's items; each part in ascending order.
+/// A division of a data set into training and test images.
+///
+/// The parts are indices into the items of the data set, in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// The folder of its lists, or the number of the draw, from "1".
+    /// The name of the folder of the lists. For a drawn split, its number, counted from "1".
     pub folder: String,
-    /// Images to train on.
+    /// The training images.
     pub train: Vec<usize>,
-    /// Images to test on.
+    /// The test images.
     pub test: Vec<usize>,
 }
 
 impl Split {
-    /// SHA-256 of the sorted names of each part, in hexadecimal: the same wherever the images and lists lie.
+    /// Returns the SHA-256 of the sorted names of both parts, in hexadecimal. It does not depend on the location of files.
     pub fn sha256(&self, items: &[Item]) -> String {
         let names = |part: &[usize]| {
             let mut names: Vec<&str> = part.iter().map(|&i| items[i].name.as_str()).collect();
@@ -28,7 +30,15 @@ impl Split {
     }
 }
 
-/// A prompt as it is compared: white space collapsed, lower case.
+/// Returns the form in which prompts are compared: lower case, with single spaces.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_data::splits::prompt_key;
+///
+/// assert_eq!(prompt_key(" A  cat\n"), "a cat");
+/// ```
 pub fn prompt_key(prompt: &str) -> String {
     prompt.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
