@@ -110,12 +110,9 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Crops { .. } | Self::Options(_) | Self::Precision { .. } => ErrorKind::Argument,
-            Self::Image(_)
-            | Self::Empty
-            | Self::Tiff(_)
-            | Self::Truncated
-            | Self::Scans
-            | Self::ImageSize { .. } => ErrorKind::Image,
+            Self::Image(_) | Self::Empty | Self::Tiff(_) | Self::Truncated | Self::Scans | Self::ImageSize { .. } => {
+                ErrorKind::Image
+            }
             Self::Safetensors(_)
             | Self::NotClip { .. }
             | Self::MissingTensor(_)

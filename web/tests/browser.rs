@@ -13,12 +13,14 @@ use parity::{Case, WARNING, every_choice, manifest, shards};
 use serde_json::Value;
 use tsp_mgs_core::bundle::MANIFEST;
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::preprocess::{FLAT, TINY};
+use tsp_mgs_core::preprocess::{BROWSER_DECODED, FLAT, TINY, decode};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::tokenizer::Tokenizer;
 use tsp_mgs_web::Scorer;
+use wasm_bindgen::Clamped;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+use web_sys::ImageData;
 
 wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
@@ -242,6 +244,21 @@ async fn an_image_of_one_pixel_is_scored_with_notes() {
 }
 
 #[wasm_bindgen_test]
+async fn pixels_of_the_browser_are_scored_as_those_of_a_file_with_a_note() {
+    let image = decode(ROCKET).expect("an image");
+    let (width, height) = image.dimensions();
+    let rgba: Vec<u8> = image.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
+    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), width, height).expect("pixels");
+    let scorer = load(bundle()).await;
+    let found = scorer.score_pixels(image, Some("a rocket".to_owned()), None).await.map_err(message).expect("a score");
+    let found: Value = serde_wasm_bindgen::from_value(found).expect("a result");
+    let expected = score(&scorer, ROCKET, Some("a rocket")).await.expect("a score");
+    assert_eq!(found["perception"], expected["perception"]);
+    assert_eq!(found["alignment"], expected["alignment"]);
+    assert_eq!(found["notes"], serde_json::json!([WARNING, BROWSER_DECODED]));
+}
+
+#[wasm_bindgen_test]
 async fn wrong_input_rejects_with_a_code_and_a_sentence_and_the_next_call_works() {
     let scorer = load(bundle()).await;
     let error = score(&scorer, b"a text", None).await.expect_err("no image");
@@ -252,14 +269,8 @@ async fn wrong_input_rejects_with_a_code_and_a_sentence_and_the_next_call_works(
         Ok(_) => panic!("it loads"),
         Err(error) => message(error),
     };
-    assert_eq!(
-        rejected(JsValue::from(1)).await,
-        "argument: expected a function that returns a bundle's files by name"
-    );
-    assert_eq!(
-        rejected(reader(Files::new())).await,
-        "argument: expected the bytes of model.json as a Uint8Array"
-    );
+    assert_eq!(rejected(JsValue::from(1)).await, "argument: expected a function that returns a bundle's files by name");
+    assert_eq!(rejected(reader(Files::new())).await, "argument: expected the bytes of model.json as a Uint8Array");
     let throws = Function::new_with_args("name", "throw new Error(`${name} is gone`)");
     assert_eq!(rejected(throws.into()).await, "model.json is gone");
     let mut files = bundle();
