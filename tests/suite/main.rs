@@ -50,6 +50,9 @@ mod parallel_work;
 /// Splits of data sets: drawing, writing, reading and checking.
 mod splits;
 
+/// Parsers of untrusted bytes, with many damaged inputs.
+mod fuzz;
+
 // The command line.
 /// Flags, help, errors and exit codes.
 mod cli;
@@ -57,6 +60,8 @@ mod cli;
 mod evaluate_command;
 /// The report that `trainer evaluate` writes.
 mod evaluation_report;
+/// `trainer score --gallery`.
+mod gallery;
 /// `trainer synth`, `train`, `export` and `score` in a row, with training killed and resumed.
 mod pipeline;
 /// `trainer reproduce`: the paper's tables and figures, and runs that are killed or fail.

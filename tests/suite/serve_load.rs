@@ -165,8 +165,8 @@ fn accepted_work_is_finished_after_a_signal() {
                 assert_eq!(answer.join().expect("an answer").status, 200);
             }
         });
-        assert_eq!(server.wait().code(), Some(0), "{}", server.said());
-        assert!(server.said().contains("shutting down after the accepted requests"));
+        assert_eq!(server.wait().code(), Some(0), "{}", server.stderr());
+        assert!(server.stderr().contains("shutting down after the accepted requests"));
         assert!(server.connect().is_err());
     }
 }
@@ -193,5 +193,5 @@ fn a_second_signal_and_the_end_of_grace_end_at_once() {
 
     let (mut server, _upload) = begin(&["--grace", "1"]);
     assert_eq!(server.wait().code(), Some(1));
-    assert!(server.said().contains("1 connections were cut"), "{}", server.said());
+    assert!(server.stderr().contains("1 connections were cut"), "{}", server.stderr());
 }

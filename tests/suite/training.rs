@@ -197,7 +197,8 @@ fn assert_gradients(device: &Device, optimiser: &Optimiser, tolerance: f64) {
         let (result, gradients, mut alpha_gradients) = learner.gradients(&batch.input(), 4).expect("gradients");
         assert_within(result.loss, case.loss, tolerance * case.loss, &format!("loss of {}", case.case));
         if let Some(expected) = case.alpha_gradient {
-            let gradient = alpha_gradients.remove::<1>(learner.alphas.each[0].id).expect("a gradient of the learned α");
+            let gradient =
+                alpha_gradients.remove::<1>(learner.alphas.logits[0].id).expect("a gradient of the learned α");
             let found = f64::from(read(gradient).expect("a number")[0]);
             assert_within(found, expected, 10.0 * tolerance * expected.abs(), &format!("∂/∂a of {}", case.case));
         }

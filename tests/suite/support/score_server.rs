@@ -69,7 +69,7 @@ impl Server {
     }
 
     /// The lines that the server printed after its address.
-    pub fn said(&self) -> String {
+    pub fn stderr(&self) -> String {
         self.said.lock().expect("not poisoned").clone()
     }
 
@@ -156,7 +156,7 @@ impl Server {
         loop {
             match self.child.try_wait().expect("a child") {
                 Some(status) => return status,
-                None => assert!(began.elapsed() < PATIENCE, "it does not end: {}", self.said()),
+                None => assert!(began.elapsed() < PATIENCE, "it does not end: {}", self.stderr()),
             }
             thread::sleep(Duration::from_millis(5));
         }
