@@ -21,10 +21,10 @@ use crate::error::Result;
 
 pub use crate::limits::MAX_SIDE;
 pub use cut::crop_positions;
-pub use decode::decode;
+pub use decode::{decode, from_rgba};
 pub use enlarge::{Enlarged, SHORT_SIDE, enlarged_size, kept_size};
 pub use normalise::{MEAN, STD};
-pub use notes::{FLAT, TINY, image_notes, is_flat};
+pub use notes::{BROWSER_DECODED, FLAT, TINY, image_notes, is_flat};
 pub use views::{Mirror, Rect, ViewPlan, Views};
 
 /// The name of this preprocessing in model bundles. Preprocessing that gives other pixels needs another name.

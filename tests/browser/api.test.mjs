@@ -1,6 +1,7 @@
 // api.test.mjs — what a call to the library takes, gives and refuses. Scores are the command line's.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Results } from "../../www/src/gallery/results.js";
 import { camelCase, snakeCase } from "../../www/src/engine/names.js";
@@ -186,6 +187,26 @@ claim("a model of the hub is named by hf:ORG/NAME and loaded from its repository
   assert.equal(asked.at(-1), "/an-org/a.model/resolve/main/model.json");
   assert.ok(asked.some((path) => path.startsWith("/an-org/a.model/resolve/refs%2Fpr%2F1/") && path.endsWith(".safetensors")), asked.join(", "));
   for (const text of wrong) assert.match(text, /^argument: "hf:.*" is no name of a model: expected hf:ORG\/NAME/);
+});
+
+claim("an AVIF file is decoded by the browser, and the result says so", async (page) => {
+  const fixture = (name) => [...readFileSync(new URL(`../fixtures/${name}`, import.meta.url))];
+  const files = [fixture("browser.avif"), fixture("images/upscaled_300x200.png")];
+  const heic = [0, 0, 0, 24, ...new TextEncoder().encode("ftypheic"), ...Array(100).fill(0)];
+  const { avif, png, error } = await page.evaluate(async ({ files, heic }) => {
+    const { createScorer } = await import("/tsp-mgs.js");
+    const scorer = await createScorer({ device: "cpu", crops: 1 });
+    const [avif, png] = await Promise.all(files.map((bytes) => scorer.score(new Uint8Array(bytes), "a scene")));
+    const error = await scorer.score(new Uint8Array(heic), "a scene").catch(({ code, message }) => `${code}: ${message}`);
+    return { avif, png, error };
+  }, { files, heic });
+  assert.deepEqual([avif.width, avif.height], [300, 200]);
+  for (const task of ["perception", "alignment"]) {
+    const difference = Math.abs(avif[task].score - png[task].score);
+    assert.ok(difference < 0.05, `${task} differs by ${difference}`); // The pixels differ by up to three levels.
+  }
+  assert.deepEqual(avif.notes.filter((note) => !png.notes.includes(note)), ["the browser decoded the image: another browser may decode it to slightly different pixels and scores"]);
+  assert.match(error, /^image: this browser cannot decode the HEIC file: .* convert it to PNG$/);
 });
 
 claim("a scorer works in a worker of one's own", async (page) => {

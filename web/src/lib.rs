@@ -10,18 +10,20 @@ use std::cell::RefCell;
 
 use burn::tensor::{TensorData, Transaction};
 pub use error::Error;
+use image::RgbImage;
 use js_sys::{Function, Promise, Uint8Array};
 use serde::Serialize;
 use tsp_mgs_core::bundle::{BundleReader, LoadedBundle, MANIFEST, Manifest, WeightType, sha256};
 use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::options::Options;
-use tsp_mgs_core::preprocess::{ViewPlan, decode, image_notes, is_flat, views};
+use tsp_mgs_core::preprocess::{BROWSER_DECODED, ViewPlan, decode, from_rgba, image_notes, is_flat, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{FoundPrompt, Run, TaskScore};
 use tsp_mgs_core::scorer::{self, ImageTower, Input};
 use tsp_mgs_core::selfcheck;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
+use web_sys::ImageData;
 
 /// The number of runs of the self-check. A kernel that is tuned in the first run can be wrong from the second run on.
 const SELF_CHECK_RUNS: usize = 3;
@@ -152,22 +154,50 @@ impl Scorer {
     /// # Errors
     /// Rejects with an `Error` that has a `code`.
     pub async fn score(&self, image: Vec<u8>, prompt: Option<String>, crops: Option<f64>) -> Result<JsValue, Error> {
-        // A large number saturates, and is rejected.
-        let crops = crops.map_or(self.crops, |crops| crops as usize);
-        // Another call may have set another number.
-        self.inner.borrow_mut().set_crops(crops)?;
-        let plan = self.inner.borrow().view_plan();
         let prompt = match prompt {
             Some(text) => Some(FoundPrompt { text, source: "argument" }),
             None => {
                 embedded_prompt(&image).map(|found| FoundPrompt { text: found.text, source: found.source.as_str() })
             }
         };
-        let (views, is_flat) = {
-            let pixels = decode(&image)?;
-            drop(image);
-            (views(&pixels, plan)?, is_flat(&pixels))
-        };
+        let pixels = decode(&image)?;
+        drop(image);
+        self.score_image(pixels, prompt, crops, None).await
+    }
+
+    /// Scores pixels that the browser decoded, for formats that [`Scorer::score`] does not read. The result has a note on it.
+    ///
+    /// # Errors
+    /// As [`Scorer::score`].
+    #[wasm_bindgen(js_name = scorePixels)]
+    pub async fn score_pixels(
+        &self,
+        image: ImageData,
+        prompt: Option<String>,
+        crops: Option<f64>,
+    ) -> Result<JsValue, Error> {
+        let pixels = from_rgba(image.width(), image.height(), image.data().0)?;
+        drop(image);
+        let prompt = prompt.map(|text| FoundPrompt { text, source: "argument" });
+        self.score_image(pixels, prompt, crops, Some(BROWSER_DECODED)).await
+    }
+}
+
+impl Scorer {
+    async fn score_image(
+        &self,
+        pixels: RgbImage,
+        prompt: Option<FoundPrompt>,
+        crops: Option<f64>,
+        note: Option<&str>,
+    ) -> Result<JsValue, Error> {
+        // A large number saturates, and is rejected.
+        let crops = crops.map_or(self.crops, |crops| crops as usize);
+        // Another call may have set another number.
+        self.inner.borrow_mut().set_crops(crops)?;
+        let plan = self.inner.borrow().view_plan();
+        let (views, is_flat) = (views(&pixels, plan)?, is_flat(&pixels));
+        drop(pixels);
         let text = prompt.as_ref().map(|prompt| prompt.text.as_str());
         // The borrow ends before the wait, so another call can start.
         let pending = self.inner.borrow_mut().score_batch(&[Input { views: &views, prompt: text }])?;
@@ -177,7 +207,7 @@ impl Scorer {
             spans_in_utf16(task, text.unwrap_or_default());
         }
         let result = run.result((views.width, views.height), prompt.as_ref(), &score);
-        Ok(to_js(&result.with_notes(image_notes(views.width, views.height, is_flat))))
+        Ok(to_js(&result.with_notes(image_notes(views.width, views.height, is_flat).chain(note))))
     }
 }
 

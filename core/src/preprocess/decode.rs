@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage, RgbaImage};
 
 use super::scans;
 use crate::error::{Error, Result};
@@ -50,7 +50,7 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     };
     let mut decoder = reader.into_decoder().map_err(of_format)?;
     let (width, height) = decoder.dimensions();
-    if !(1..=MAX_SIDE).contains(&width) || !(1..=MAX_SIDE).contains(&height) {
+    if !is_size(width, height) {
         return Err(Error::ImageSize { width, height, max: MAX_SIDE });
     }
     let orientation = orientation(&mut decoder, bytes);
@@ -68,6 +68,37 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage> {
     }
     let alpha = if format == Some(ImageFormat::Tiff) { alpha_of_tiff(bytes) } else { Alpha::Unassociated };
     Ok(on_white(image, alpha))
+}
+
+/// Makes an 8-bit RGB image of pixels that something else decoded: `[height, width, 4]`, red, green, blue and alpha, colours not
+/// multiplied by alpha. Transparent pixels are blended with white (D2).
+///
+/// # Errors
+/// [`Error::ImageSize`] for a side of 0 or over [`MAX_SIDE`] pixels
+///
+/// # Panics
+/// If there are not four bytes for each pixel.
+///
+/// # Examples
+///
+/// ```
+/// use tsp_mgs_core::preprocess::from_rgba;
+///
+/// let image = from_rgba(2, 1, vec![10, 20, 30, 255, 0, 0, 0, 0])?;
+/// assert_eq!(image.into_raw(), [10, 20, 30, 255, 255, 255]);
+/// # Ok::<(), tsp_mgs_core::Error>(())
+/// ```
+pub fn from_rgba(width: u32, height: u32, pixels: Vec<u8>) -> Result<RgbImage> {
+    if !is_size(width, height) {
+        return Err(Error::ImageSize { width, height, max: MAX_SIDE });
+    }
+    let image = RgbaImage::from_raw(width, height, pixels).expect("four bytes for each pixel");
+    Ok(on_white(image.into(), Alpha::Unassociated))
+}
+
+fn is_size(width: u32, height: u32) -> bool {
+    let sides = 1..=MAX_SIDE;
+    sides.contains(&width) && sides.contains(&height)
 }
 
 /// Clears the flags of a WebP header for an ICC profile, EXIF and XMP. The decoder rejects files with a flag but without its

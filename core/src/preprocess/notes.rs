@@ -8,6 +8,9 @@ use super::SHORT_SIDE;
 pub const FLAT: &str = "the image has one colour: its scores say little";
 /// What the result of a very small image says.
 pub const TINY: &str = "the image is smaller than 64 pixels: its scores are those of a blurred enlargement";
+/// The note in the result of an image whose pixels a browser decoded.
+pub const BROWSER_DECODED: &str =
+    "the browser decoded the image: another browser may decode it to slightly different pixels and scores";
 
 /// The largest difference, in levels of 255, of a flat image's channel from its first pixel. JPEG files of one colour are off by up to 3.
 const FLAT_LEVELS: u8 = 4;

@@ -2,6 +2,7 @@
 // backend.js — chooses a device and its wasm module, checks the device, and loads the model. It runs in the worker.
 
 import { isAbort, messageOf, ScoreError } from "../common/errors.js";
+import { formatOfBrowser, pixelsOf } from "./decode.js";
 import { cpuModule, hasSimd } from "./simd.js";
 
 /**
@@ -92,8 +93,13 @@ async function open({ modules, crops }, backend, card, reason, bundle, tell) {
     fault,
     /** @type {import("./protocol.js").Info} */
     info: { ...info, device, modelHash: hash ?? info.model.split("sha256:")[1] ?? "", preprocessing: preprocess, reason, fromCache },
-    /** @type {ModuleScorer["score"]} */
-    score: async (image, prompt, crops) => ({ ...(await guarded(() => scorer.score(image, prompt, crops))), device }),
+    /** @param {Uint8Array<ArrayBuffer>} image @param {string | null} prompt @param {number} [crops] */
+    score: async (image, prompt, crops) => {
+      const format = formatOfBrowser(image);
+      const pixels = format && (await pixelsOf(image, format));
+      const score = () => pixels ? scorer.scorePixels(pixels, prompt, crops) : scorer.score(image, prompt, crops);
+      return { ...(await guarded(score)), device };
+    },
   };
 }
 

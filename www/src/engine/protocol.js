@@ -144,6 +144,7 @@
  * @typedef {object} ModuleScorer
  * @property {() => ModuleInfo} info
  * @property {(image: Uint8Array, prompt: string | null, crops?: number) => Promise<object>} score  names in snake_case
+ * @property {(image: ImageData, prompt: string | null, crops?: number) => Promise<object>} scorePixels  as `score`
  *
  * @typedef {Error & { code: "argument" | "image" | "model" | "device" | "fault" }} ModuleError
  *   an error of the module; fault: the device failed while it computed, and the worker must be replaced

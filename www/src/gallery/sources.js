@@ -18,13 +18,13 @@ import { naturalKey } from "./view.js";
  * @property {boolean} isNamed  whether the user chose this file and not its folder. Then its ending does not matter
  */
 
-/** File endings of images, as in `trainer score`. */
-const IMAGES = /\.(png|jpe?g|jfif|webp|gif|bmp|tiff?)$/i;
+/** File endings of images: those of `trainer score`, and those that some browsers decode. */
+const IMAGES = /\.(png|jpe?g|jfif|webp|gif|bmp|tiff?|avif|hei[cf]|jxl)$/i;
 const TABLES = /\.(csv|tsv)$/i;
 const SIDECARS = /\.(txt|json)$/i;
 /** Files of operating systems and archives, which are skipped without a message. */
 const LITTER = /(^|\/)(\._[^/]*|__MACOSX(\/.*)?|\.DS_Store|Thumbs\.db|desktop\.ini)$/i;
-/** The first bytes of image files, for files without an ending: PNG, JPEG, GIF, BMP, TIFF, WebP and AVIF. */
+/** The first bytes of image files, for files without an ending: PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF and HEIC. */
 const BEGINNINGS = /^(\x89PNG|\xff\xd8\xff|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|....ftyp)/s;
 /** The number of kinds of skipped files that a message lists. */
 const LISTED_KINDS = 4;
