@@ -79,7 +79,7 @@ pub struct SubsetArgs {
     #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "splits")]
     pub seed: u64,
 
-    /// Evaluate on all images, including those that a model was trained on
+    /// Evaluate on all images, even those of training
     #[arg(long, conflicts_with_all = ["splits", "split", "seed"])]
     pub all: bool,
 }

@@ -41,7 +41,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub compute: ScorerArgs,
 
-    /// Log each request on standard error, one line per request
+    /// Log each request in a line on standard error
     #[arg(long)]
     pub log: bool,
 

@@ -42,7 +42,7 @@ pub struct SynthArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000), default_value_t = 4000)]
     pub images: u32,
 
-    /// Seed of all random choices; equal seeds give equal images
+    /// Seed of all random choices
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
 

@@ -18,7 +18,7 @@ use crate::scratch::Scratch;
 /// The flattened groups come last, because the heading of a group applies to all flags after it.
 #[derive(Clone, Debug, Args)]
 pub struct TrainArgs {
-    /// Folder of the run; an interrupted run in it is resumed
+    /// Folder of the run
     ///
     /// The folder is created if it does not exist. The same command resumes an interrupted run.
     #[arg(long, value_name = "DIR")]
@@ -108,7 +108,7 @@ pub struct StartArgs {
     #[command(flatten)]
     pub weights: ModelArgs,
 
-    /// Start from new random weights of a model of this size
+    /// New random weights of a model of this size
     #[arg(long, value_name = "SIZES", value_enum, conflicts_with_all = ["clip", "model"], help_heading = "Model")]
     pub scratch: Option<Scratch>,
 }
