@@ -51,7 +51,7 @@ test("a table in the old Windows encoding is read, and said to be", async () => 
 test("a table without a header that names the columns is refused with what was found", async () => {
   await assert.rejects(readTable(file("a.png,one\nb.png,two\n")), /prompts\.csv: the first line must name the columns: .*found "a\.png,one"/);
   await assert.rejects(readTable(file("")), /found ""/);
-  await assert.rejects(readTable(file('image,prompt\na.png,"one\n')), /prompts\.csv: line 2: a quote opens/);
+  await assert.rejects(readTable(file('image,prompt\na.png,"one\n')), /prompts\.csv: line 2: a quoted cell starts here/);
 });
 
 test("a row means the image whose path agrees in the most parts", () => {
