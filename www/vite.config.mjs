@@ -1,8 +1,9 @@
 // vite.config.mjs — what becomes of src/. `npm run build` runs it once for each mode, into dist/ or the folder in OUT:
 //
-//   library          the package's entries, tsp-mgs.js, score.js, gallery.js and define.js, and what they share; lit and idb stay
-//                    imports, so that a bundler has them once
-//   cdn              cdn.js, which is define.js with lit and idb in it, since a browser finds no package by its name; their licences
+//   library          the package's entries, tsp-mgs.js, score.js, gallery.js, published.js and define.js, and what they share; lit
+//                    and idb stay imports, so that a bundler has them once
+//   cdn              cdn.js, which is define.js with lit and idb in it, since a browser finds no package by its name; their licences.
+//                    It loads the library's code for published galleries from beside it
 //   worker           tsp-mgs-worker.js, in one file, since bundlers of others copy it as it is
 //   page             the gallery's page, its scripts and styles beside it
 //   service-worker   service-worker.js, which is told what all the others made
@@ -20,6 +21,7 @@ const out = resolve(www, process.env.OUT ?? "dist");
 export default defineConfig(({ mode }) => ({
   base: "./",
   publicDir: false,
+  plugins: mode === "cdn" ? [publishedApart] : [],
   define: mode === "service-worker" ? { __FILES__: JSON.stringify(filesOf(out)) } : {},
   build: {
     outDir: out,
@@ -38,7 +40,7 @@ export default defineConfig(({ mode }) => ({
 const parts = {
   library: {
     rollupOptions: {
-      input: Object.fromEntries(["index", "score", "gallery", "define"].map((name) => [name === "index" ? "tsp-mgs" : name, join(www, `src/${name}.js`)])),
+      input: Object.fromEntries(["index", "score", "gallery", "published", "define"].map((name) => [name === "index" ? "tsp-mgs" : name, join(www, `src/${name}.js`)])),
       external: [/^lit($|\/)/, "idb"],
       preserveEntrySignatures: "strict",
       // Beside the worker and wasm/, which the engine finds from the file that it is part of.
@@ -60,6 +62,16 @@ const parts = {
   "service-worker": oneFile("src/page/service-worker.js", "service-worker.js"),
 };
 
+/** Leaves the code for published galleries in the chunks that `library` makes of it: most pages with cdn.js show none. */
+const publishedApart = {
+  name: "published-apart",
+  enforce: "pre",
+  resolveId(source, importer) {
+    const part = importer?.endsWith("/published/within.js") && source.match(/^\.\/(show|live)\.js$/)?.[1];
+    return part ? { id: `./chunk-${part}.js`, external: "relative" } : null;
+  },
+};
+
 /** One file in and one out, exports kept. Vite's own mode for libraries would keep white space, a quarter of the bytes. */
 function oneFile(source, name) {
   return {
@@ -76,7 +88,7 @@ function filesOf(folder) {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .filter((path) => /\.(html|js|css|svg|wasm)$/.test(path) && !/^(model|samples|types|examples)\/|^(service-worker|tsp-mgs|score|gallery|define|cdn|chunk-.*)\.js$/.test(path))
+    .filter((path) => /\.(html|js|css|svg|wasm)$/.test(path) && !/^(model|samples|types|examples)\/|^(service-worker|tsp-mgs|score|gallery|published|define|cdn|chunk-.*)\.js$/.test(path))
     .sort();
   return Object.fromEntries(files.map((path) => [path, createHash("sha256").update(readFileSync(join(folder, path))).digest("hex")]));
 }

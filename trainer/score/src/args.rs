@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use tsp_mgs_data::flags::positive;
 
 use crate::columns;
@@ -82,7 +82,7 @@ pub struct ScoreArgs {
         long,
         value_name = "FORMAT",
         value_enum,
-        conflicts_with_all = ["paths", "from", "format", "shard", "output"]
+        conflicts_with_all = ["paths", "from", "format", "shard", "output", "gallery"]
     )]
     pub stream: Option<Stream>,
 
@@ -99,13 +99,21 @@ pub struct ScoreArgs {
     pub options: OptionArgs,
 }
 
-/// Flags of the output file.
+/// Flags of the output file and of the gallery.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Output to a file")]
+#[command(next_help_heading = "Output to a file", group = ArgGroup::new("written").args(["output", "gallery"]).multiple(true))]
 pub struct OutputArgs {
     /// File to write: .csv, .jsonl, .parquet or .txt
     #[arg(long, value_name = "FILE", conflicts_with = "format", long_help = columns::help())]
     pub output: Option<OutputFile>,
+
+    /// Also write a web page with thumbnails and scores to a folder
+    ///
+    /// DIR gets index.html, scores.jsonl and a thumbnail of each image. Any web server can serve it, and visitors load no
+    /// model. It holds the prompts, but neither the images themselves nor the folders that they are in. DIR appears when
+    /// all images are scored.
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub gallery: Option<PathBuf>,
 
     /// Continue an interrupted run, which had the same flags
     ///
@@ -114,8 +122,8 @@ pub struct OutputArgs {
     #[arg(long, requires = "output", conflicts_with = "overwrite")]
     pub resume: bool,
 
-    /// Replace FILE, and delete the parts of an unfinished run
-    #[arg(long, requires = "output")]
+    /// Replace FILE and the gallery, and delete the parts of an unfinished run
+    #[arg(long, requires = "written")]
     pub overwrite: bool,
 
     /// Interval at which scored rows are secured on disk

@@ -17,5 +17,6 @@ pub mod table;
 mod tables;
 
 pub use args::InputArgs;
+pub use paths::pattern;
 pub use records::{count, records};
 pub use table::InputColumns;

@@ -36,6 +36,8 @@ pub mod columns;
 pub mod row;
 pub mod text_rows;
 
+pub mod gallery;
+
 mod encode;
 mod output;
 mod parts;

@@ -12,6 +12,7 @@ use tsp_mgs_data::parallel::caught;
 use tsp_mgs_data::prefetch::Prefetch;
 
 use crate::features::{FeatureStore, ImageFeatures};
+use crate::gallery::thumbnail::Thumbnail;
 use crate::images;
 use crate::record::{Image, Record, RecordName};
 use crate::row::Scored;
@@ -34,6 +35,8 @@ pub struct Ready {
     pub(crate) sha256: Option<String>,
     /// Whether all pixels have the same colour.
     pub(crate) is_flat: bool,
+    /// The thumbnail, if a gallery is written.
+    thumbnail: Option<Thumbnail>,
 }
 
 /// The input of the image tower, or its output.
@@ -45,13 +48,15 @@ pub(crate) enum Content {
 
 /// Prepares images in order on `threads` threads. The number of prepared images in memory is bounded.
 ///
-/// If `prompt` is given, it is the prompt of all images. An image whose features are in `store` is not decoded.
+/// If `prompt` is given, it is the prompt of all images. If `thumbnail_side` is given, a thumbnail is made of each image,
+/// whose longer side has at most this number of pixels. Otherwise, an image whose features are in `store` is not decoded.
 pub fn prepare_all(
     records: impl Iterator<Item = Record> + Send + 'static,
     scorer: &Scorer,
     threads: NonZeroUsize,
     prompt: Option<String>,
     store: Option<FeatureStore>,
+    thumbnail_side: Option<u32>,
 ) -> Prefetch<Prepared> {
     let plan = scorer.view_plan();
     let room = threads.saturating_add(MIN_WAITING.max(2 * scorer.images_at_once()));
@@ -59,7 +64,7 @@ pub fn prepare_all(
         let argument = prompt.as_ref().map(|text| FoundPrompt { text: text.clone(), source: "argument" });
         let prompt = argument.or(in_record);
         // A panic of a decoder becomes the error of its image.
-        let prepare = |image: Image| caught(|| prepare(&image, prompt, plan, store.as_ref()));
+        let prepare = |image: Image| caught(|| prepare_with(&image, prompt, plan, store.as_ref(), thumbnail_side));
         Prepared { name, result: image.and_then(prepare) }
     })
 }
@@ -74,6 +79,17 @@ pub fn prepare(
     plan: ViewPlan,
     store: Option<&FeatureStore>,
 ) -> Result<Ready> {
+    prepare_with(image, prompt, plan, store, None)
+}
+
+/// [`prepare`], with a thumbnail if its longer side is given.
+fn prepare_with(
+    image: &Image,
+    prompt: Option<FoundPrompt>,
+    plan: ViewPlan,
+    store: Option<&FeatureStore>,
+    thumbnail_side: Option<u32>,
+) -> Result<Ready> {
     let bytes = image.bytes()?;
     let prompt = match prompt {
         Some(prompt) => Some(prompt),
@@ -81,17 +97,19 @@ pub fn prepare(
     };
     let sha256 = store.map(|_| sha256(&bytes));
     let known = store.zip(sha256.as_ref()).and_then(|(store, sha256)| store.find(sha256));
-    let (content, is_flat) = match known {
+    let thumbnail = |pixels: &RgbImage| thumbnail_side.map(|side| Thumbnail::new(&bytes, pixels, side)).transpose();
+    let (content, is_flat, thumbnail) = match known {
         Some(features) => {
             let is_flat = features.is_flat;
-            (Content::Features(features), is_flat)
+            let thumbnail = if thumbnail_side.is_some() { thumbnail(&decode(&bytes)?)? } else { None };
+            (Content::Features(features), is_flat, thumbnail)
         }
         None => {
             let pixels = decode(&bytes)?;
-            (Content::Views(views(&pixels, plan)?), is_flat(&pixels))
+            (Content::Views(views(&pixels, plan)?), is_flat(&pixels), thumbnail(&pixels)?)
         }
     };
-    Ok(Ready { content, prompt, sha256, is_flat })
+    Ok(Ready { content, prompt, sha256, is_flat, thumbnail })
 }
 
 /// Returns a black image with a prompt. A server scores it at start, so that the device compiles its kernels.
@@ -101,14 +119,14 @@ pub fn prepare(
 pub fn blank(plan: ViewPlan) -> Result<Ready> {
     let prompt = Some(FoundPrompt { text: "a photo".into(), source: "argument" });
     let content = Content::Views(views(&RgbImage::new(512, 512), plan)?);
-    Ok(Ready { content, prompt, sha256: None, is_flat: true })
+    Ok(Ready { content, prompt, sha256: None, is_flat: true, thumbnail: None })
 }
 
 impl Ready {
     /// Combines the image with its scores, and frees its views or features.
     pub fn scored(self, score: ImageScore) -> Scored {
         let (width, height) = self.content.size();
-        Scored { width, height, is_flat: self.is_flat, prompt: self.prompt, score }
+        Scored { width, height, is_flat: self.is_flat, prompt: self.prompt, score, thumbnail: self.thumbnail }
     }
 
     /// Returns the prompt of the image, if it has one.

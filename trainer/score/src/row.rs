@@ -4,6 +4,7 @@ use anyhow::Result;
 use tsp_mgs_core::preprocess::image_notes;
 use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run};
 
+use crate::gallery::thumbnail::Thumbnail;
 use crate::record::RecordName;
 
 /// The result of one image.
@@ -26,6 +27,8 @@ pub struct Scored {
     pub prompt: Option<FoundPrompt>,
     /// The scores, on the scale of 0 to 5; higher is better.
     pub score: ImageScore,
+    /// The thumbnail, if a gallery is written.
+    pub thumbnail: Option<Thumbnail>,
 }
 
 impl Scored {

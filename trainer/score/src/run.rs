@@ -17,6 +17,7 @@ use tsp_mgs_data::terminal::printable;
 use crate::args::{ScoreArgs, TOO_MANY_ERRORS};
 use crate::batching::score_all;
 use crate::features::FeatureStore;
+use crate::gallery::{Gallery, thumbnail};
 use crate::images::SkippedImages;
 use crate::model::Model;
 use crate::output::Output;
@@ -57,6 +58,9 @@ use crate::{input, resume, stream};
 pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let skipped = SkippedImages::default();
     let records = if args.stream.is_some() { None } else { Some(input_records(args, &skipped)?) };
+    if let Some(out) = &args.output.gallery {
+        Gallery::check(out, args.output.overwrite, &args.input.paths)?;
+    }
     let model = Model::open(&args.model)?;
     let tasks = args.options.apply(model.tasks.clone())?;
     let settings = Settings::new(args, &model, &tasks);
@@ -99,7 +103,10 @@ fn score_records(
         return Ok(ExitCode::SUCCESS);
     };
     let wants_alignment = scorer.tasks().iter().any(|options| options.task() == Task::Alignment);
-    let prepared = prepare_all(records, scorer, args.worker_threads(), args.prompt.clone(), store.clone());
+    let mut gallery = args.output.gallery.as_ref().map(|out| Gallery::begin(out, &args.input.paths)).transpose()?;
+    let thumbnail_side = gallery.is_some().then_some(thumbnail::SIDE);
+    let threads = args.worker_threads();
+    let prepared = prepare_all(records, scorer, threads, args.prompt.clone(), store.clone(), thumbnail_side);
     let (input, shard) = (args.input.clone(), args.shard);
     let count = move || input::count(&input).map(|rows| shard.map_or(rows, |shard| shard.share(rows)));
     let progress = progress::uncounted(done.rows, count);
@@ -114,6 +121,9 @@ fn score_records(
         }
         let tally = Tally::of(&rows, wants_alignment);
         progress.suspend(|| output.add(&rows, tally, run))?;
+        if let Some(gallery) = &mut gallery {
+            gallery.add(&rows, run)?;
+        }
         progress.inc(tally.rows);
         total += tally;
         stopped = args.exceeds_max_errors(total.failures);
@@ -123,6 +133,9 @@ fn score_records(
         output.stop()?;
     } else {
         output.finish()?;
+        if let Some(gallery) = gallery {
+            eprintln!("{}", gallery.finish(run)?);
+        }
     }
     Ok(report(args, total, stopped))
 }

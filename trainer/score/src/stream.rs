@@ -56,7 +56,8 @@ pub fn run(args: &ScoreArgs, scorer: &mut Scorer, run: &Run, store: Option<Featu
     let (sender, batches) = sync_channel(PREFETCHED_BATCHES);
     let table = Table::new("stdin".as_ref(), args.input.images.as_deref());
     let source = RecordsOfBatches { reader, sender: Some(sender), table, columns, read: 0 };
-    let mut prepared = prepare_all(source.flatten(), scorer, args.worker_threads(), args.prompt.clone(), store.clone());
+    let mut prepared =
+        prepare_all(source.flatten(), scorer, args.worker_threads(), args.prompt.clone(), store.clone(), None);
     let mut total = Tally::default();
     for batch in batches {
         let batch = batch?;

@@ -1,11 +1,12 @@
 // @ts-check
-// tsp-gallery.js — <tsp-gallery>: the whole product as one element. State and actions; what is seen is in ui/.
+// tsp-gallery.js — the element <tsp-gallery>: its state and its actions. Its templates are in ui/.
 
 import { LitElement, html, nothing } from "lit";
 
 import { Collection } from "../gallery/collection.js";
 import { Results } from "../gallery/results.js";
 import { Thumbnails } from "../gallery/thumbnails.js";
+import { PublishedWithin } from "../published/within.js";
 import { dropZone } from "../ui/add.js";
 import { obey } from "../ui/commands.js";
 import { Engine } from "../ui/engine.js";
@@ -25,67 +26,73 @@ import { Windows } from "../ui/windows.js";
  * @typedef {import("../engine/protocol.js").DeviceChoice} DeviceChoice
  */
 
-/** Scores can come faster than anybody reads, and each drawing takes the time in which a press could be answered. */
+/** The shortest time between two renderings of new scores. */
 const FOLLOW_MS = 150;
-/** From such a screen on, tiles are that many pixels wide. */
+/** On screens of this many device pixels, thumbnails have `SHARP_PX` instead of their default size. */
 const SHARP_FROM_PX = 2500;
 const SHARP_PX = 512;
-/** Where the histograms have room beside the toolbar without being asked for. */
+/** The width of the element from which on the histograms are open at the start. */
 const FILTERS_FROM_PX = 900;
 
 /**
- * A gallery that scores images where they are: drop, sort, filter, triage, compare, export.
+ * A gallery that scores images on the user's device: drop, sort, filter, mark, compare, export.
  *
  * Attributes may change at any time.
  *
+ * With `src` it shows the scores in that table, and loads neither model nor worker.
+ *
  * @element tsp-gallery
- * @attr {string} model - Address of a model.json; without it the one beside the library
- * @attr {"auto" | "webgpu" | "cpu"} device - Where to compute
- * @attr {number} crops - Crops that a task looks at: 1, 5 or 15
+ * @attr {string} src - Address of a table of scores: JSON lines or CSV as `trainer score` writes them
+ * @attr {boolean} live - With `src`: visitors may score rows that have no score
+ * @attr {string} model - Address of a model.json; default: `model/model.json` in the folder of the library
+ * @attr {"auto" | "webgpu" | "cpu"} device - The device for scoring
+ * @attr {number} crops - The number of crops of each task: 1, 5 or 15
  * @attr {string} samples - Address of a samples.json: `[{ file, prompt }]`
- * @attr {boolean} show-samples - Shows the samples until other images come
- * @attr {string} files - Folder of the library's worker and wasm, where a bundler has not placed them
- * @attr {"light" | "dark"} theme - Without it the system's
+ * @attr {boolean} show-samples - Shows the samples until other images are added
+ * @attr {string} files - Folder of the library's worker and wasm, if no bundler places them
+ * @attr {"light" | "dark"} theme - Default: that of the system
  * @slot title - The page's title
- * @slot subtitle - What the page says below it
- * @slot banner - What stands above the images
- * @fires {CustomEvent<Info>} tsp-ready - What runs; again when that changed
- * @fires {CustomEvent<Item>} tsp-scored - An image and its result
+ * @slot subtitle - A text below the title
+ * @slot banner - Content above the images
+ * @fires {CustomEvent<Info>} tsp-ready - The loaded model and its device; again after each change
+ * @fires {CustomEvent<Item>} tsp-scored - An image with its result
  * @fires {CustomEvent<{ ids: number[], mark: Mark }>} tsp-mark - Images were marked
- * @fires {CustomEvent<{ code: string, message: string }>} tsp-error - What went wrong
- * @fires {CustomEvent<{ theme: "light" | "dark" }>} tsp-theme - A person chose light or dark
+ * @fires {CustomEvent<{ code: string, message: string }>} tsp-error - An error
+ * @fires {CustomEvent<{ theme: "light" | "dark" }>} tsp-theme - The user chose light or dark
  * @cssprop --tsp-height - Height of the element
- * @cssprop --tsp-font - Font of all texts
+ * @cssprop --tsp-font - Font of all text
  * @cssprop --tsp-radius - Radius of corners
- * @cssprop --tsp-ground - Colour behind everything
+ * @cssprop --tsp-ground - Colour of the background
  * @cssprop --tsp-surface - Colour of cards and bars
  * @cssprop --tsp-well - Colour of fields
  * @cssprop --tsp-line - Colour of thin lines
  * @cssprop --tsp-edge - Colour of edges of controls
- * @cssprop --tsp-ink - Colour of texts
- * @cssprop --tsp-soft - Colour of lesser texts
- * @cssprop --tsp-accent - Colour of what is chosen
- * @cssprop --tsp-on-accent - Colour of texts on the accent
- * @cssprop --tsp-perception - Colour of the first score
- * @cssprop --tsp-alignment - Colour of the second score
- * @csspart header - The upper bar
- * @csspart device - What computes
+ * @cssprop --tsp-ink - Colour of text
+ * @cssprop --tsp-soft - Colour of secondary text
+ * @cssprop --tsp-accent - Colour of selected controls and images
+ * @cssprop --tsp-on-accent - Colour of text on the accent
+ * @cssprop --tsp-perception - Colour of perception
+ * @cssprop --tsp-alignment - Colour of alignment
+ * @csspart header - The top bar
+ * @csspart device - The device and its speed
  * @csspart notice - A message
- * @csspart warning - What every result must say
- * @csspart error - What went wrong
- * @csspart progress - How far the work is
+ * @csspart warning - The warning of the model
+ * @csspart error - An error
+ * @csspart progress - A progress bar
  * @csspart toolbar - Search, order and filters
  * @csspart histogram - The distribution of a score
- * @csspart scroller - What scrolls
+ * @csspart scroller - The scrolling area
  * @csspart grid - The images
  * @csspart tile - One image
- * @csspart drop-zone - What is shown while there is no image
+ * @csspart drop-zone - The area that is shown while there are no images
  * @csspart detail - The large view
  * @csspart compare - Two images side by side
  * @csspart dialog - A dialog
  */
 export class TspGallery extends LitElement {
   static properties = {
+    src: { type: String },
+    live: { type: Boolean },
     model: { type: String },
     device: { type: String },
     crops: { type: Number },
@@ -98,11 +105,13 @@ export class TspGallery extends LitElement {
 
   #drawnAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #following;
-  /** A server has no screen. */
+  /** Undefined on a server. */
   #prefersDark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
 
   constructor() {
     super();
+    /** @type {string | null | undefined} */ this.src = undefined;
+    this.live = false;
     /** @type {string | undefined} */ this.model = undefined;
     /** @type {DeviceChoice | undefined} */ this.device = undefined;
     /** @type {number | undefined} */ this.crops = undefined;
@@ -119,21 +128,22 @@ export class TspGallery extends LitElement {
     this.intake = new Intake(this);
     this.grid = new Grid(this);
     this.windows = new Windows(this);
+    this.published = new PublishedWithin(this);
     /** @type {string[]} */ this.notices = [];
     this.hasFilters = false;
-    /** For those who do not see the rest. */
+    /** The last message for screen readers. */
     this.said = "";
-    /** Settles when the results of earlier visits are at hand; images come after. @type {Promise<void> | null} */ this.opened = null;
+    /** Resolves when the store is open. Images are added afterwards. @type {Promise<void> | null} */ this.opened = null;
     /** @type {number} */ this.saidTenths = 0;
   }
 
-  /** Draws and tells what happens to the images. */
+  /** Renders changes of the collection and sends events. */
   #listen() {
     const { collection } = this;
     for (const type of ["change", "view", "progress"]) collection.addEventListener(type, () => this.#follow());
     collection.addEventListener("notice", (event) => this.notify(/** @type {CustomEvent} */ (event).detail.message));
     collection.addEventListener("progress", () => this.#sayProgress());
-    /** A mark changes an item too, and is no new score. @type {WeakSet<object>} */
+    /** Results that were sent. Other changes of an item, such as a mark, send no event. @type {WeakSet<object>} */
     const told = new WeakSet();
     collection.addEventListener("change", (event) => {
       for (const id of /** @type {CustomEvent<{ ids: number[] }>} */ (event).detail.ids) {
@@ -155,23 +165,30 @@ export class TspGallery extends LitElement {
 
   connectedCallback() {
     super.connectedCallback();
-    this.intake.mount();
     this.#begin();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
-    this.intake.unmount();
-    this.grid.unmount();
-    this.engine.close();
+    this.published.close();
+    this.#end();
     this.thumbnails.clear();
     this.windows.large.hold([]);
   }
 
+  /** Lets go of the page and of the scorer. */
+  #end() {
+    this.intake.unmount();
+    this.grid.unmount();
+    this.engine.close();
+  }
+
   async #begin() {
     await this.updateComplete;
-    // Gone again in the same task: it was moved.
+    // The element was removed again in the same task.
     if (!this.isConnected) return;
+    if (this.src) return this.published.show(this.src, this.live);
+    this.intake.mount();
     this.grid.mount();
     this.hasFilters = this.clientWidth >= FILTERS_FROM_PX;
     if (this.opened === null) this.engine.wanted = this.#asked;
@@ -181,16 +198,27 @@ export class TspGallery extends LitElement {
 
   /** @param {Map<PropertyKey, unknown>} changed */
   updated(changed) {
+    if (changed.has("src") || changed.has("live")) this.#turn(changed);
+    if (this.src) return;
     this.#drawnAt = performance.now();
     this.grid.updated();
     this.windows.updated();
-    if (this.opened === null) return; // The first model is still to be asked for.
-    // Others may have been chosen in the page since.
+    if (this.opened === null) return; // `#begin` will load the first model.
+    // Only changed attributes count: the user may have chosen other values since.
     const changes = Object.fromEntries(Object.entries(this.#asked).filter(([name]) => changed.has(name)));
     if ("model" in changes || "files" in changes) {
       Object.assign(this.engine.wanted, changes);
       this.engine.load();
     } else if (Object.keys(changes).length > 0) this.engine.configure(changes);
+  }
+
+  /** From scoring to a table of scores, to another table, or back. @param {Map<PropertyKey, unknown>} changed */
+  #turn(changed) {
+    const before = changed.has("src") ? changed.get("src") : this.src;
+    if (!before && !this.src) return;
+    if (!before) this.#end();
+    else if (!this.src) this.published.close();
+    this.#begin();
   }
 
   get #asked() {
@@ -199,22 +227,23 @@ export class TspGallery extends LitElement {
   }
 
   render() {
+    if (this.src) return html`<div class="scroller" part="scroller"><div class="table"><slot></slot></div></div>`;
     const isEmpty = this.collection.items.length === 0;
     return html`<div class="scroller ${this.intake.isOver ? "over" : ""}" part="scroller">
         ${header(this)}
         ${isEmpty ? dropZone(this) : html`${toolbar(this)}<main>${this.grid.render()}${
-          this.collection.shown.length === 0 ? html`<p class="nothing">No image fits the search and the filters. <button type="button" @click=${() => this.clearView()}>Show all</button></p>` : nothing}</main>`}
+          this.collection.shown.length === 0 ? html`<p class="nothing">No image matches the search and the filters. <button type="button" @click=${() => this.clearView()}>Show all</button></p>` : nothing}</main>`}
       </div>
       ${this.windows.render()}
       <p class="hidden" role="status">${this.said}</p>`;
   }
 
-  /** For the page around: images, sidecars and CSV tables, as if they were dropped. @param {Iterable<File>} files */
+  /** Adds images, sidecar files and CSV tables, as a drop does. @param {Iterable<File>} files */
   add(files) {
     return this.intake.addFiles(files);
   }
 
-  // What a person does.
+  // Actions of the user.
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
@@ -244,7 +273,7 @@ export class TspGallery extends LitElement {
   /** @param {number[]} ids */
   takeOut(ids) {
     this.collection.remove(ids);
-    this.say(`${count(ids.length, "image")} taken out of the list.`);
+    this.say(`${count(ids.length, "image")} removed from the list.`);
   }
 
   /** @param {Partial<import("../gallery/types.js").View>} view */
@@ -275,7 +304,7 @@ export class TspGallery extends LitElement {
     this.engine.load();
   }
 
-  /** Draws what the work brings: often enough to be read, and at once when it is done. What a person does is drawn at once. */
+  /** Renders new scores, at most once per {@link FOLLOW_MS}, and at once when all images are scored. */
   #follow() {
     clearTimeout(this.#following);
     const wait = this.collection.progress.waiting === 0 ? 0 : this.#drawnAt + FOLLOW_MS - performance.now();
@@ -283,7 +312,7 @@ export class TspGallery extends LitElement {
     else this.#following = setTimeout(() => this.requestUpdate(), wait);
   }
 
-  // Looks and words.
+  // Colours and messages.
 
   isDark() {
     return this.theme ? this.theme === "dark" : this.#prefersDark?.matches === true;
@@ -317,7 +346,7 @@ export class TspGallery extends LitElement {
     this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
   }
 
-  /** Each tenth of the way, as every image would talk without end. */
+  /** Reports each tenth of the work to screen readers. */
   #sayProgress() {
     const { total, scored, failed, waiting, fromStore } = this.collection.progress;
     const tenths = total === 0 ? 0 : Math.floor((10 * (total - waiting)) / total);

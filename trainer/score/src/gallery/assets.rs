@@ -1,0 +1,76 @@
+//! The files that all galleries have in common: scripts, styles and icon. The scripts are modules of the npm package.
+
+/// The path of a module in `www/src`, and its text.
+macro_rules! script {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../../../www/src/", $path)))
+    };
+}
+
+/// The modules of a published gallery: paths in [`SCRIPTS_FOLDER`], and texts. Their imports name the same folders.
+pub const SCRIPTS: [(&str, &str); 13] = [
+    script!("published/define.js"),
+    script!("published/element.js"),
+    script!("published/show.js"),
+    script!("published/rows.js"),
+    script!("published/view.js"),
+    script!("published/dom.js"),
+    script!("published/tiles.js"),
+    script!("published/toolbar.js"),
+    script!("published/detail.js"),
+    script!("published/style.js"),
+    script!("gallery/csv.js"),
+    script!("engine/names.js"),
+    script!("ui/format.js"),
+];
+
+/// The folder of [`SCRIPTS`].
+pub const SCRIPTS_FOLDER: &str = "script";
+
+/// The page's icon.
+pub const ICON: &str = include_str!("../../../../www/icon.svg");
+
+const STYLE_MODULE: &str = include_str!("../../../../www/src/published/style.js");
+const PAGE_STYLES: &str = include_str!("page.css");
+
+/// Returns the styles of the page. Those of the images come from a JavaScript module, where they stand between backticks.
+pub fn styles() -> String {
+    let tiles = STYLE_MODULE.split('`').nth(1).unwrap_or_default();
+    format!("{PAGE_STYLES}{tiles}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Component, Path, PathBuf};
+
+    use super::*;
+
+    /// The limit of what a page loads, not compressed.
+    const MAX_BYTES: usize = 40_000;
+
+    #[test]
+    fn the_scripts_have_all_modules_that_they_import() {
+        for (path, text) in SCRIPTS {
+            let folder = Path::new(path).parent().expect("a script stands in a folder");
+            let lines = text.lines().filter(|line| line.starts_with("import "));
+            for imported in lines.filter_map(|line| line.split('"').nth(1)) {
+                let mut found = PathBuf::new();
+                for part in folder.join(imported).components() {
+                    match part {
+                        Component::ParentDir => assert!(found.pop(), "{path} imports {imported}"),
+                        Component::CurDir => {}
+                        part => found.push(part),
+                    }
+                }
+                assert!(SCRIPTS.iter().any(|(path, _)| Path::new(path) == found), "{path} imports {imported}");
+            }
+        }
+        assert!(SCRIPTS.iter().map(|(_, text)| text.len()).sum::<usize>() <= MAX_BYTES);
+    }
+
+    #[test]
+    fn the_styles_have_those_of_the_tiles() {
+        assert_eq!(STYLE_MODULE.matches('`').count(), 2);
+        assert!(styles().contains(".tile {") && !styles().contains("${"));
+    }
+}
