@@ -1,7 +1,7 @@
 //! Detects the separator of a CSV file, and wrong quotation marks.
 //!
-//! The crate `csv` accepts any text. A field whose quotation mark is not closed then contains the rows after it. [`QuoteChecker`]
-//! detects such fields while a file is read (RFC 4180, §2, rules 5 to 7).
+//! The crate `csv` accepts any text. A field whose quotation mark is not closed then contains the rows after it.
+//! [`QuoteChecker`] detects such fields while a file is read (RFC 4180, §2, rules 5 to 7).
 
 use std::collections::VecDeque;
 use std::io::{Read, Result as IoResult};
@@ -28,8 +28,8 @@ pub fn builder(path: &Path, start: &[u8]) -> (ReaderBuilder, u8) {
 
 /// Returns the separator of a file.
 ///
-/// It is the tab for the extensions `.tsv` and `.tab`. Otherwise it is the comma if the first line has one, or else the most
-/// frequent of [`OTHER_SEPARATORS`] in this line.
+/// It is the tab for the extensions `.tsv` and `.tab`. Otherwise it is the comma if the first line has one, or else the
+/// most frequent of [`OTHER_SEPARATORS`] in this line.
 fn separator(path: &Path, start: &[u8]) -> u8 {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv") || ending.eq_ignore_ascii_case("tab")) {
         return b'\t';

@@ -1,7 +1,7 @@
 //! Reads and checks tables of opinion scores, as they are published.
 //!
-//! A table has a known [`Layout`], or the user names its columns. All wrong rows are reported together, each with its line. With
-//! `--skip-bad`, wrong rows are omitted and listed in [`Dataset::skipped`].
+//! A table has a known [`Layout`], or the user names its columns. All wrong rows are reported together, each with its
+//! line. With `--skip-bad`, wrong rows are omitted and listed in [`Dataset::skipped`].
 
 mod args;
 mod columns;

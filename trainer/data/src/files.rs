@@ -10,7 +10,8 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 /// The prefix of the names of incomplete files and folders.
 pub const UNFINISHED: &str = ".unfinished-";
 
-/// A file that is being written. It has a temporary name until [`finish`](Self::finish), and is removed if it is dropped before.
+/// A file that is being written. It has a temporary name until [`finish`](Self::finish), and is removed if it is
+/// dropped before.
 ///
 /// # Examples
 ///

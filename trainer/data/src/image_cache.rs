@@ -1,8 +1,9 @@
 //! A cache of decoded images on disk, so that an epoch reads pixels instead of decoding files.
 //!
-//! The cache is a folder with one file for each image: a header, and the pixels of the upscaled image ([`Enlarged`]). The name
-//! of a file consists of the SHA-256 of the image file and the name of the preprocessing. Equal images therefore share a
-//! file, and a changed image gets a new one. A file is written under a temporary name, and never changed afterwards.
+//! The cache is a folder with one file for each image: a header, and the pixels of the upscaled image ([`Enlarged`]).
+//! The name of a file consists of the SHA-256 of the image file and the name of the preprocessing. Equal images
+//! therefore share a file, and a changed image gets a new one. A file is written under a temporary name, and never
+//! changed afterwards.
 
 mod entry;
 mod index;
@@ -75,13 +76,13 @@ impl ImageCache {
 
     /// Decodes the images that are not in the cache yet, on all processors.
     ///
-    /// Returns one result for each path, in the same order. An image that cannot be read or decoded gives an error with its
-    /// path, and does not affect the others. An image that is in the cache is not read again if the size and the modification
-    /// time of its file are unchanged.
+    /// Returns one result for each path, in the same order. An image that cannot be read or decoded gives an error with
+    /// its path, and does not affect the others. An image that is in the cache is not read again if the size and the
+    /// modification time of its file are unchanged.
     ///
     /// # Errors
-    /// Returns an error if the cache cannot be written. If the disk is full, the error says how much space is missing. Written
-    /// entries are kept.
+    /// Returns an error if the cache cannot be written. If the disk is full, the error says how much space is missing.
+    /// Written entries are kept.
     pub fn fill(&self, paths: &[PathBuf]) -> Result<Vec<Result<CachedImage>>> {
         let index = Mutex::new(Index::open(&self.folder)?);
         let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -164,8 +165,8 @@ impl ImageCache {
 
 /// Returns the SHA-256 of the names and file hashes of a data set, which does not depend on their order.
 ///
-/// The items are pairs of a name and a SHA-256 in hexadecimal. The result equals `sha256sum NAME… | sha256sum` with the names
-/// in the order of their bytes.
+/// The items are pairs of a name and a SHA-256 in hexadecimal. The result equals `sha256sum NAME… | sha256sum` with the
+/// names in the order of their bytes.
 ///
 /// # Examples
 ///

@@ -1,7 +1,7 @@
 //! Data sets of opinion scores: tables as published, splits, decoded images, batches, and metrics.
 //!
-//! The crate also has what all native crates share: parsers of flags, atomic file writes, threads, prefetching, progress bars
-//! and safe text for terminals.
+//! The crate also has what all native crates share: parsers of flags, atomic file writes, threads, prefetching,
+//! progress bars and safe text for terminals.
 
 pub mod dataset;
 pub mod splits;

@@ -1,7 +1,7 @@
 //! Batches of training and evaluation, which are cut from cached images while the device computes.
 //!
-//! Random numbers depend only on the seed, the epoch and the position in the epoch (SPEC §1, D4). They do not depend on the
-//! number of threads or on earlier random numbers, so that a run can be resumed in the middle of an epoch.
+//! Random numbers depend only on the seed, the epoch and the position in the epoch (SPEC §1, D4). They do not depend on
+//! the number of threads or on earlier random numbers, so that a run can be resumed in the middle of an epoch.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -45,8 +45,8 @@ pub enum Mirroring {
 pub struct Batch {
     /// The indices of the images in the list that was passed to [`Batches::from_step`].
     pub items: Vec<usize>,
-    /// The normalised pixels, row-major `[items · views, 3, side, side]`. For each image, the resized image comes first if the
-    /// plan has it, and then the crops.
+    /// The normalised pixels, row-major `[items · views, 3, side, side]`. For each image, the resized image comes first
+    /// if the plan has it, and then the crops.
     pub pixels: Vec<f32>,
 }
 
@@ -65,8 +65,8 @@ pub struct Batches {
     buffers: Buffers,
 }
 
-/// The memory of used batches, for later ones. The operating system clears new memory page by page, which took three times as
-/// long as cutting the views (31 ms for the 87 MB of 16 images with 9 views of ViT-B/32).
+/// The memory of used batches, for later ones. The operating system clears new memory page by page, which took three
+/// times as long as cutting the views (31 ms for the 87 MB of 16 images with 9 views of ViT-B/32).
 type Buffers = Arc<Mutex<Vec<Vec<f32>>>>;
 
 /// The batches of an evaluation: each item once, in the order of the items, with the fixed crops of scoring.

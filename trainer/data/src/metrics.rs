@@ -1,7 +1,7 @@
 //! Metrics of the agreement between predictions and opinion scores (Xia et al., Eq. 9 and 10).
 //!
-//! A metric is `None` if it is not defined: the lengths differ, a number is not finite, there are fewer than two pairs, or all
-//! predictions or all opinion scores are equal. No value is substituted.
+//! A metric is `None` if it is not defined: the lengths differ, a number is not finite, there are fewer than two pairs,
+//! or all predictions or all opinion scores are equal. No value is substituted.
 
 mod bootstrap;
 mod correlation;

@@ -1,4 +1,5 @@
-//! Prefetching: other threads compute the results of a sequence of jobs ahead of their use, in order and in bounded memory.
+//! Prefetching: other threads compute the results of a sequence of jobs ahead of their use, in order and in bounded
+//! memory.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,8 +11,8 @@ use anyhow::Result;
 
 use crate::parallel::caught;
 
-/// The maximum number of steps of [`Prefetch::steps`] that are finished or in progress, besides the one in use. Three batches
-/// of 16 images with 9 views of ViT-B/32 need 260 MB.
+/// The maximum number of steps of [`Prefetch::steps`] that are finished or in progress, besides the one in use. Three
+/// batches of 16 images with 9 views of ViT-B/32 need 260 MB.
 const STEPS_AHEAD: usize = 2;
 
 /// An iterator over the results of a sequence of jobs, in the order of the jobs.
@@ -55,8 +56,8 @@ struct State<R> {
 impl<R: Send + 'static> Prefetch<R> {
     /// Starts `workers` threads, which call `work` for each job of `source`.
     ///
-    /// At most `capacity` jobs are in progress or have a result that was not taken. If this number is reached, the threads do not
-    /// read `source` until a result is taken.
+    /// At most `capacity` jobs are in progress or have a result that was not taken. If this number is reached, the
+    /// threads do not read `source` until a result is taken.
     ///
     /// Dropping the iterator does not wait for the threads, because one of them may read a pipe that never ends.
     pub fn map<J: Send>(
@@ -84,7 +85,8 @@ impl<R: Send + 'static> Prefetch<R> {
 impl<R: Send + 'static> Prefetch<Result<R>> {
     /// Starts one thread, which calls `work` for each step, at most two steps ahead of the results that were taken.
     ///
-    /// A panic becomes an error. The first error is the last result. Dropping the iterator waits for the step in progress.
+    /// A panic becomes an error. The first error is the last result. Dropping the iterator waits for the step in
+    /// progress.
     pub fn steps(steps: Range<usize>, work: impl Fn(usize) -> Result<R> + Send + 'static) -> Self {
         let capacity = const { NonZeroUsize::new(STEPS_AHEAD).expect("not zero") };
         let shared = Arc::new(Shared::new(capacity));
@@ -158,7 +160,8 @@ impl<R> Shared<R> {
 
     /// Waits until there is capacity for another result, and takes a job from the source.
     ///
-    /// Only the thread that holds the lock of the source starts jobs. The index of a job is therefore its index in the source.
+    /// Only the thread that holds the lock of the source starts jobs. The index of a job is therefore its index in the
+    /// source.
     fn next_job<J>(&self, source: &Mutex<impl Iterator<Item = J>>) -> Option<(u64, J)> {
         let mut source = source.lock().ok()?;
         let mut state = self.lock();

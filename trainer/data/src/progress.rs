@@ -17,8 +17,8 @@ pub fn progress_bar(images: usize) -> ProgressBar {
 
 /// Returns a progress bar for an unknown number of images, of which `done` are finished.
 ///
-/// Another thread calls `count` to find the total. The bar is hidden if standard error is not a terminal; `count` is not called
-/// then.
+/// Another thread calls `count` to find the total. The bar is hidden if standard error is not a terminal; `count` is
+/// not called then.
 pub fn uncounted(done: u64, count: impl FnOnce() -> Option<u64> + Send + 'static) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, target()).with_style(style(WITHOUT_TOTAL)).with_position(done);
     if !bar.is_hidden() {

@@ -1,6 +1,7 @@
 //! Makes text from outside safe for a terminal.
 
-/// Replaces control characters, which could control the terminal, by escapes such as `\u{1b}`. Line breaks and tabs stay.
+/// Replaces control characters, which could control the terminal, by escapes such as `\u{1b}`. Line breaks and tabs
+/// stay.
 ///
 /// # Examples
 ///

@@ -68,16 +68,16 @@ pub struct ScoreArgs {
 
     /// Score one part of the input: I/N is part I of N, counted from 1
     ///
-    /// A part has every N-th row, starting at row I. N processes with the same input and the shards 1/N to N/N score each
-    /// row exactly once.
+    /// A part has every N-th row, starting at row I. N processes with the same input and the shards 1/N to N/N score
+    /// each row exactly once.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
 
     /// Act as a filter: read record batches from standard input, and write them with scores to standard output
     ///
-    /// For engines that distribute work over machines. The columns of --columns are read from each batch, and the result
-    /// columns (see --output) are appended to it. The answer to a batch is written without waiting for the next batch.
-    /// The output ends when the input ends.
+    /// For engines that distribute work over machines. The columns of --columns are read from each batch, and the
+    /// result columns (see --output) are appended to it. The answer to a batch is written without waiting for the next
+    /// batch. The output ends when the input ends.
     #[arg(
         long,
         value_name = "FORMAT",
@@ -109,16 +109,16 @@ pub struct OutputArgs {
 
     /// Also write a web page with thumbnails and scores to a folder
     ///
-    /// DIR gets index.html, scores.jsonl and a thumbnail of each image. Any web server can serve it, and visitors load no
-    /// model. It holds the prompts, but neither the images themselves nor the folders that they are in. DIR appears when
-    /// all images are scored.
+    /// DIR gets index.html, scores.jsonl and a thumbnail of each image. Any web server can serve it, and visitors load
+    /// no model. It holds the prompts, but neither the images themselves nor the folders that they are in. DIR appears
+    /// when all images are scored.
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     pub gallery: Option<PathBuf>,
 
     /// Continue an interrupted run, which had the same flags
     ///
-    /// Until FILE is complete, its rows are in the folder FILE.parts. An image that has a row there is not scored again,
-    /// even if the row has an error. The finished file equals that of a run without interruption.
+    /// Until FILE is complete, its rows are in the folder FILE.parts. An image that has a row there is not scored
+    /// again, even if the row has an error. The finished file equals that of a run without interruption.
     #[arg(long, requires = "output", conflicts_with = "overwrite")]
     pub resume: bool,
 

@@ -12,8 +12,8 @@ use crate::features::{FeatureStore, ImageFeatures};
 use crate::prepare::{Content, Prepared, Ready};
 use crate::row::ResultRow;
 
-/// The maximum number of rows in a batch, most of which are then errors. A batch with this many rows is scored even if it
-/// is not full.
+/// The maximum number of rows in a batch, most of which are then errors. A batch with this many rows is scored even if
+/// it is not full.
 const MAX_ROWS: usize = 256;
 
 /// Scores prepared images in order, and returns the rows of one full batch after the other.

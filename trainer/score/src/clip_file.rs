@@ -38,8 +38,8 @@ pub struct Index {
 
 /// Reads tensors, and removes the prefix of their names.
 ///
-/// Also returns the SHA-256 of the file in hexadecimal. For several files, this is the SHA-256 of the list of their hashes
-/// and names.
+/// Also returns the SHA-256 of the file in hexadecimal. For several files, this is the SHA-256 of the list of their
+/// hashes and names.
 ///
 /// # Errors
 /// Returns an error if the file does not exist or cannot be read, or if it contains another kind of model.
@@ -114,8 +114,9 @@ fn read_index(path: &Path) -> Result<(Tensors<'static>, String)> {
 
 /// Removes the common prefix of the names.
 ///
-/// The prefix is what stands before the name of the first tensor of a vision transformer. If there is no such tensor, the
-/// file has another kind of model. Then the known prefixes of wrappers are removed, so that the kind can be recognised.
+/// The prefix is what stands before the name of the first tensor of a vision transformer. If there is no such tensor,
+/// the file has another kind of model. Then the known prefixes of wrappers are removed, so that the kind can be
+/// recognised.
 fn strip_prefix(tensors: &mut Tensors<'static>) -> Result<()> {
     let ends = |name: &str| FIRST_TENSOR.iter().find_map(|first| name.strip_suffix(first)).map(str::to_owned);
     let found: Vec<String> = tensors.keys().filter_map(|name| ends(name)).collect();

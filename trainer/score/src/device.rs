@@ -97,8 +97,8 @@ mod gpu {
 
     use super::SelectedDevice;
 
-    /// The native API for GPU programs on this system. OpenGL is not used: drivers lack or emulate its compute shaders, and
-    /// the search for it prints warnings on machines without a screen.
+    /// The native API for GPU programs on this system. OpenGL is not used: drivers lack or emulate its compute shaders,
+    /// and the search for it prints warnings on machines without a screen.
     const GRAPHICS_API: WgpuBackend = if cfg!(target_vendor = "apple") {
         WgpuBackend::Metal
     } else if cfg!(windows) {

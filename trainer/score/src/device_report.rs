@@ -17,7 +17,8 @@ use crate::device::{self, DeviceChoice};
 use crate::model::{Model, ModelArgs};
 use crate::patience::Patience;
 
-/// The number of runs of the self-check. A device may replace a kernel after the first call, so that one run is not enough.
+/// The number of runs of the self-check. A device may replace a kernel after the first call, so that one run is not
+/// enough.
 const SELF_CHECK_RUNS: usize = 3;
 /// The minimum duration of a measurement in seconds.
 const MIN_SECONDS: f64 = 1.0;

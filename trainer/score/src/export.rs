@@ -68,8 +68,8 @@ pub struct ExportArgs {
 
     /// Also write a model card, so that the folder can be uploaded to the Hugging Face Hub
     ///
-    /// The card is the file README.md. It describes what the model scores, its options, the source of its weights and its
-    /// use.
+    /// The card is the file README.md. It describes what the model scores, its options, the source of its weights and
+    /// its use.
     #[arg(long)]
     pub push_ready: bool,
 
@@ -97,8 +97,8 @@ fn parse_license(text: &str) -> Result<String, &'static str> {
 /// Runs `trainer export`.
 ///
 /// # Errors
-/// Returns an error for wrong flags, a model that cannot be read, or a folder that cannot be written. No partial bundle is
-/// left behind.
+/// Returns an error for wrong flags, a model that cannot be read, or a folder that cannot be written. No partial bundle
+/// is left behind.
 pub fn run(args: &ExportArgs) -> Result<()> {
     check_target(args)?;
     let model = Model::open(&args.model)?;

@@ -1,9 +1,9 @@
 //! A store of image features on disk (`--features`).
 //!
-//! With stored features, an image is scored again with another prompt, prompt set or α without decoding it and without the
-//! image tower. The store has one folder for each combination of model, preprocessing and number of crops. A folder has
-//! one safetensors file for each image, whose name is the SHA-256 of the image file. A file is written under a temporary
-//! name, and never changed afterwards. A damaged file is replaced.
+//! With stored features, an image is scored again with another prompt, prompt set or α without decoding it and without
+//! the image tower. The store has one folder for each combination of model, preprocessing and number of crops. A folder
+//! has one safetensors file for each image, whose name is the SHA-256 of the image file. A file is written under a
+//! temporary name, and never changed afterwards. A damaged file is replaced.
 
 use std::collections::HashMap;
 use std::fs;
@@ -45,7 +45,8 @@ pub struct ImageFeatures {
 }
 
 impl FeatureStore {
-    /// Opens the folder for a scorer, or creates it. `model` is [`Model::features_key`](crate::model::Model::features_key).
+    /// Opens the folder for a scorer, or creates it. `model` is
+    /// [`Model::features_key`](crate::model::Model::features_key).
     ///
     /// # Errors
     /// Returns an error if the folder cannot be created.
@@ -61,7 +62,8 @@ impl FeatureStore {
         Ok(Self { folder, plan, embed_dim: scorer.embed_dim() })
     }
 
-    /// Returns the stored features of the image file with this hash, or `None` if there are none that fit the view plan.
+    /// Returns the stored features of the image file with this hash, or `None` if there are none that fit the view
+    /// plan.
     pub fn find(&self, sha256: &str) -> Option<ImageFeatures> {
         let bytes = fs::read(self.path(sha256)).ok()?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes).ok()?;

@@ -1,7 +1,7 @@
 //! Models by name: `ORG/NAME` or `ORG/NAME@REVISION` of the Hugging Face Hub, or of a mirror with the same interface.
 //!
-//! Files are stored in the cache folder of the Python package `huggingface_hub`, in its layout, so that both programs share
-//! their downloads.
+//! Files are stored in the cache folder of the Python package `huggingface_hub`, in its layout, so that both programs
+//! share their downloads.
 //!
 //! The crate `hf-hub` (1.0) is not used. It needs an asynchronous runtime, a TLS library in C and a second transfer
 //! protocol. It does not resume downloads, and does not check the hashes of files from plain HTTP.

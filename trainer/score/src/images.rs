@@ -23,8 +23,8 @@ const UNSUPPORTED: [&str; 30] = [
 /// A function that finds the prompt in the content of a file.
 type ReadPrompt = fn(Vec<u8>) -> Result<Option<FoundPrompt>>;
 
-/// The extensions of the files beside an image that may have its prompt, and how to read them. The first file with a prompt
-/// is used. Extensions in capitals matter on file systems that distinguish case.
+/// The extensions of the files beside an image that may have its prompt, and how to read them. The first file with a
+/// prompt is used. Extensions in capitals matter on file systems that distinguish case.
 const SIDECARS: [(&str, ReadPrompt); 4] = [
     ("txt", |bytes| sidecar_prompt(bytes).map(Some)),
     ("TXT", |bytes| sidecar_prompt(bytes).map(Some)),
@@ -68,8 +68,8 @@ impl SkippedImages {
 
 /// Returns the images in a folder and its subfolders, in the order of their names.
 ///
-/// The folder is read while the iterator advances. A file or folder that cannot be read gives an error with its path, so
-/// that it gets a row in the results.
+/// The folder is read while the iterator advances. A file or folder that cannot be read gives an error with its path,
+/// so that it gets a row in the results.
 pub fn in_folder(folder: &Path, skipped: &SkippedImages) -> impl Iterator<Item = (PathBuf, Result<()>)> + Send + use<> {
     let (folder, skipped) = (folder.to_owned(), skipped.clone());
     WalkDir::new(&folder).follow_links(true).sort_by_file_name().into_iter().filter_map(move |entry| match entry {

@@ -1,7 +1,7 @@
 //! The input: image files, folders, tar files, lists and tables, as an iterator of records.
 //!
-//! Files, folders and tables are read while the iterator advances. An input of any size therefore starts at once and needs
-//! little memory.
+//! Files, folders and tables are read while the iterator advances. An input of any size therefore starts at once and
+//! needs little memory.
 
 mod args;
 mod records;

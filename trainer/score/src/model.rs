@@ -24,16 +24,18 @@ const DEMO: [(&str, &[u8]); 2] = [
     ("weights-01.safetensors", include_bytes!("../../assets/demo/weights-01.safetensors")),
 ];
 
-/// Flags that select the weights. Without a flag, the built-in demonstration is used, which is trained on synthetic images.
+/// Flags that select the weights. Without a flag, the built-in demonstration is used, which is trained on synthetic
+/// images.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
     /// CLIP weights: a file, a folder, or the name of a model such as openai/clip-vit-base-patch32
     ///
-    /// The model scores zero-shot: its weights are not changed. A file is .safetensors, .bin or .pt with the tensor names of
-    /// Hugging Face or OpenAI, or the index of several files (.index.json). A name is ORG/NAME or ORG/NAME@REVISION on the
-    /// Hugging Face Hub. A model that is not on this machine yet is downloaded into HF_HUB_CACHE. An existing path takes
-    /// precedence over a name. The variables HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE are used. `trainer models` lists names.
+    /// The model scores zero-shot: its weights are not changed. A file is .safetensors, .bin or .pt with the tensor
+    /// names of Hugging Face or OpenAI, or the index of several files (.index.json). A name is ORG/NAME or
+    /// ORG/NAME@REVISION on the Hugging Face Hub. A model that is not on this machine yet is downloaded into
+    /// HF_HUB_CACHE. An existing path takes precedence over a name. The variables HF_ENDPOINT, HF_TOKEN and
+    /// HF_HUB_OFFLINE are used. `trainer models` lists names.
     #[arg(long, value_name = "FILE|NAME", conflicts_with = "model")]
     pub clip: Option<PathBuf>,
 
@@ -57,8 +59,8 @@ pub struct Model {
     pub tasks: Vec<Options>,
     /// The name of the weights file or the bundle, to be shown.
     pub name: String,
-    /// The SHA-256 of the weights file in hexadecimal. For a bundle, that of `model.json`, which contains the hashes of the
-    /// shards.
+    /// The SHA-256 of the weights file in hexadecimal. For a bundle, that of `model.json`, which contains the hashes of
+    /// the shards.
     pub sha256: String,
     /// A warning to show with every result.
     pub warning: Option<String>,
@@ -105,8 +107,8 @@ impl Model {
         }
     }
 
-    /// Returns the key of stored features: the start of the hash, and the activation if it is not QuickGELU. The hash does
-    /// not determine the activation.
+    /// Returns the key of stored features: the start of the hash, and the activation if it is not QuickGELU. The hash
+    /// does not determine the activation.
     pub fn features_key(&self) -> String {
         let hash = &self.sha256[..16];
         match self.checkpoint.config().activation {

@@ -29,7 +29,7 @@ pub struct OptionArgs {
     #[arg(long, value_name = "A", value_parser = parse_alpha)]
     pub alpha: Option<f64>,
 
-    /// Number of crops; fewer crops are faster and less accurate
+    /// Number of crops; fewer are faster and less accurate
     #[arg(long, value_name = "N", value_parser = parse_crops)]
     pub crops: Option<usize>,
 
@@ -80,7 +80,8 @@ impl OptionArgs {
     /// Applies the flags to the tasks of a model.
     ///
     /// # Errors
-    /// Returns an error if the model does not have a requested task, or if `--prompts` is for a task that is not scored.
+    /// Returns an error if the model does not have a requested task, or if `--prompts` is for a task that is not
+    /// scored.
     ///
     /// # Examples
     ///

@@ -1,9 +1,9 @@
 //! The folder of parts beside an output file, from which a run can be resumed.
 //!
 //! A part is written under a temporary name, and renamed when it is on the disk. Its final name contains what a resumed
-//! run has to know: the number of its rows, the number of rows with an error, the number of rows without a prompt, and a
-//! hash of the ids. The parts cover the input in order and without gaps, so that each image is scored once. The joined
-//! file does not depend on where one part ends and the next begins.
+//! run has to know: the number of its rows, the number of rows with an error, the number of rows without a prompt, and
+//! a hash of the ids. The parts cover the input in order and without gaps, so that each image is scored once. The
+//! joined file does not depend on where one part ends and the next begins.
 
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
@@ -58,8 +58,8 @@ impl Parts {
     /// Returns `None` if the output is to be resumed and is complete.
     ///
     /// # Errors
-    /// Returns an error if `existing` forbids the files of an earlier run, if that run had other settings, or if another
-    /// process writes to the folder.
+    /// Returns an error if `existing` forbids the files of an earlier run, if that run had other settings, or if
+    /// another process writes to the folder.
     pub fn open(output: &OutputFile, existing: ExistingOutput, settings: &Settings) -> Result<Option<Self>> {
         let folder = with_suffix(&output.path, ".parts");
         // A run leaves this folder if it is killed between renaming and removing its parts.

@@ -13,8 +13,8 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Starts to wait for the first result of the device with this name. A CPU needs no preparation, so that there is no
-    /// note for it.
+    /// Starts to wait for the first result of the device with this name. A CPU needs no preparation, so that there is
+    /// no note for it.
     pub fn with(device: &str) -> Self {
         if device.starts_with("cpu") {
             return Self { _done: None };

@@ -22,8 +22,8 @@ pub struct Predicted {
 
 /// Scores items of a data set, with the fixed crops of an evaluation.
 ///
-/// `items` are indices into the items of the data set; the result has their order. After each batch, `done` is called with
-/// the number of images that are scored.
+/// `items` are indices into the items of the data set; the result has their order. After each batch, `done` is called
+/// with the number of images that are scored.
 ///
 /// # Errors
 /// Returns an error if a cached image can no longer be read, or if the device fails.

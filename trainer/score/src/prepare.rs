@@ -17,8 +17,8 @@ use crate::images;
 use crate::record::{Image, Record, RecordName};
 use crate::row::Scored;
 
-/// The minimum number of prepared images that may wait for the device. The actual number is at least two batches. An image
-/// takes 3 MB with 16 views of 224 pixels.
+/// The minimum number of prepared images that may wait for the device. The actual number is at least two batches. An
+/// image takes 3 MB with 16 views of 224 pixels.
 const MIN_WAITING: usize = 4;
 
 /// An image that is ready for the device, or the error that prevented it.
@@ -48,8 +48,9 @@ pub(crate) enum Content {
 
 /// Prepares images in order on `threads` threads. The number of prepared images in memory is bounded.
 ///
-/// If `prompt` is given, it is the prompt of all images. If `thumbnail_side` is given, a thumbnail is made of each image,
-/// whose longer side has at most this number of pixels. Otherwise, an image whose features are in `store` is not decoded.
+/// If `prompt` is given, it is the prompt of all images. If `thumbnail_side` is given, a thumbnail is made of each
+/// image, whose longer side has at most this number of pixels. Otherwise, an image whose features are in `store` is not
+/// decoded.
 pub fn prepare_all(
     records: impl Iterator<Item = Record> + Send + 'static,
     scorer: &Scorer,

@@ -8,14 +8,15 @@ use pytorch_reader::{DType, PytorchReader};
 use safetensors::Dtype;
 use tsp_mgs_core::weights::{RawTensor, Tensors};
 
-/// The keys under which training checkpoints have the weights: open_clip and Lightning, PyTorch's tutorials, and others.
+/// The keys under which training checkpoints have the weights: open_clip and Lightning, PyTorch's tutorials, and
+/// others.
 const STATE_DICTS: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
 
 /// Reads a state dict, or the state dict in a training checkpoint. `bytes` is the content of the file.
 ///
 /// # Errors
-/// Returns an error if the file has no state dict. A TorchScript archive such as OpenAI's `ViT-B-32.pt` contains a program:
-/// the error says how to convert it.
+/// Returns an error if the file has no state dict. A TorchScript archive such as OpenAI's `ViT-B-32.pt` contains a
+/// program: the error says how to convert it.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Tensors<'static>> {
     let under_key = STATE_DICTS.iter().find_map(|key| PytorchReader::with_top_level_key(path, key).ok());
     let reader = match under_key.map_or_else(|| PytorchReader::new(path), Ok) {

@@ -9,7 +9,8 @@ use crate::tally::{IdHash, Tally};
 /// Takes from `records` those whose rows are in `parts`, and returns the counts of the rows.
 ///
 /// # Errors
-/// Returns an error if the records are not the ones that were scored. A resumed run would omit images or score some twice.
+/// Returns an error if the records are not the ones that were scored. A resumed run would omit images or score some
+/// twice.
 pub fn skip_scored(records: &mut impl Iterator<Item = Record>, parts: &[Part]) -> Result<Tally> {
     let mut total = Tally::default();
     for part in parts {

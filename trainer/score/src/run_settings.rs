@@ -17,8 +17,8 @@ use crate::shard::Shard;
 
 /// The settings of a run, which are saved beside the parts and in the metadata of a Parquet file.
 ///
-/// The number of threads and the device are not part of the settings, because a run may be resumed on another machine. The
-/// device is a column of each row.
+/// The number of threads and the device are not part of the settings, because a run may be resumed on another machine.
+/// The device is a column of each row.
 #[derive(Serialize)]
 pub struct Settings {
     model: String,

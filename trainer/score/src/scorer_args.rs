@@ -27,15 +27,15 @@ pub struct ScorerArgs {
 
     /// Number of views in a batch of the image tower; the views of an image stay together
     ///
-    /// More views may be faster on a GPU, or on a CPU with more cores than views. They need more memory. Another number may
-    /// change the last digits of scores.
+    /// More views may be faster on a GPU, or on a CPU with more cores than views. They need more memory. Another number
+    /// may change the last digits of scores.
     #[arg(long, value_name = "VIEWS", default_value_t = TOWER_BATCH, value_parser = positive::<NonZeroUsize>)]
     pub batch: NonZeroUsize,
 
     /// Number type of the image tower's matrix products
     ///
-    /// int8 and bf16 are available on a CPU only, for weights of any type, and are less accurate. int8 is faster on all CPUs,
-    /// bf16 only on CPUs with AMX.
+    /// int8 and bf16 are available on a CPU only, for weights of any type, and are less accurate. int8 is faster on all
+    /// CPUs, bf16 only on CPUs with AMX.
     #[arg(long, value_name = "TYPE", value_enum, default_value_t = TowerPrecision::F32)]
     pub precision: TowerPrecision,
 
@@ -77,8 +77,8 @@ impl ScorerArgs {
     /// Creates a scorer on the device, and the part of the results that is equal for all images.
     ///
     /// # Errors
-    /// Returns an error if the device does not exist or does not support the flags, or if the model does not support the
-    /// options.
+    /// Returns an error if the device does not exist or does not support the flags, or if the model does not support
+    /// the options.
     pub fn scorer(&self, model: Model, tasks: Vec<Options>) -> Result<(Scorer, Run)> {
         if let Some(isa) = self.isa {
             isa.limit().map_err(|error| UsageError::new(format!("--isa {isa}: {error}")))?;

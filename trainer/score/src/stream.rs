@@ -1,9 +1,9 @@
 //! `--stream arrow`: a filter between two pipes, for engines that distribute work over machines.
 //!
-//! Record batches in Arrow's IPC streaming format are read from standard input. Each batch is written to standard output
-//! with additional columns for the scores, in the same order, as soon as it is scored. The column `error` has the error of
-//! an image that could not be scored. A batch is answered without waiting for the next one, so that a sender may wait for
-//! each answer.
+//! Record batches in Arrow's IPC streaming format are read from standard input. Each batch is written to standard
+//! output with additional columns for the scores, in the same order, as soon as it is scored. The column `error` has
+//! the error of an image that could not be scored. A batch is answered without waiting for the next one, so that a
+//! sender may wait for each answer.
 
 use std::io::{self, BufReader, BufWriter, Write};
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! AGIQA-1K (Zhang et al. 2023, arXiv 2303.12618): 1,080 images of two generators with one score each, which is perception.
+//! AGIQA-1K (Zhang et al. 2023, arXiv 2303.12618): 1,080 images of two generators with one score each, which is
+//! perception.
 //!
 //! Published results use the scores of `AIGC_MOS_Zscore.xlsx` (Image, Prompt, MOS), which IPCE also publishes as CSV.
 //! `AIGC_all.csv` (Image, Score) has the raw means and no prompts. Its prompts are read from the files beside it.
@@ -48,8 +49,8 @@ pub(crate) fn columns(first: &[String]) -> Option<Columns> {
 
 /// Adds prompts to a table of raw means, from the workbook or IPCE's lists beside it.
 ///
-/// A name without a prompt there gets an empty one, which is a problem when the row is read. Returns whether prompts were
-/// added.
+/// A name without a prompt there gets an empty one, which is a problem when the row is read. Returns whether prompts
+/// were added.
 pub(crate) fn add_prompts(table: &mut Table) -> Result<bool> {
     if !is_header(&table.first, &RAW_HEADER) {
         return Ok(false);

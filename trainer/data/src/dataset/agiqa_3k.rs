@@ -1,7 +1,7 @@
 //! AGIQA-3K (Li et al. 2023, arXiv 2306.04717): `data.csv`, 2,982 images of 300 prompts.
 //!
-//! Names have the form `GENERATOR_SETTING_PROMPT.jpg`, such as `sd1.5_lowstep_012.jpg`. There are six generators and four
-//! settings.
+//! Names have the form `GENERATOR_SETTING_PROMPT.jpg`, such as `sd1.5_lowstep_012.jpg`. There are six generators and
+//! four settings.
 
 use super::columns::{Columns, OPINION_SCALE, PropertySource, is_header};
 

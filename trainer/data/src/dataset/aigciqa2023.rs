@@ -1,9 +1,10 @@
-//! AIGCIQA2023 (Wang et al. 2023, arXiv 2307.00211): 2,400 images of six generators and 100 prompts, with three scores each.
+//! AIGCIQA2023 (Wang et al. 2023, arXiv 2307.00211): 2,400 images of six generators and 100 prompts, with three scores
+//! each.
 //!
-//! The table is `all_set.csv`, which IPCE publishes. Its score columns are files of the data set, in the order of the paper's
-//! title: `mosz1` is quality (perception here), `mosz2` is authenticity (not used here), `mosz3` is correspondence (alignment
-//! here). Each generator has a folder of images, and names repeat between folders. Prompts have an additional pair of
-//! quotation marks, which is removed.
+//! The table is `all_set.csv`, which IPCE publishes. Its score columns are files of the data set, in the order of the
+//! paper's title: `mosz1` is quality (perception here), `mosz2` is authenticity (not used here), `mosz3` is
+//! correspondence (alignment here). Each generator has a folder of images, and names repeat between folders. Prompts
+//! have an additional pair of quotation marks, which is removed.
 
 use super::columns::{Columns, OPINION_SCALE, PropertySource, is_header};
 

@@ -1,7 +1,7 @@
 //! AIGIQA-20K (Li et al. 2024, arXiv 2404.03407), as the NTIRE 2024 challenge published it: `info_train.csv`.
 //!
-//! A row has a name, a prompt and one score, which is perception. There is no header. The validation list of the challenge,
-//! `info_val.csv`, has no scores.
+//! A row has a name, a prompt and one score, which is perception. There is no header. The validation list of the
+//! challenge, `info_val.csv`, has no scores.
 
 use super::columns::{Columns, OPINION_SCALE, PropertySource, is_header};
 

@@ -17,8 +17,8 @@ use crate::flags::column_roles;
 pub struct DataArgs {
     /// Table of opinion scores, or its folder
     ///
-    /// Known layouts: AGIQA-3K, AGIQA-1K, AIGCIQA2023 and AIGIQA-20K as published, and data sets of `trainer synth`. Another CSV
-    /// or Parquet file needs --columns.
+    /// Known layouts: AGIQA-3K, AGIQA-1K, AIGCIQA2023 and AIGIQA-20K as published, and data sets of `trainer synth`.
+    /// Another CSV or Parquet file needs --columns.
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
 
@@ -29,16 +29,16 @@ pub struct DataArgs {
 
     /// Folder of the images; default: the folder of the table
     ///
-    /// The folder is searched with its subfolders. With this flag, the file DIR/NAME takes precedence over other files of this
-    /// name.
+    /// The folder is searched with its subfolders. With this flag, the file DIR/NAME takes precedence over other files
+    /// of this name.
     #[arg(long, value_name = "DIR")]
     #[serde(default)]
     pub images: Option<PathBuf>,
 
     /// Columns of another table: image=NAME,prompt=NAME,mos=NAME
     ///
-    /// image is required, and so is at least one of perception and alignment; mos means perception. prompt, generator and style
-    /// are optional. Scores may be any finite numbers. The scale of the model is 0 to 5.
+    /// image is required, and so is at least one of perception and alignment; mos means perception. prompt, generator
+    /// and style are optional. Scores may be any finite numbers. The scale of the model is 0 to 5.
     #[arg(long, value_name = "NAMES")]
     #[serde(default)]
     pub columns: Option<OpinionColumns>,

@@ -16,7 +16,8 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
     let (mut rows, mut record) = (Vec::new(), csv::ByteRecord::new());
     let (mut n_columns, mut counted, mut line) = (None, 0, 1);
     while let Some(is_right) = read_row(&mut reader, &mut record)? {
-        // The line number of the crate `csv` is too small by one after \r\n, and is that of the blank lines before a row.
+        // The line number of the crate `csv` is too small by one after \r\n, and is that of the blank lines before a
+        // row.
         let start = record.position().expect("a record that was read has a position").byte() as usize;
         let breaks = bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         line += bytes[counted..start + breaks].iter().filter(|&&byte| byte == b'\n').count();

@@ -27,8 +27,8 @@ const SYNTHETIC: &str = "synthetic";
 /// Reads a data set, and checks that its images exist. The images are not opened.
 ///
 /// # Errors
-/// Returns an error if the table cannot be read. Returns [`Problems`] with all wrong rows if there are any; with `skip_bad`,
-/// only if no row is left.
+/// Returns an error if the table cannot be read. Returns [`Problems`] with all wrong rows if there are any; with
+/// `skip_bad`, only if no row is left.
 ///
 /// # Examples
 ///
@@ -202,7 +202,8 @@ fn missing_column(table: &Table, name: &str) -> anyhow::Error {
 
 /// Removes items with duplicate names.
 ///
-/// If all rows of a name are equal, the first one is kept. Otherwise all are removed, because it is unknown which one is right.
+/// If all rows of a name are equal, the first one is kept. Otherwise all are removed, because it is unknown which one
+/// is right.
 fn remove_duplicates(items: &mut Vec<Item>, log: &mut ProblemLog) {
     let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
     for (i, item) in items.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! An entry of the cache: a header of 64 bytes, and rows of RGB pixels.
 //!
-//! The header has a magic number, the version, the width and height of the upright image, and the name of the preprocessing,
-//! padded with zeros. Numbers are little-endian. The size of the stored image follows from the header (`kept_size`).
+//! The header has a magic number, the version, the width and height of the upright image, and the name of the
+//! preprocessing, padded with zeros. Numbers are little-endian. The size of the stored image follows from the header
+//! (`kept_size`).
 
 use std::fs::File;
 use std::io::{self, Write};

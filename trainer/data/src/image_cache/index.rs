@@ -1,7 +1,7 @@
 //! An index of the hashes of image files, so that an unchanged file is not read again.
 //!
-//! The index is a file with JSON lines. A line is appended when an image file is hashed. If a path has several lines, the last
-//! one counts. An incomplete line of a killed process is ignored.
+//! The index is a file with JSON lines. A line is appended when an image file is hashed. If a path has several lines,
+//! the last one counts. An incomplete line of a killed process is ignored.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -16,8 +16,8 @@ const FILE_NAME: &str = "index.jsonl";
 
 /// The minimum age of a modification time that identifies a content.
 ///
-/// The resolution of modification times is up to two seconds (FAT). A file that was changed more recently could change again
-/// without a new time.
+/// The resolution of modification times is up to two seconds (FAT). A file that was changed more recently could change
+/// again without a new time.
 const MIN_AGE: Duration = Duration::from_secs(2);
 
 /// The size and modification time of a file, by which a change is detected.

@@ -19,7 +19,8 @@ const SEED: [u8; 32] = [0; 32];
 
 /// The 95 % interval of [`srcc`](super::srcc).
 ///
-/// Returns `None` if the metric is not defined for all resamples. There are then too few distinct values for an interval.
+/// Returns `None` if the metric is not defined for all resamples. There are then too few distinct values for an
+/// interval.
 pub fn srcc_interval(predicted: &[f64], mos: &[f64]) -> Option<Interval> {
     if !are_comparable(predicted, mos) {
         return None;

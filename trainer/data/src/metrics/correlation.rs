@@ -2,8 +2,8 @@
 
 /// Spearman rank correlation of predictions and opinion scores, in [-1, 1]; higher is better.
 ///
-/// Ties get the mean of their ranks, as in `scipy.stats.spearmanr`. Returns `None` if the lengths differ, if a number is not
-/// finite, or if all values of a side are equal.
+/// Ties get the mean of their ranks, as in `scipy.stats.spearmanr`. Returns `None` if the lengths differ, if a number
+/// is not finite, or if all values of a side are equal.
 ///
 /// # Examples
 ///

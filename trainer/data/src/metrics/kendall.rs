@@ -8,8 +8,8 @@ use super::correlation::{DenseRanks, are_comparable};
 /// ```text
 /// τ_b = (C − D) / √((T − T_p)(T − T_m))
 /// ```
-/// C is the number of concordant pairs, D of discordant pairs, T of all pairs. T_p and T_m are the numbers of pairs that are
-/// tied in the predictions and in the opinion scores. The result equals that of `scipy.stats.kendalltau`.
+/// C is the number of concordant pairs, D of discordant pairs, T of all pairs. T_p and T_m are the numbers of pairs
+/// that are tied in the predictions and in the opinion scores. The result equals that of `scipy.stats.kendalltau`.
 ///
 /// Returns `None` if the lengths differ, if a number is not finite, or if all values of a side are equal.
 ///

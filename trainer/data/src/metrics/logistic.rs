@@ -7,8 +7,8 @@
 //! ```
 //! x is a prediction, y an opinion score. For given b3 and b4, linear regression gives the best b1 and b2. Only b3 and
 //! |b4| = e^c are therefore optimised (variable projection, Golub & Pereyra 1973, with Kaufman's derivatives), by
-//! Levenberg–Marquardt in two unknowns. This needs no library for linear algebra. Since b1 and b2 are always optimal, the
-//! search cannot end at a curve of the wrong sign.
+//! Levenberg–Marquardt in two unknowns. This needs no library for linear algebra. Since b1 and b2 are always optimal,
+//! the search cannot end at a curve of the wrong sign.
 
 use super::correlation::{are_comparable, deviations, dot, is_constant, plcc};
 
@@ -22,8 +22,8 @@ const MIN_GAIN: f64 = 1e-12;
 const DAMPING: f64 = 1e-3;
 /// The factor by which damping decreases after a step that reduces the error, and increases after another step.
 const DAMPING_FACTOR: f64 = 10.0;
-/// The maximum step of b3 in units of |b4|, and of c. A longer step may end at an almost straight curve, where the search
-/// would stay.
+/// The maximum step of b3 in units of |b4|, and of c. A longer step may end at an almost straight curve, where the
+/// search would stay.
 const MAX_STEP: f64 = 1.0;
 /// The damping at which steps are too small to have an effect.
 const MAX_DAMPING: f64 = 1e16;
@@ -31,8 +31,8 @@ const MAX_DAMPING: f64 = 1e16;
 /// Pearson correlation of opinion scores and fitted predictions, in [0, 1]; higher is better.
 ///
 /// The fit starts at the mean and the standard deviation of the predictions and ends at a minimum near them, like
-/// `scipy.optimize.curve_fit`. With several minima, the two may differ: on 284 of 300 random sets of 20 to 600 pairs, they
-/// agreed within 1e-5. Falling curves are allowed, so that reversed predictions also have a high correlation.
+/// `scipy.optimize.curve_fit`. With several minima, the two may differ: on 284 of 300 random sets of 20 to 600 pairs,
+/// they agreed within 1e-5. Falling curves are allowed, so that reversed predictions also have a high correlation.
 ///
 /// Returns `None` in the cases of [`plcc`], and for fewer than five pairs.
 pub fn plcc_fitted(predicted: &[f64], mos: &[f64]) -> Option<f64> {
@@ -68,7 +68,8 @@ impl Fit {
     fn best(x: &[f64], y: &[f64]) -> Option<Self> {
         let mut best = Self::new(0.0, 0.0, x, y)?;
         let mut damping = DAMPING;
-        // The largest squared norms of all derivatives so far, as in MINPACK. An unknown without influence then stays fixed.
+        // The largest squared norms of all derivatives so far, as in MINPACK. An unknown without influence then stays
+        // fixed.
         let mut largest: [f64; 2] = [0.0; 2];
         for _ in 0..MAX_STEPS {
             let derivatives = best.derivatives(x);
@@ -100,8 +101,8 @@ impl Fit {
     /// ```text
     /// 1/(1 + exp(−z)) − 1/(1 + exp(−o)) = sinh((z − o)/2) / cosh(z/2) · 1/(2 cosh(o/2))
     /// ```
-    /// whose last factor only scales the curve and is omitted. The right side stays accurate for an almost straight or an
-    /// exponential curve.
+    /// whose last factor only scales the curve and is omitted. The right side stays accurate for an almost straight or
+    /// an exponential curve.
     fn new(b3: f64, c: f64, x: &[f64], y: &[f64]) -> Option<Self> {
         let width = c.exp();
         let curve = x.iter().map(|x| (x / width / 2.0).sinh() / ((x - b3) / width / 2.0).cosh());

@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use super::split::{Split, prompt_key};
 use crate::dataset::Item;
 
-/// The proportion of prompts in the test part (SPEC §6). IPCE also splits 4 : 1. The 300 prompts of AGIQA-3K become 240 and 60.
+/// The proportion of prompts in the test part (SPEC §6). IPCE also splits 4 : 1. The 300 prompts of AGIQA-3K become 240
+/// and 60.
 const TEST_SHARE: f64 = 0.2;
 
 /// The stream of random numbers for validation parts, which differs from those of the splits with the same seed.
@@ -18,8 +19,8 @@ const VALIDATION_STREAM: u64 = 1 << 32;
 
 /// Draws `count` splits of 4 : 1 without a prompt in both parts.
 ///
-/// The splits depend on the names and prompts of the items and on the seed, but not on the order of the items. A larger `count`
-/// adds splits and does not change the others.
+/// The splits depend on the names and prompts of the items and on the seed, but not on the order of the items. A larger
+/// `count` adds splits and does not change the others.
 ///
 /// # Errors
 /// Returns an error if there are fewer than two prompts.
@@ -58,7 +59,8 @@ pub fn draw(items: &[Item], seed: u64, count: usize) -> Result<Vec<Split>> {
 
 /// Separates a validation part from the training part of a split, without a prompt in both.
 ///
-/// Returns the remaining training part and the validation part. `share` is the proportion of prompts in the validation part.
+/// Returns the remaining training part and the validation part. `share` is the proportion of prompts in the validation
+/// part.
 ///
 /// # Errors
 /// Returns an error if the training part has fewer than two prompts.

@@ -20,8 +20,8 @@ pub(super) const LISTS: [&str; 2] = ["train.csv", "val.csv"];
 /// Names of rows that the data set skipped are omitted. An image that occurs twice in a list counts once.
 ///
 /// # Errors
-/// Returns an error if there are no lists, or if one cannot be read. Returns [`Problems`] with all names that are not in the
-/// data set.
+/// Returns an error if there are no lists, or if one cannot be read. Returns [`Problems`] with all names that are not
+/// in the data set.
 pub fn read(dir: &Path, args: &DataArgs, dataset: &dataset::Dataset) -> Result<Vec<Split>> {
     let index = NameIndex::new(dataset);
     let mut problems = Vec::new();

@@ -18,7 +18,8 @@ pub struct Split {
 }
 
 impl Split {
-    /// Returns the SHA-256 of the sorted names of both parts, in hexadecimal. It does not depend on the location of files.
+    /// Returns the SHA-256 of the sorted names of both parts, in hexadecimal. It does not depend on the location of
+    /// files.
     pub fn sha256(&self, items: &[Item]) -> String {
         let names = |part: &[usize]| {
             let mut names: Vec<&str> = part.iter().map(|&i| items[i].name.as_str()).collect();

@@ -123,7 +123,8 @@ impl Repository {
             Ok(()) => Ok(()),
         };
         match locked {
-            // Some network file systems have no locks. Two processes may then fetch the same file, whose hash is checked.
+            // Some network file systems have no locks. Two processes may then fetch the same file, whose hash is
+            // checked.
             Err(error) if error.kind() != ErrorKind::Unsupported => Err(cannot_write(&path, error)),
             _ => Ok(lock),
         }

@@ -12,7 +12,8 @@ use super::name::Name;
 /// The file name of the card.
 pub const FILE: &str = "README.md";
 
-/// Returns the licence of the weights that a bundle was made from, as an identifier of the hub, or `None` if it is unknown.
+/// Returns the licence of the weights that a bundle was made from, as an identifier of the hub, or `None` if it is
+/// unknown.
 pub fn license(manifest: &Manifest) -> Option<&'static str> {
     let known = known::find(&source(manifest)?.id)?;
     (known.licence == "MIT").then_some("mit")

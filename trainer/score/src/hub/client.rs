@@ -170,7 +170,8 @@ impl Client {
         self.follow("GET", &self.address(name, commit, file), Some(from).filter(|&from| from > 0), Redirects::All)
     }
 
-    /// Returns the pause after this number of failed attempts. It doubles with each attempt, up to 32 times the first one.
+    /// Returns the pause after this number of failed attempts. It doubles with each attempt, up to 32 times the first
+    /// one.
     pub fn pause(&self, attempts: u32) -> Duration {
         self.settings.pause * 2_u32.pow(attempts.saturating_sub(1).min(5))
     }
@@ -250,8 +251,8 @@ impl Client {
 #[derive(Clone, Copy, PartialEq)]
 enum Redirects {
     All,
-    /// Redirects to another path on the hub. A redirect to another server, or one with the hash of a stored file, is returned
-    /// as the answer.
+    /// Redirects to another path on the hub. A redirect to another server, or one with the hash of a stored file, is
+    /// returned as the answer.
     WithinHub,
 }
 

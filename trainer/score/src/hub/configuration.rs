@@ -1,7 +1,8 @@
 //! Reads from a model's configuration files what its tensors do not determine: the activation, and the normalisation of
 //! pixels.
 //!
-//! `config.json` and `preprocessor_config.json` are files of `transformers`, `open_clip_config.json` is a file of open_clip.
+//! `config.json` and `preprocessor_config.json` are files of `transformers`, `open_clip_config.json` is a file of
+//! open_clip.
 
 use std::fs;
 use std::path::Path;
@@ -34,8 +35,8 @@ impl ConfiguredActivation {
     /// Reads the configuration of a weights file in a folder. Returns `None` if the folder has no configuration.
     ///
     /// # Errors
-    /// Returns an error if the configuration is that of another kind of model, if the activations of the towers differ, or if
-    /// the normalisation of pixels is not CLIP's.
+    /// Returns an error if the configuration is that of another kind of model, if the activations of the towers differ,
+    /// or if the normalisation of pixels is not CLIP's.
     pub fn read(folder: &Path, weights: &str) -> Result<Option<Self>> {
         let order =
             if weights.starts_with("open_clip") { [OPEN_CLIP, TRANSFORMERS] } else { [TRANSFORMERS, OPEN_CLIP] };

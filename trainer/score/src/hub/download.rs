@@ -1,4 +1,5 @@
-//! Downloads one file from the hub into the cache. The file appears there only when it is complete and its hash is checked.
+//! Downloads one file from the hub into the cache. The file appears there only when it is complete and its hash is
+//! checked.
 
 use std::io::Read;
 use std::thread;
@@ -41,7 +42,8 @@ impl Download<'_> {
     /// `alternative` is added to errors: it says how to get the file without this program.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be downloaded or written, or does not have the hash and size that the hub gave.
+    /// Returns an error if the file cannot be downloaded or written, or does not have the hash and size that the hub
+    /// gave.
     pub fn run(&self, alternative: &str) -> Result<()> {
         let explain = |failure: Failure| failure.explain(&self.name.to_string(), alternative);
         let metadata = self.client.metadata(self.name, self.commit, self.file).map_err(explain)?;

@@ -167,8 +167,8 @@ impl Hub {
         })
     }
 
-    /// Gets all files that are needed with the function `get`. The small files come first, so that errors in them are found
-    /// before the weights are downloaded.
+    /// Gets all files that are needed with the function `get`. The small files come first, so that errors in them are
+    /// found before the weights are downloaded.
     fn choose(
         &self,
         name: &Name,

@@ -24,8 +24,8 @@ pub struct Name {
 impl Name {
     /// Parses a name. Returns `None` if the text is not a valid name.
     ///
-    /// A name has exactly one slash before its revision. Its two parts consist of letters, digits, `-`, `_` and `.`. They do
-    /// not begin or end with `-` or `.`, and do not contain `--` or `..`. These are the rules of the hub.
+    /// A name has exactly one slash before its revision. Its two parts consist of letters, digits, `-`, `_` and `.`.
+    /// They do not begin or end with `-` or `.`, and do not contain `--` or `..`. These are the rules of the hub.
     ///
     /// # Examples
     ///

@@ -65,7 +65,8 @@ impl Partial {
     /// Appends `body` to the file. Calls `progress` with the number of received bytes after each chunk.
     ///
     /// # Errors
-    /// The outer error is that of writing, after which the download cannot continue. The inner error is that of reading.
+    /// The outer error is that of writing, after which the download cannot continue. The inner error is that of
+    /// reading.
     pub fn extend(&mut self, body: &mut dyn Read, mut progress: impl FnMut(u64)) -> Result<io::Result<()>> {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {

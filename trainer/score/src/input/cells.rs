@@ -41,7 +41,8 @@ pub fn holds_bytes(schema: &Schema, image: &str) -> bool {
 
 /// Returns the record of a row.
 ///
-/// `columns` comes from [`columns`]. `row_idx` is the index in the batch, `number` is the number of the row in the table.
+/// `columns` comes from [`columns`]. `row_idx` is the index in the batch, `number` is the number of the row in the
+/// table.
 pub fn record(batch: &RecordBatch, table: &Table, columns: &FoundColumns, row_idx: usize, number: u64) -> Record {
     match table_row(batch, columns, row_idx, number) {
         Ok(row) => table.record(row),

@@ -88,7 +88,8 @@ impl InputColumns {
         self.id.is_some()
     }
 
-    /// Selects columns of a table that has the columns `found`. A column that the user did not choose gets its default name.
+    /// Selects columns of a table that has the columns `found`. A column that the user did not choose gets its default
+    /// name.
     ///
     /// # Errors
     /// Returns an error if a chosen column or the image column is missing.

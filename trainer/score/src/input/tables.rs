@@ -16,8 +16,8 @@ use super::{csv_table, lines, parquet_table};
 use crate::images::SkippedImages;
 use crate::record::Records;
 
-/// Returns the tables of one value of `--from`: a file, the tables in a folder and its subfolders, or the files that match
-/// a glob pattern.
+/// Returns the tables of one value of `--from`: a file, the tables in a folder and its subfolders, or the files that
+/// match a glob pattern.
 ///
 /// # Errors
 /// Returns an error if a folder cannot be read, or if there is no table.

@@ -1,7 +1,7 @@
 //! Reads tar files in the layout of WebDataset.
 //!
-//! The names of the files of one sample are equal up to the first dot, such as `000.jpg` and `000.txt`. These files follow
-//! each other.
+//! The names of the files of one sample are equal up to the first dot, such as `000.jpg` and `000.txt`. These files
+//! follow each other.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -36,8 +36,8 @@ const UNSUPPORTED_COMPRESSIONS: [&[u8]; 3] = [b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", 
 pub fn records(path: &Path, skipped: &SkippedImages) -> Records {
     let (sender, receiver) = sync_channel(PREFETCHED);
     let (path, skipped) = (path.to_owned(), skipped.clone());
-    // An iterator cannot own both the archive and its entries, which borrow the archive. A thread can, and it also reads
-    // ahead.
+    // An iterator cannot own both the archive and its entries, which borrow the archive. A thread can, and it also
+    // reads ahead.
     thread::spawn(move || {
         if let Err(ReadError::Damaged(error)) =
             (TarFile { path: &path, sender: &sender, skipped, keys: SampleKeys::default() }).read()
@@ -249,7 +249,8 @@ fn link_error(entry: &mut Entry<impl Read>) -> anyhow::Error {
 
 /// Returns the content of a file.
 ///
-/// The inner error is that of one file, after which the next file can be read. The outer error is that of a damaged archive.
+/// The inner error is that of one file, after which the next file can be read. The outer error is that of a damaged
+/// archive.
 fn read_file(entry: &mut Entry<impl Read>, name: &Path) -> Result<Result<Vec<u8>>> {
     let size = entry.size();
     if size > MAX_FILE_BYTES {
