@@ -3,12 +3,12 @@
 //! They are drawn as OpenAI draws CLIP's weights before training (`model.py`, `initialize_parameters`). Four things
 //! differ, so that a small model learns from thousands of images instead of millions:
 //!
-//! - The image tower's embedding of tokens starts from cosine waves ([`cosine_filters`]) instead of noise, and its
-//!   filters turn slowly ([`EMBEDDING_GAIN`]).
-//! - The first layer of the first MLP starts as pairs of rectifiers ([`rectifiers`]), because the strength of a wave
+//! - The image tower's embedding of tokens starts from cosine waves (`cosine_filters`) instead of noise, and its
+//!   filters turn slowly (`EMBEDDING_GAIN`).
+//! - The first layer of the first MLP starts as pairs of rectifiers (`rectifiers`), because the strength of a wave
 //!   says more about quality than its sign.
-//! - The logit scale is small ([`LOGIT_SCALE`]).
-//! - The embeddings of text tokens start far apart ([`TOKEN_DEVIATION`]).
+//! - The logit scale is small (`LOGIT_SCALE`).
+//! - The embeddings of text tokens start far apart (`TOKEN_DEVIATION`).
 
 use std::f64::consts::{PI, TAU};
 

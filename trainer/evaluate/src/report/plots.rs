@@ -61,7 +61,7 @@ pub const COLOURS: [RGBColor; MAX_GENERATORS] = [
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-/// The scatter plot: a point for each image, coloured by generator if there are at most [`MAX_GENERATORS`].
+/// The scatter plot: a point for each image, coloured by generator if there are at most eight.
 ///
 /// # Errors
 /// Fails if the drawing library fails.
@@ -198,7 +198,7 @@ fn summary(evaluation: &Evaluation) -> String {
     format!("n {} · SRCC {srcc} · PLCC {plcc} · RMSE {rmse}", mos.len())
 }
 
-/// A colour for each generator. Empty if no generator is known or there are more than [`MAX_GENERATORS`].
+/// A colour for each generator. Empty if no generator is known or there are more than eight.
 fn generators(evaluation: &Evaluation) -> BTreeMap<&str, RGBColor> {
     let names = evaluation.rows.iter().filter_map(|row| row.generator.as_deref());
     let mut colours: BTreeMap<&str, RGBColor> = names.map(|name| (name, COLOURS[0])).collect();
