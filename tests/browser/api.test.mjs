@@ -280,7 +280,7 @@ claim("<tsp-score result> shows what the command line wrote, and loads neither w
   await page.evaluate(() => document.getElementById("given").setAttribute("prompt", "another"));
   assert.deepEqual(await value(), numbers(row), "another prompt scores nothing");
 
-  for (const [wrong, message] of [["{", /no JSON/], ['{"path": "a.png"}', /has no score/], ['{"error": "it is no image"}', /It is no image/]]) {
+  for (const [wrong, message] of [["{", /not JSON/], ['{"path": "a.png"}', /has no score/], ['{"error": "it is no image"}', /It is no image/]]) {
     await page.evaluate((wrong) => document.getElementById("given").setAttribute("result", wrong), wrong);
     await page.locator("#given [part~=error]").filter({ hasText: message }).waitFor();
   }
