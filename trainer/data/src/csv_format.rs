@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_separator_is_told_by_the_ending_or_the_first_line() {
+    fn the_extension_or_the_first_line_determines_the_separator() {
         for (name, start, expected) in [
             ("a.tsv", "image,x\tprompt\n", b'\t'),
             ("a.csv", "image,prompt;x\n", b','),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quotation_mark_that_takes_rows_along_is_found() {
+    fn rows_with_wrong_quotation_marks_are_found() {
         let right = "\u{feff}\"a\",b\r\n1,\"x, \"\"y\"\"\nz\"\r\n2,5\" nails\n\"\",\"\"";
         assert_eq!(rows(right), [(2, true); 3]);
         assert_eq!(rows("a,b\n1,\"x\n2,y\n3,z\n"), [(2, false)]);

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_has_its_name_once_it_is_whole_and_no_other_is_left() {
+    fn a_file_appears_when_it_is_complete_and_leaves_no_temporary_file() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("a.txt");
         for text in ["one", "two"] {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_process_left_unfinished_is_removed_and_nothing_else() {
+    fn only_unfinished_files_and_folders_of_an_earlier_process_are_removed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::write(folder.path().join(".unfinished-file"), "half").expect("writing");
         fs::create_dir(folder.path().join(".unfinished-folder")).expect("a folder");

@@ -34,7 +34,7 @@ pub struct BatchPlan {
 /// Whether training mirrors images at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mirroring {
-    /// Never.
+    /// Images are not mirrored.
     Off,
     /// With probability 0.5 (SPEC D4).
     Half,

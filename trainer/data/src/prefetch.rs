@@ -216,14 +216,14 @@ mod tests {
     const SIX: NonZeroUsize = NonZeroUsize::new(6).expect("not zero");
 
     #[test]
-    fn results_come_in_the_order_of_the_jobs_whoever_is_faster() {
-        // Each job waits for the next one, which other threads have to do: pairs end in reverse order.
+    fn results_have_the_order_of_the_jobs() {
+        // Each even job waits for the next one on another thread, so that pairs of jobs end in reverse order.
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..100).map(|_| channel::<()>()).unzip();
         let receivers: Vec<_> = receivers.into_iter().map(Mutex::new).collect();
         let work = move |job: usize| {
             match job % 2 {
-                0 => receivers[job].lock().expect("not poisoned").recv().expect("its neighbour tells it"),
-                _ => senders[job - 1].send(()).expect("its neighbour waits"),
+                0 => receivers[job].lock().expect("not poisoned").recv().expect("the other job sends a message"),
+                _ => senders[job - 1].send(()).expect("the other job waits"),
             }
             job
         };
@@ -232,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn the_source_is_read_no_further_than_there_is_room() {
+    fn the_source_is_not_read_beyond_the_capacity() {
         static READ: AtomicUsize = AtomicUsize::new(0);
         let source = (0..1000).inspect(|_| {
             READ.fetch_add(1, Ordering::SeqCst);
         });
         let mut results = Prefetch::map(source, FOUR, SIX, |job| job);
         for taken in 0..500 {
-            // What was read before this result was taken: never more than six ahead.
+            // The number of jobs that were read before this result was taken. It is at most six more than the results.
             let read = READ.load(Ordering::SeqCst);
             assert!(read <= taken + SIX.get(), "{read} read when {taken} were taken");
             assert_eq!(results.next(), Some(taken));
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a thread that prepares images panicked")]
-    fn a_panic_reaches_who_waits() {
+    fn a_panic_reaches_the_receiver() {
         let results = Prefetch::map(0..10, FOUR, SIX, |job| if job == 3 { panic!("job {job}") } else { job });
         results.for_each(drop);
     }

@@ -7,14 +7,14 @@ use std::thread::available_parallelism;
 use clap::{ArgGroup, Args, ValueEnum};
 use tsp_mgs_data::flags::positive;
 
-use crate::columns;
-use crate::encode::OutputFile;
 use crate::input::InputArgs;
+use crate::input::shard::Shard;
 use crate::model::ModelArgs;
 use crate::options::OptionArgs;
+use crate::output::encode::OutputFile;
+use crate::results::columns;
+use crate::results::text_rows::Format;
 use crate::scorer_args::ScorerArgs;
-use crate::shard::Shard;
-use crate::text_rows::Format;
 
 /// The error message when more images failed than `--max-errors` allows.
 pub(crate) const TOO_MANY_ERRORS: &str = "stopped: more images failed than --max-errors allows";

@@ -10,7 +10,7 @@ use tsp_mgs_core::scorer::{EncodedInput, Input, PendingScores, Scorer};
 
 use crate::features::{FeatureStore, ImageFeatures};
 use crate::prepare::{Content, Prepared, Ready};
-use crate::row::ResultRow;
+use crate::results::row::ResultRow;
 
 /// The maximum number of rows in a batch, most of which are then errors. A batch with this many rows is scored even if
 /// it is not full.

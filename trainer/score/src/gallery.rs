@@ -20,7 +20,7 @@ use tsp_mgs_core::result::Run;
 use tsp_mgs_data::files::{parent, put_in_place, unfinished_folder, write_flushed};
 use tsp_mgs_data::terminal::printable;
 
-use crate::row::ResultRow;
+use crate::results::row::ResultRow;
 use assets::{SCRIPTS, SCRIPTS_FOLDER};
 use entry::Entry;
 use names::Names;

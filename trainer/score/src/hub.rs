@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use tsp_mgs_core::config::Activation;
 
-use crate::clip_file::WEIGHT_FILES;
+use crate::weights::clip_file::WEIGHT_FILES;
 use configuration::ConfiguredActivation;
 
 pub use fetch::{FetchedModel, Hub};

@@ -6,6 +6,10 @@
 mod args;
 mod records;
 
+pub mod images;
+pub mod record;
+pub mod shard;
+
 mod paths;
 mod tar_file;
 

@@ -6,12 +6,9 @@
 
 #![recursion_limit = "256"]
 
-pub mod model;
-
-mod clip_file;
 pub mod hub;
-mod pytorch;
-mod safetensors_file;
+pub mod model;
+mod weights;
 
 pub mod device;
 pub mod options;
@@ -20,31 +17,21 @@ pub mod scorer_args;
 
 pub mod args;
 pub mod run;
+mod stream;
 
-pub mod images;
 pub mod input;
-pub mod record;
-pub mod shard;
+pub use input::{images, record};
 
 pub mod batching;
 pub mod features;
 pub mod predict;
 pub mod prepare;
 
-pub mod arrow_rows;
-pub mod columns;
-pub mod row;
-pub mod text_rows;
+pub mod results;
+pub use results::{row, text_rows};
 
 pub mod gallery;
-
-mod encode;
 mod output;
-mod parts;
-mod resume;
-mod run_settings;
-mod stream;
-mod tally;
 
 pub mod device_report;
 pub mod export;

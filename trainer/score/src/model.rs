@@ -15,8 +15,9 @@ use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, PromptFeatures, Scorer};
 
+use crate::hub;
 use crate::options::named;
-use crate::{clip_file, hub};
+use crate::weights::clip_file;
 
 /// The built-in demonstration: a bundle that was trained on synthetic images. `docs/train.md` has the command.
 const DEMO: [(&str, &[u8]); 2] = [

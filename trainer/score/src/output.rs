@@ -1,16 +1,20 @@
 //! The destination of rows: standard output, or parts that are joined to a file at the end.
 
+pub(crate) mod encode;
+pub(crate) mod parts;
+pub(crate) mod resume;
+pub(crate) mod run_settings;
+
 use std::io::{self, Stdout, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use tsp_mgs_core::result::Run;
 
-use crate::parts::Parts;
-use crate::row::ResultRow;
-use crate::tally::Tally;
-use crate::text_rows;
-use crate::text_rows::Format;
+use crate::results::row::ResultRow;
+use crate::results::tally::Tally;
+use crate::results::text_rows::{self, Format};
+use parts::Parts;
 
 /// A destination of rows.
 pub enum Output {

@@ -13,9 +13,9 @@ use tsp_mgs_data::prefetch::Prefetch;
 
 use crate::features::{FeatureStore, ImageFeatures};
 use crate::gallery::thumbnail::Thumbnail;
-use crate::images;
-use crate::record::{Image, Record, RecordName};
-use crate::row::Scored;
+use crate::input::images;
+use crate::input::record::{Image, Record, RecordName};
+use crate::results::row::Scored;
 
 /// The minimum number of prepared images that may wait for the device. The actual number is at least two batches. An
 /// image takes 3 MB with 16 views of 224 pixels.

@@ -18,16 +18,16 @@ use crate::args::{ScoreArgs, TOO_MANY_ERRORS};
 use crate::batching::score_all;
 use crate::features::FeatureStore;
 use crate::gallery::{Gallery, thumbnail};
-use crate::images::SkippedImages;
+use crate::input::images::SkippedImages;
+use crate::input::record::Records;
 use crate::model::Model;
-use crate::output::Output;
-use crate::parts::Parts;
+use crate::output::parts::Parts;
+use crate::output::run_settings::Settings;
+use crate::output::{Output, resume};
 use crate::patience::Patience;
 use crate::prepare::prepare_all;
-use crate::record::Records;
-use crate::run_settings::Settings;
-use crate::tally::Tally;
-use crate::{input, resume, stream};
+use crate::results::tally::Tally;
+use crate::{input, stream};
 
 /// Runs `trainer score`.
 ///

@@ -21,15 +21,15 @@ use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_data::parallel::caught;
 
 use crate::args::{ScoreArgs, TOO_MANY_ERRORS};
-use crate::arrow_rows;
 use crate::batching::score_all;
 use crate::features::FeatureStore;
 use crate::input::cells;
+use crate::input::record::Record;
 use crate::input::table::{FoundColumns, Table};
 use crate::prepare::prepare_all;
-use crate::record::Record;
-use crate::row::ResultRow;
-use crate::tally::Tally;
+use crate::results::arrow_rows;
+use crate::results::row::ResultRow;
+use crate::results::tally::Tally;
 
 /// The number of record batches that are read ahead of the one that is scored.
 const PREFETCHED_BATCHES: usize = 2;

@@ -71,13 +71,13 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_first_cell() {
+    fn a_byte_order_mark_is_removed_from_the_first_cell() {
         let table = read(Path::new("a.csv"), "\u{feff}name,b\n".as_bytes()).expect("it reads");
         assert_eq!(table.first, ["name", "b"]);
     }
 
     #[test]
-    fn separators_are_told_by_the_first_line_and_wrong_quotation_marks_have_their_line() {
+    fn the_first_line_determines_the_separator_and_wrong_quotation_marks_have_their_line() {
         let table = read(Path::new("a.csv"), b"a;b\n1;\"x;y\"\n2;\"z\n3;w\n").expect("it reads");
         assert_eq!(table.rows.iter().map(|row| row.cells.len()).collect::<Vec<_>>(), [2, 2]);
         let problems: Vec<String> = table.problems.iter().map(ToString::to_string).collect();

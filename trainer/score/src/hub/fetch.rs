@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::known;
 use super::name::{Name, is_commit, is_plain_file};
 use super::settings::Settings;
-use crate::clip_file::{Index, WEIGHT_FILES};
+use crate::weights::clip_file::{Index, WEIGHT_FILES};
 use tsp_mgs_data::flags::UsageError;
 
 /// The hub, and the cache of this machine.

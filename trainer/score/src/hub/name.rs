@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_from_paths() {
+    fn names_are_distinguished_from_paths() {
         for name in ["openai/clip-vit-base-patch32", "a/b.c", "laion/CLIP_1@v1.0", "a/b@refs/pr/3"] {
             let parsed = Name::parse(name).unwrap_or_else(|| panic!("{name}"));
             assert_eq!(parsed.to_string(), name);

@@ -6,8 +6,8 @@ use arrow_array::types::{Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, U
 use arrow_array::{Array, RecordBatch, StructArray};
 use arrow_schema::{DataType, Field, Schema};
 
+use super::record::Record;
 use super::table::{FoundColumns, ImageCell, InputColumns, InputRow, Table};
-use crate::record::Record;
 
 /// Finds the columns of a table or stream, and checks their types.
 ///

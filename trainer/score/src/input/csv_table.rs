@@ -8,8 +8,8 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use csv::{ByteRecord, Reader};
 use tsp_mgs_data::csv_format::{self, QuoteChecker, WRONG_QUOTE, read_row};
 
+use super::record::Records;
 use super::table::{ImageCell, InputColumns, InputRow, Table};
-use crate::record::Records;
 
 /// Returns the records of a table.
 ///
@@ -71,7 +71,7 @@ struct Rows {
 }
 
 impl Iterator for Rows {
-    type Item = crate::record::Record;
+    type Item = super::record::Record;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut record = ByteRecord::new();

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 use tsp_mgs_core::metadata::parse_json;
 
+use super::images::SkippedImages;
 use super::paths::of_path;
+use super::record::Records;
 use super::table::{FoundColumns, ImageCell, InputColumns, InputRow, Table};
-use crate::images::SkippedImages;
-use crate::record::Records;
 
 /// The maximum size of a line in bytes. It limits memory if the input is not a text.
 const MAX_LINE: u64 = 256 << 20;
@@ -142,8 +142,8 @@ fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use crate::input::record::Record;
     use super::*;
-    use crate::record::Record;
 
     fn table() -> Table {
         Table { name: "t".into(), folder: "".into() }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_are_told_from_paths() {
+    fn json_lines_are_distinguished_from_paths() {
         let text = "\n{\"image\": \"a.png\"}\r\n\n[1]\n{\"image\": \"b.png\", \"id\": 7}\n{}";
         let records = json_or_list(text.as_bytes(), table(), &InputColumns::default(), &SkippedImages::default())
             .expect("it reads");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_before_the_first_line_is_no_part_of_it() {
+    fn a_byte_order_mark_before_the_first_line_is_removed() {
         for (text, expected) in [
             ("\u{feff}{\"image\": \"a.png\"}\n{\"image\": \"b.png\"}", ["a.png", "b.png"]),
             ("\u{feff}https://a.b/c.png\nhttps://d.e/f.png", ["https://a.b/c.png", "https://d.e/f.png"]),

@@ -1,4 +1,4 @@
-//! Parquet files, read a few rows at a time.
+//! Reads Parquet files in batches of a few rows.
 
 use std::fs::File;
 use std::iter;
@@ -11,8 +11,8 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use tsp_mgs_data::parallel::caught;
 
 use super::cells;
+use super::record::{Record, Records};
 use super::table::{FoundColumns, InputColumns, Table};
-use crate::record::{Record, Records};
 
 /// The number of rows that are read at once, if the image column has paths.
 const PATH_ROWS: usize = 1024;

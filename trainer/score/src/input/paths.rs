@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
+use super::images::{SkippedImages, check_file, check_no_address, in_folder};
+use super::record::{Record, Records};
 use super::tar_file;
-use crate::images::{SkippedImages, check_file, check_no_address, in_folder};
-use crate::record::{Record, Records};
 
 /// The extensions of tables. Other files in a folder of tables are skipped.
 pub const TABLES: [&str; 6] = ["csv", "tsv", "tab", "jsonl", "ndjson", "parquet"];

@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, bail};
 
 use super::args::InputArgs;
+use super::images::{EXTENSIONS, SkippedImages};
 use super::paths::{count_path, of_path};
+use super::record::Records;
 use super::tables::{count_table, display, of_tables, tables};
-use crate::images::{EXTENSIONS, SkippedImages};
-use crate::record::Records;
 
 /// Returns the records of all inputs that the flags name: first those of the paths, then those of lists and tables.
 ///

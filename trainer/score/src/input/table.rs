@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use tsp_mgs_core::result::FoundPrompt;
 use tsp_mgs_data::flags::column_roles;
 
-use crate::images::check_no_address;
-use crate::record::{Image, Record, RecordName};
+use super::images::check_no_address;
+use super::record::{Image, Record, RecordName};
 
 /// The value of `--columns`: the names of columns that the user chose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_that_are_not_named_are_found_by_their_usual_names() {
+    fn columns_that_are_not_chosen_are_found_by_their_default_names() {
         let found = |columns: &str, header: &[&str]| {
             let columns: InputColumns = if columns.is_empty() { InputColumns::default() } else { columns.parse()? };
             columns.find(header.iter().copied()).map_err(|error| error.to_string())

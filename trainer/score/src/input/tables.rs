@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail};
 use walkdir::WalkDir;
 
 use super::args::InputArgs;
+use super::images::SkippedImages;
 use super::paths::{TABLES, count_path, extension, failed, pattern};
+use super::record::Records;
 use super::table::Table;
 use super::{csv_table, lines, parquet_table};
-use crate::images::SkippedImages;
-use crate::record::Records;
 
 /// Returns the tables of one value of `--from`: a file, the tables in a folder and its subfolders, or the files that
 /// match a glob pattern.

@@ -16,8 +16,8 @@ use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry};
 use tsp_mgs_core::result::FoundPrompt;
 
-use crate::images::{SkippedImages, is_image, json_prompt, sidecar_prompt};
-use crate::record::{Image, Record, RecordName, Records};
+use super::images::{SkippedImages, is_image, json_prompt, sidecar_prompt};
+use super::record::{Image, Record, RecordName, Records};
 
 /// The number of records that are read ahead.
 const PREFETCHED: usize = 1;

@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use sha2::{Digest, Sha256};
 
-use crate::row::ResultRow;
+use super::row::ResultRow;
 
 /// The counts of the rows of a batch, a part or a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

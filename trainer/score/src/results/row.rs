@@ -5,7 +5,7 @@ use tsp_mgs_core::preprocess::image_notes;
 use tsp_mgs_core::result::{FoundPrompt, ImageResult, ImageScore, Run};
 
 use crate::gallery::thumbnail::Thumbnail;
-use crate::record::RecordName;
+use crate::input::record::RecordName;
 
 /// The result of one image.
 pub struct ResultRow {

@@ -6,8 +6,8 @@ use serde::Serialize;
 use tsp_mgs_core::result::{ImageResult, Run, TaskScore};
 use tsp_mgs_data::terminal::printable_line;
 
-use crate::columns::{COLUMNS, Cells};
-use crate::row::{ResultRow, Scored};
+use super::columns::{COLUMNS, Cells};
+use super::row::{ResultRow, Scored};
 
 /// The text formats of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,9 +2,9 @@
 
 use anyhow::{Result, bail};
 
-use crate::parts::Part;
-use crate::record::Record;
-use crate::tally::{IdHash, Tally};
+use super::parts::Part;
+use crate::input::record::Record;
+use crate::results::tally::{IdHash, Tally};
 
 /// Takes from `records` those whose rows are in `parts`, and returns the counts of the rows.
 ///

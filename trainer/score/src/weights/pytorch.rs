@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::Dtype;
 use tsp_mgs_core::weights::{RawTensor, Tensors};
@@ -11,6 +11,9 @@ use tsp_mgs_core::weights::{RawTensor, Tensors};
 /// The keys under which training checkpoints have the weights: open_clip and Lightning, PyTorch's tutorials, and
 /// others.
 const STATE_DICTS: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
+
+/// The largest total size of tensors, as a multiple of the size of the file. Tensors that share elements make it larger than 1.
+const MAX_EXPANSION: usize = 4;
 
 /// Reads a state dict, or the state dict in a training checkpoint. `bytes` is the content of the file.
 ///
@@ -29,8 +32,16 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Tensors<'static>> {
         Err(error) => return Err(error).context("the file is not a PyTorch state dict, or it is truncated"),
     };
     let mut tensors = Tensors::new();
+    let mut total_bytes = 0_usize;
     for (name, tensor) in reader.tensors() {
         let name = name.clone();
+        // A stride of 0 repeats elements, so that a small file can state tensors of any size.
+        total_bytes = total_bytes.saturating_add(tensor.byte_len());
+        ensure!(
+            total_bytes <= MAX_EXPANSION * bytes.len(),
+            "the tensors up to `{name}` take {total_bytes} bytes, more than {MAX_EXPANSION} times the size of the file; save \
+             the state dict without expanded tensors"
+        );
         let dtype = match tensor.dtype() {
             DType::F32 => Dtype::F32,
             DType::F16 => Dtype::F16,

@@ -7,8 +7,8 @@ use arrow_array::{ArrayRef, BooleanArray, Float32Array, Int32Array, RecordBatch,
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use tsp_mgs_core::result::Run;
 
-use crate::columns::{COLUMNS, Cells};
-use crate::row::ResultRow;
+use super::columns::{COLUMNS, Cells};
+use super::row::ResultRow;
 
 /// The columns of the results. Each except the first may be null.
 pub static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {

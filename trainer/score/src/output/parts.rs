@@ -14,11 +14,11 @@ use anyhow::{Context, Result, anyhow, bail};
 use tsp_mgs_core::result::Run;
 use tsp_mgs_data::files::{UNFINISHED, UnfinishedFile, flush_folder, parent, write_atomically};
 
+use super::encode::{Encoder, OutputFile, join};
+use super::run_settings::Settings;
 use crate::args::ExistingOutput;
-use crate::encode::{Encoder, OutputFile, join};
-use crate::row::ResultRow;
-use crate::run_settings::Settings;
-use crate::tally::{IdHash, Tally};
+use crate::results::row::ResultRow;
+use crate::results::tally::{IdHash, Tally};
 
 const EXTENSION: &str = "part";
 const SETTINGS: &str = "run.json";

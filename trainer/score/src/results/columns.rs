@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tsp_mgs_core::result::Run;
 
-use crate::row::ResultRow;
+use super::row::ResultRow;
 
 /// The name and the meaning of each column, in order.
 pub const COLUMNS: [(&str, &str); 14] = [

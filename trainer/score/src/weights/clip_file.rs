@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tsp_mgs_core::bundle::{MANIFEST, sha256};
 use tsp_mgs_core::weights::Tensors;
 
-use crate::{pytorch, safetensors_file};
+use super::{pytorch, safetensors_file};
 
 /// The names of weight files in a folder, as Hugging Face and open_clip write them. The first one that exists is read.
 pub const WEIGHT_FILES: [&str; 6] = [

@@ -14,9 +14,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use tsp_mgs_core::result::Run;
 
-use crate::row::ResultRow;
-use crate::text_rows::Format;
-use crate::{arrow_rows, text_rows};
+use crate::results::arrow_rows;
+use crate::results::row::ResultRow;
+use crate::results::text_rows::{self, Format};
 
 /// The number of rows that a joined Parquet file encodes at once. It is fixed, so that the file does not depend on the
 /// sizes of its parts.

@@ -11,9 +11,9 @@ use tsp_mgs_core::preprocess::PREPROCESS_ID;
 use tsp_mgs_data::settings::differences;
 
 use crate::args::ScoreArgs;
+use crate::input::shard::Shard;
 use crate::model::Model;
 use crate::scorer_args::TowerPrecision;
-use crate::shard::Shard;
 
 /// The settings of a run, which are saved beside the parts and in the metadata of a Parquet file.
 ///
