@@ -8,7 +8,8 @@ GPU := $(TARGET)/gpu-check
 RELEASE := $(TARGET)/dist
 VENV := $(TARGET)/venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-WASM := --profile web --target wasm32-unknown-unknown --locked -p tsp-mgs-web
+BROWSER := --profile web --target wasm32-unknown-unknown --locked
+WASM := $(BROWSER) -p tsp-mgs-web
 # Optimised as a whole; without loop strength reduction, which keeps addresses' offsets out of WebAssembly's loads.
 SHIPPED := -C lto=fat -C embed-bitcode=yes -C llvm-args=-disable-lsr
 # The command-line tool must be of the crate's own version.
@@ -71,15 +72,17 @@ lint: wasm-target www/node_modules/.package-lock.json ## Check types, lints and 
 	cargo clippy $(WASM) --features webgpu -- -D warnings
 	cd www && npm run --silent check
 
+	cargo clippy $(BROWSER) -p tsp-mgs-kernels --all-targets --features relaxed-simd -- -D warnings
 test-native: apt $(TRAINER) ## Test core and trainer on the CPU and on an emulated GPU
 	cargo test --release --locked
 
 # One after the other: all modules are one crate with different features.
-test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test the wasm interface in Chromium, on the CPU and on WebGPU
-	for module in cpu cpu-relaxed webgpu; do \
-	  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/wasm-bindgen-test-runner \
-	  CHROMEDRIVER=$$(command -v chromedriver) WASM_BINDGEN_TEST_TIMEOUT=1200 \
-	  cargo test $(WASM) --features $$module --test browser || exit 1; \
+test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test kernels and wasm interface in Chromium, on the CPU and on WebGPU
+	export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$(TOOLS)/wasm-bindgen-test-runner; \
+	export CHROMEDRIVER=$$(command -v chromedriver) WASM_BINDGEN_TEST_TIMEOUT=1200; \
+	for module in cpu cpu-relaxed webgpu; do cargo test $(WASM) --features $$module --test browser || exit 1; done; \
+	for features in "" relaxed-simd; do \
+	  cargo test $(BROWSER) -p tsp-mgs-kernels --features "$$features" --lib || exit 1; \
 	done
 
 test-page: apt $(TRAINER) web tests/browser/app/node_modules/.package-lock.json ## Test package and gallery as built in Chromium against the command line

@@ -19,6 +19,8 @@ use rten_simd::{Isa, SimdOp};
 
 use crate::part::{Part, Store};
 use crate::simd;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use tile::add_products;
 pub(crate) use tile::{CHUNK, Target, size as tile_size};
 use tile::{LINE, LINE_FLOATS};
 
@@ -321,7 +323,8 @@ mod tests {
     }
 
     /// Against float64, with sizes that fill tiles, panels and blocks and sizes that do not.
-    #[test]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
     fn a_product_is_the_sum_of_products() {
         let sizes = [(1, 1, 1), (5, 7, 131), (23, DEPTH + 9, 50), (ROWS + 3, 33, 96), (64, 16, 240)];
         on_each_isa(|isa| {

@@ -5,10 +5,15 @@
 
 #[cfg(feature = "rivals")]
 mod code_sums;
+#[cfg(not(target_arch = "wasm32"))]
 mod library;
 mod portable;
 mod rows;
 mod sums;
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
+mod tiles;
+#[cfg(target_arch = "wasm32")]
+mod wasm;
 mod weight;
 #[cfg(target_arch = "x86_64")]
 mod wide;
@@ -43,6 +48,9 @@ enum Codes {
     Portable(portable::Parts),
     #[cfg(target_arch = "x86_64")]
     Wide(wide::Panels),
+    #[cfg(target_arch = "wasm32")]
+    Wasm(wasm::Panels),
+    #[cfg(not(target_arch = "wasm32"))]
     Library(library::Packed),
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Amx(amx::Tiles),
@@ -73,7 +81,7 @@ impl Int8 {
         for (input, out) in input.chunks(block * self.inputs).zip(out.chunks_mut(block)) {
             rows.round(input, self.inputs, length);
             rows.codes.resize(self.codes.padded(out.len()) * length, 0);
-            self.codes.multiply(&rows.codes, length, columns.clone(), &mut |sums| {
+            self.codes.multiply(&rows.codes, columns.clone(), &mut |sums| {
                 self.write(&sums, &rows, &columns, epilogue, out);
             });
         }
@@ -108,8 +116,12 @@ impl Codes {
             Isa::AvxVnni => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::Vnni)),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 | Isa::Avx512 => Self::Wide(wide::Panels::new(codes, outputs, wide::Dot::MulAdd)),
+            #[cfg(target_arch = "wasm32")]
+            Isa::Simd128 => Self::Wasm(wasm::Panels::new(codes, outputs, wasm::Dot::best())),
             // The library chooses its kernel by itself, so it is used only if that is the instruction set in use.
+            #[cfg(not(target_arch = "wasm32"))]
             _ if isa == Isa::best() && isa != Isa::Portable => Self::Library(library::Packed::new(codes, outputs)),
+            #[cfg(not(target_arch = "wasm32"))]
             Isa::Avx512Vnni => Self::Library(library::Packed::new(codes, outputs)),
             _ => Self::Portable(portable::Parts::new(codes, outputs)),
         }
@@ -120,6 +132,9 @@ impl Codes {
             Self::Portable(parts) => Some(parts.columns_step()),
             #[cfg(target_arch = "x86_64")]
             Self::Wide(_) => Some(wide::COLUMNS),
+            #[cfg(target_arch = "wasm32")]
+            Self::Wasm(_) => Some(wasm::COLUMNS),
+            #[cfg(not(target_arch = "wasm32"))]
             Self::Library(_) => None,
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Amx(_) => Some(amx::BLOCK),
@@ -148,21 +163,28 @@ impl Codes {
     /// Length of a row of `inputs` values with padding.
     fn row_length(&self, inputs: usize) -> usize {
         match self {
-            Self::Portable(_) | Self::Library(_) => inputs,
+            Self::Portable(_) => inputs,
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Library(_) => inputs,
             #[cfg(target_arch = "x86_64")]
             Self::Wide(panels) => panels.row_length(),
+            #[cfg(target_arch = "wasm32")]
+            Self::Wasm(panels) => panels.row_length(),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Amx(tiles) => tiles.row_length(),
         }
     }
 
-    /// Multiplies rows, `[rows, length]`, with some columns. `each` is called with each block of sums, in any order.
-    fn multiply(&self, rows: &[u8], length: usize, columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
+    /// Multiplies rows, `[rows, row_length]`, with some columns. `each` is called with each block of sums, in any order.
+    fn multiply(&self, rows: &[u8], columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
         match self {
             Self::Portable(parts) => parts.multiply(rows, columns, each),
             #[cfg(target_arch = "x86_64")]
             Self::Wide(panels) => panels.multiply(rows, columns, each),
-            Self::Library(packed) => packed.multiply(rows, length, each),
+            #[cfg(target_arch = "wasm32")]
+            Self::Wasm(panels) => panels.multiply(rows, columns, each),
+            #[cfg(not(target_arch = "wasm32"))]
+            Self::Library(packed) => packed.multiply(rows, each),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::Amx(tiles) => {
                 tiles.multiply_bytes(rows, columns, |(first_row, first_column), sums| {
@@ -182,7 +204,8 @@ mod tests {
     use crate::testing::{numbers, on_each_isa, product};
 
     /// Against float64 sums of the quantised values, and the same with every instruction set.
-    #[test]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
     fn a_product_is_that_of_the_rounded_numbers() {
         for (rows, inputs, outputs) in [(263, 300, 37), (1, 1, 1), (7, 64, 16), (50, 97, 131)] {
             // Rows have different scales and zero points; one row is all zero. The largest values of both signs are adjacent:

@@ -16,7 +16,6 @@ mod part;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod bf16;
 mod float;
-#[cfg(not(target_arch = "wasm32"))]
 mod int8;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -27,7 +26,7 @@ mod testing;
 
 pub use attention::Attention;
 pub use elementwise::{LayerNorm, gelu, quick_gelu};
-#[cfg(all(feature = "rivals", not(target_arch = "wasm32")))]
+#[cfg(feature = "rivals")]
 pub use int8::CodeSums;
 pub use isa::{Isa, MissingIsa};
 pub use linear::{Linear, Threads, WeightFormat};

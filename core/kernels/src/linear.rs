@@ -5,7 +5,6 @@ use rayon::current_num_threads;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::bf16::BFloat16;
 use crate::float::Panels;
-#[cfg(not(target_arch = "wasm32"))]
 use crate::int8::Int8;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use crate::isa::Isa;
@@ -21,7 +20,6 @@ pub enum WeightFormat {
     /// Bfloat16; inputs are rounded to bfloat16, too.
     BFloat16,
     /// 8-bit integers; inputs are quantised, too.
-    #[cfg(not(target_arch = "wasm32"))]
     Int8,
 }
 
@@ -46,7 +44,6 @@ enum Weight {
     Float(Panels),
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     BFloat16(BFloat16),
-    #[cfg(not(target_arch = "wasm32"))]
     Int8(Int8),
 }
 
@@ -65,7 +62,6 @@ impl Linear {
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             WeightFormat::BFloat16 if Isa::current() == Isa::Amx => Weight::BFloat16(BFloat16::new(weight, outputs)),
             WeightFormat::BFloat16 => Weight::Float(Panels::bfloat16(weight, outputs)),
-            #[cfg(not(target_arch = "wasm32"))]
             WeightFormat::Int8 => Weight::Int8(Int8::new(weight, outputs)),
         };
         Self { weight, bias, inputs }
@@ -104,7 +100,6 @@ impl Weight {
             Self::Float(weight) => Some(weight.columns_step()),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::BFloat16(_) => Some(BFloat16::COLUMNS_STEP),
-            #[cfg(not(target_arch = "wasm32"))]
             Self::Int8(weight) => weight.columns_step(),
         }
     }
@@ -114,7 +109,6 @@ impl Weight {
             Self::Float(weight) => weight.multiply(part),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Self::BFloat16(weight) => weight.multiply(part),
-            #[cfg(not(target_arch = "wasm32"))]
             Self::Int8(weight) => weight.multiply(part),
         }
     }

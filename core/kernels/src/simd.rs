@@ -71,7 +71,6 @@ pub(crate) fn map<Op: SimdUnaryOp<f32>>(op: &Op, values: &mut [f32]) {
 }
 
 /// Runs plain loops that the compiler vectorises for the instruction set in use.
-#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn loops<R>(loops: impl FnOnce() -> R) -> R {
     struct Loops<F>(F);
     impl<R, F: FnOnce() -> R> SimdOp for Loops<F> {

@@ -4,6 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::{Isa, Linear, Store, Threads, WeightFormat};
 
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
+
 /// Runs a test with each instruction set that this processor has. The set in use is global, so every test that packs or
 /// multiplies must use this function.
 pub(crate) fn on_each_isa(test: impl Fn(Isa)) {
@@ -33,8 +36,13 @@ pub(crate) fn product(input: &[f32], weight: &[f32], bias: &[f32], format: Weigh
     let mut overwritten = vec![f32::NAN; rows * bias.len()];
     layer.product(input, &mut overwritten, Store::Overwrite, Threads::One);
     let mut added = vec![1.0; rows * bias.len()];
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("three threads start");
-    pool.install(|| layer.product(input, &mut added, Store::Add, Threads::All));
+    let mut add = || layer.product(input, &mut added, Store::Add, Threads::All);
+    if cfg!(target_arch = "wasm32") {
+        add(); // There is one thread.
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("three threads start");
+        pool.install(add);
+    }
     for (at, (added, overwritten)) in added.iter().zip(&overwritten).enumerate() {
         let difference = (added - 1.0 - overwritten).abs();
         assert!(difference <= 1e-5 * (1.0 + overwritten.abs()), "{at}: {added} added, {overwritten} written");

@@ -86,14 +86,14 @@ pub(crate) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     sums.map(|row| std::array::from_fn(|place| vector(row[place])))
 }
 
-/// Adds the products of one input of each row and its weights. It is unrolled by hand: builds for size would keep a loop,
+/// Adds the products of the inputs of a step, of each row, and their weights. It is unrolled by hand: builds for size would keep a loop,
 /// and the sums in memory.
 #[inline(always)]
-fn add_products<T: Copy, const ROWS: usize, const VECTORS: usize>(
-    sums: &mut [[T; VECTORS]; ROWS],
-    input: impl Fn(usize) -> T,
-    weights: [T; VECTORS],
-    multiply_add: impl Fn(T, T, T) -> T,
+pub(crate) fn add_products<X: Copy, W: Copy, S: Copy, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[S; VECTORS]; ROWS],
+    input: impl Fn(usize) -> X,
+    weights: [W; VECTORS],
+    multiply_add: impl Fn(X, W, S) -> S,
 ) {
     macro_rules! row {
         ($row:literal $($vector:literal)*) => {

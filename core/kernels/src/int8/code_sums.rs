@@ -37,7 +37,7 @@ impl CodeSums {
             padded.resize(self.codes.padded(out.len()) * length, 0);
             let padding = padded.chunks_exact_mut(length).zip(rows.chunks_exact(inputs));
             padding.for_each(|(padded, row)| padded[..inputs].copy_from_slice(row));
-            self.codes.multiply(&padded, length, columns.clone(), &mut |sums| {
+            self.codes.multiply(&padded, columns.clone(), &mut |sums| {
                 let written = sums.first_column..columns.end.min(sums.first_column + sums.width);
                 let bias = &self.bias[written.clone()];
                 let written = written.start - columns.start..written.end - columns.start;

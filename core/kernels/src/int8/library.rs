@@ -11,6 +11,7 @@ type Executor = GemmExecutor<u8, i8, i32>;
 /// A weight packed by the library.
 pub(super) struct Packed {
     codes: PackedBMatrix<i8>,
+    inputs: usize,
     outputs: usize,
 }
 
@@ -22,15 +23,17 @@ impl Packed {
     pub(super) fn new(codes: &[i8], outputs: usize) -> Self {
         let executor = Executor::new();
         assert!(!executor.may_saturate(), "{} clips sums of products", executor.kernel_name());
-        let codes = executor.prepack_b(NdTensorView::from_data([codes.len() / outputs, outputs], codes));
-        Self { codes, outputs }
+        let inputs = codes.len() / outputs;
+        let codes = executor.prepack_b(NdTensorView::from_data([inputs, outputs], codes));
+        Self { codes, inputs, outputs }
     }
 
     /// As [`super::Codes::multiply`], of all columns. The caller corrects for zero points: the library's own correction is
     /// wrong if rows have different ones (rten-gemm 0.27, AVX-512).
-    pub(super) fn multiply(&self, rows: &[u8], length: usize, each: &mut dyn FnMut(Sums)) {
-        let inputs = GemmInputA::Unpacked(NdTensorView::from_data([rows.len() / length, length], rows));
-        let count = rows.len() / length * self.outputs;
+    pub(super) fn multiply(&self, rows: &[u8], each: &mut dyn FnMut(Sums)) {
+        let rows_count = rows.len() / self.inputs;
+        let inputs = GemmInputA::Unpacked(NdTensorView::from_data([rows_count, self.inputs], rows));
+        let count = rows_count * self.outputs;
         // It is not `Send`, and creating it costs nothing.
         let executor = Executor::new();
         let mut sums = Vec::with_capacity(count);

@@ -20,20 +20,27 @@ pub(super) fn quantise(weight: &[f32], outputs: usize) -> (Vec<i8>, Vec<f32>) {
             let mut sums = vec![[0f32; 2]; outputs];
             for input in half {
                 let row = group.get(input * outputs..).unwrap_or_default();
-                for ([positive, negative], value) in sums.iter_mut().zip(row) {
-                    *positive += value.max(0.0);
-                    *negative -= value.min(0.0);
+                for ([positive, negative], &value) in sums.iter_mut().zip(row) {
+                    *positive += if value > 0.0 { value } else { 0.0 };
+                    *negative -= if value < 0.0 { value } else { 0.0 };
                 }
             }
             for (scale, [positive, negative]) in scales.iter_mut().zip(sums) {
-                *scale = scale.max(positive).max(negative);
+                let larger = if positive > negative { positive } else { negative };
+                *scale = if larger > *scale { larger } else { *scale };
             }
         }
     }
     scales.iter_mut().for_each(|scale| *scale /= LARGEST_SUM - ROUNDING);
-    let code = |(value, scale): (&f32, &f32)| if *scale > 0.0 { (value / scale).round() as i8 } else { 0 };
+    let code = |(value, scale): (&f32, &f32)| if *scale > 0.0 { round(value / scale) as i8 } else { 0 };
     let codes = weight.chunks_exact(outputs).flat_map(|row| row.iter().zip(&scales).map(code)).collect();
     (codes, scales)
+}
+
+/// As [`f32::round`], which is a call for each value in WebAssembly; so are [`f32::max`] and [`f32::min`].
+fn round(value: f32) -> f32 {
+    let whole = value.trunc();
+    if (value - whole).abs() >= 0.5 { whole + 1f32.copysign(value) } else { whole }
 }
 
 #[cfg(test)]
@@ -60,6 +67,15 @@ mod tests {
         };
         let (first, second) = (|place: usize| place & 2 == 0, |place: usize| place & 2 != 0);
         [sum(&first, 1), sum(&first, -1), sum(&second, 1), sum(&second, -1)].into_iter().max().unwrap_or(0)
+    }
+
+    #[test]
+    fn rounding_is_that_of_the_standard_library() {
+        for value in
+            numbers(9, 10_000).into_iter().map(|value| value * 127.0).chain([0.5, 1.5, 2.5, 0.499_999_97, 126.5])
+        {
+            assert_eq!((round(value), round(-value)), (value.round(), (-value).round()));
+        }
     }
 
     #[test]

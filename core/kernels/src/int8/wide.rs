@@ -14,12 +14,10 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use super::sums::Sums;
-use super::weight::GROUP;
+use super::tiles::{self, QUAD, interleave, tile_sizes};
 
 /// Columns of a panel: two vectors of 32-bit sums.
 pub(super) const COLUMNS: usize = 16;
-/// Inputs of a quad, whose bytes fill a 32-bit lane.
-const QUAD: usize = 4;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -42,53 +40,38 @@ impl Dot {
     }
 }
 
-/// The four bytes of a quad of inputs, for each output of a panel.
-type Quads = [[i8; QUAD]; COLUMNS];
+type Quads = tiles::Quads<COLUMNS>;
 
-/// A packed weight: panels of [`COLUMNS`] outputs, padded with zeros.
+/// A packed weight.
 pub(super) struct Panels {
-    /// `[panels, quads of a row]`
-    codes: Vec<Quads>,
-    row_length: usize,
+    codes: tiles::Panels<COLUMNS>,
     dot: Dot,
 }
 
 impl Panels {
     /// Packs a weight, row-major `[inputs, outputs]`.
     pub(super) fn new(codes: &[i8], outputs: usize, dot: Dot) -> Self {
-        let row_length = (codes.len() / outputs).next_multiple_of(GROUP);
-        let code = |input: usize, output: usize| {
-            let row = codes.get(input * outputs..).unwrap_or_default();
-            if output < outputs { row.get(output).copied().unwrap_or(0) } else { 0 }
-        };
-        let panels = (0..outputs)
-            .step_by(COLUMNS)
-            .flat_map(|first_output| (0..row_length).step_by(QUAD).map(move |first_input| (first_input, first_output)));
-        let quads = panels.map(|(first_input, first_output)| {
-            std::array::from_fn(|column| std::array::from_fn(|byte| code(first_input + byte, first_output + column)))
-        });
-        Self { codes: quads.collect(), row_length, dot }
+        Self { codes: tiles::Panels::new(codes, outputs), dot }
     }
 
     pub(super) fn row_length(&self) -> usize {
-        self.row_length
+        self.codes.row_length
     }
 
     /// As [`super::Codes::multiply`].
     pub(super) fn multiply(&self, rows: &[u8], columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
-        let (count, quads) = (rows.len() / self.row_length, self.row_length / QUAD);
+        let (count, quads) = (rows.len() / self.row_length(), self.row_length() / QUAD);
         let sizes = tile_sizes(count, self.dot.rows());
         let input = interleave(rows.as_chunks::<QUAD>().0, quads, &sizes);
         let mut sums = vec![[0; COLUMNS]; count];
         for panel in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
-            let codes = &self.codes[panel * quads..][..quads];
             let (mut sums_left, mut input_left) = (sums.as_mut_slice(), input.as_slice());
             for (tile, &rows) in sizes.iter().enumerate() {
                 let (sums, input);
                 (sums, sums_left) = sums_left.split_at_mut(rows);
                 (input, input_left) = input_left.split_at(rows * quads);
-                fetch(&self.codes, (panel + 1) * quads, quads, tile, sizes.len());
-                multiply_tile(self.dot, input, codes, sums);
+                fetch(self.codes.starting_at(panel + 1), quads, tile, sizes.len());
+                multiply_tile(self.dot, input, self.codes.panel(panel), sums);
             }
             let (values, first_column) = (sums.as_flattened(), panel * COLUMNS);
             each(Sums { values, width: COLUMNS, first_row: 0, first_column });
@@ -96,35 +79,8 @@ impl Panels {
     }
 }
 
-/// Transposes quads from `[rows, each]` to `[each, rows of a tile]` for each tile.
-fn interleave(quads: &[[u8; QUAD]], each: usize, sizes: &[usize]) -> Vec<i32> {
-    let mut packed = vec![0; quads.len()];
-    let (mut tiles, mut rows) = (packed.as_mut_slice(), quads.chunks_exact(each));
-    for &size in sizes {
-        let (tile, rest) = tiles.split_at_mut(size * each);
-        tiles = rest;
-        for (place, row) in rows.by_ref().take(size).enumerate() {
-            let places = tile[place..].iter_mut().step_by(size);
-            places.zip(row).for_each(|(packed, quad)| *packed = i32::from_le_bytes(*quad));
-        }
-    }
-    packed
-}
-
-/// Sizes of the tiles of `count` rows: nearly equal, and at most `most`.
-fn tile_sizes(mut count: usize, most: usize) -> Vec<usize> {
-    let mut sizes = Vec::new();
-    while count > 0 {
-        let size = count.div_ceil(count.div_ceil(most));
-        sizes.push(size);
-        count -= size;
-    }
-    sizes
-}
-
-/// Prefetches one of `tiles` parts of the next panel, which has `count` elements from `first` on.
-fn fetch<T>(codes: &[T], first: usize, count: usize, tile: usize, tiles: usize) {
-    let next = codes.get(first..).unwrap_or_default();
+/// Prefetches one of `tiles` parts of the first `count` elements.
+fn fetch<T>(next: &[T], count: usize, tile: usize, tiles: usize) {
     let each = count.div_ceil(tiles);
     let part = next.get(tile * each..).unwrap_or_default();
     let part = &part[..part.len().min(each)];
