@@ -12,7 +12,7 @@ const www = import.meta.dirname;
 const out = resolve(www, process.env.OUT ?? "dist");
 const record = join(www, "size.json");
 
-/** A scorer alone, a published gallery, and `cdn.js` with both elements, as pages without a bundler load them. wasm-bindgen's glue is made with its module and counts with it. Of the three modules a browser loads one. */
+/** The files of each part. A browser loads one of the three modules. The JavaScript that wasm-bindgen generates counts with its module. */
 const parts = {
   page: ["page.js", "tsp-mgs-worker.js", "service-worker.js"],
   scorer: [...filesOf("tsp-mgs.js"), "tsp-mgs-worker.js"],
