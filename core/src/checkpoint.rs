@@ -13,12 +13,12 @@ use std::mem;
 #[cfg(feature = "cpu")]
 use burn::tensor::DType;
 use burn::tensor::{Device, Tensor, TensorData};
-#[cfg(feature = "cpu")]
 use safetensors::Dtype;
 
 use crate::config::{Activation, ClipConfig};
 use crate::error::{Error, Result};
 use crate::layout::{is_layer_weight, parameter_shapes};
+use crate::quantise::{check_scale, dequantise, scale_name};
 use crate::weights::{RawTensor, Tensors};
 pub use naming::Naming;
 use sizes::{Shapes, check_sizes};
@@ -43,9 +43,16 @@ pub struct Checkpoint<'a> {
 struct Parameter<'a> {
     shape: Vec<usize>,
     /// Three tensors if the file has separate tensors for query, key and value, else one.
-    parts: Vec<RawTensor<'a>>,
+    parts: Vec<Part<'a>>,
     /// Whether the file has the transpose.
     is_transposed: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Part<'a> {
+    tensor: RawTensor<'a>,
+    /// The scales of a tensor of 8-bit integers.
+    scale: Option<RawTensor<'a>>,
 }
 
 impl<'a> Checkpoint<'a> {
@@ -96,14 +103,19 @@ impl<'a> Checkpoint<'a> {
                         found: tensor.shape,
                     });
                 }
-                if !tensor.is_float() {
+                let is_quantised = tensor.dtype == Dtype::I8;
+                let scale = if is_quantised { tensors.remove(&scale_name(&file_name)) } else { None };
+                if let Some(scale) = &scale {
+                    check_scale(&file_name, &tensor, scale)?;
+                } else if !tensor.is_float() {
                     return Err(Error::ElementType { name: file_name, found: tensor.dtype });
                 }
+                let part = Part { tensor, scale };
                 // Layers in 8-bit integers would give a finite but wrong score.
-                if !tensor.is_finite() {
+                if !part.is_finite() {
                     return Err(Error::NotFiniteWeight(file_name));
                 }
-                parts.push(tensor);
+                parts.push(part);
             }
             parameters.insert(name, Parameter { shape, parts, is_transposed });
         }
@@ -117,6 +129,12 @@ impl<'a> Checkpoint<'a> {
     /// The sizes of the model.
     pub fn config(&self) -> &ClipConfig {
         &self.config
+    }
+
+    /// Whether a parameter is stored in 8-bit integers.
+    #[cfg(feature = "cpu")]
+    pub(crate) fn is_quantised(&self) -> bool {
+        self.parameters.values().flat_map(|parameter| &parameter.parts).any(|part| part.scale.is_some())
     }
 
     /// The elements of a parameter, row-major, in OpenAI's layout.
@@ -158,7 +176,7 @@ impl Parameter<'_> {
     #[cfg(feature = "cpu")]
     fn take_float16(&mut self) -> Option<Vec<u8>> {
         match self.parts.as_mut_slice() {
-            [whole] if whole.dtype == Dtype::F16 && !self.is_transposed => {
+            [Part { tensor: whole, .. }] if whole.dtype == Dtype::F16 && !self.is_transposed => {
                 Some(mem::take(&mut whole.bytes).into_owned())
             }
             _ => None,
@@ -167,13 +185,27 @@ impl Parameter<'_> {
 
     fn values(&self) -> Vec<f32> {
         let values: Vec<f32> = match self.parts.as_slice() {
-            [whole] => whole.to_f32(),
-            parts => parts.iter().flat_map(RawTensor::to_f32).collect(),
+            [whole] => whole.values(),
+            parts => parts.iter().flat_map(Part::values).collect(),
         };
         match (self.is_transposed, self.shape.as_slice()) {
             (true, &[rows, columns]) => transpose(&values, columns, rows),
             _ => values,
         }
+    }
+}
+
+impl Part<'_> {
+    /// Whether all values are finite, whatever the integers are.
+    fn is_finite(&self) -> bool {
+        match &self.scale {
+            Some(scale) => scale.to_f32().iter().all(|scale| (scale * f32::from(i8::MIN)).is_finite()),
+            None => self.tensor.is_finite(),
+        }
+    }
+
+    fn values(&self) -> Vec<f32> {
+        self.scale.as_ref().map_or_else(|| self.tensor.to_f32(), |scale| dequantise(&self.tensor, scale))
     }
 }
 

@@ -21,14 +21,14 @@ pub struct Clip {
 /// How a processor stores the weights of blocks for scoring. Other devices always have float32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightFormat {
-    /// Float16 if the file has float16, else float32. Float16 takes half of the memory and is slightly slower.
+    /// As the file has them, to save memory. Float16 is multiplied in float32, and slightly slower. If the file has 8-bit
+    /// integers, the image tower is as with [`WeightFormat::Int8`], and the text tower in float32.
     Stored,
     /// Float32.
     Float32,
     /// Bfloat16; inputs are rounded to bfloat16, too. Less exact, and faster on processors with instructions for it.
     BFloat16,
     /// 8-bit integers; inputs are quantised, too. Faster and less exact.
-    #[cfg(not(target_arch = "wasm32"))]
     Int8,
 }
 

@@ -155,7 +155,6 @@ impl Linear {
             WeightFormat::Stored => kernels::WeightFormat::Stored,
             WeightFormat::Float32 => kernels::WeightFormat::Float32,
             WeightFormat::BFloat16 => kernels::WeightFormat::BFloat16,
-            #[cfg(not(target_arch = "wasm32"))]
             WeightFormat::Int8 => kernels::WeightFormat::Int8,
         };
         Self(kernels::Linear::new(&values(layer.weight.val()), bias, format))

@@ -38,30 +38,38 @@ pub(crate) fn quantise(name: &str, shape: &[usize], values: &[f32]) -> [(String,
     ]
 }
 
-/// Multiplies integers with their scales.
+/// Checks that the scales of a tensor fit its integers.
 ///
 /// # Errors
-/// [`Error::Shape`] if the shape of the scales does not fit the integers.
-pub(crate) fn dequantise(name: &str, quantised: &RawTensor, scale: &RawTensor) -> Result<RawTensor<'static>> {
-    let axis = scale.shape.iter().position(|&length| length > 1).unwrap_or(0);
-    let channels = quantised.shape.get(axis).copied().unwrap_or(0);
+/// [`Error::Shape`] if they do not.
+pub(crate) fn check_scale(name: &str, quantised: &RawTensor, scale: &RawTensor) -> Result<()> {
+    let channels = quantised.shape.get(channel_axis(scale)).copied().unwrap_or(0);
     // A tensor without axes has no channels.
-    if quantised.shape.is_empty()
-        || quantised.dtype != Dtype::I8
-        || scale.dtype != Dtype::F32
-        || scale.bytes.len() != channels * 4
-    {
+    if quantised.shape.is_empty() || scale.dtype != Dtype::F32 || scale.bytes.len() != channels * 4 {
         return Err(Error::Shape {
             name: scale_name(name),
             expected: format!("one float32 for each channel of {:?} in int8", quantised.shape),
             found: scale.shape.clone(),
         });
     }
+    Ok(())
+}
+
+/// Multiplies integers with their scales, which [`check_scale`] has checked.
+pub(crate) fn dequantise(quantised: &RawTensor, scale: &RawTensor) -> Vec<f32> {
+    let axis = channel_axis(scale);
+    let inner: usize = quantised.shape[axis + 1..].iter().product();
     let scales = scale.to_f32();
-    let channel = channel_of(&quantised.shape, axis);
-    let values: Vec<f32> =
-        quantised.bytes.iter().enumerate().map(|(i, &byte)| f32::from(byte as i8) * scales[channel(i)]).collect();
-    Ok(RawTensor::from_f32(quantised.shape.clone(), &values))
+    let mut values = Vec::with_capacity(quantised.bytes.len());
+    for (integers, scale) in quantised.bytes.chunks(inner.max(1)).zip(scales.iter().cycle()) {
+        values.extend(integers.iter().map(|&byte| f32::from(byte as i8) * scale));
+    }
+    values
+}
+
+/// The axis of a tensor that its scales are along.
+fn channel_axis(scale: &RawTensor) -> usize {
+    scale.shape.iter().position(|&length| length > 1).unwrap_or(0)
 }
 
 /// The channel, along `axis`, of an element in row-major order.

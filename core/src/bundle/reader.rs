@@ -7,7 +7,6 @@ use crate::checkpoint::{Checkpoint, Naming};
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::prompts::{PromptFeatures, Task};
-use crate::quantise::{dequantise, scale_name};
 use crate::weights::{RawTensor, Tensors, read_safetensors};
 
 /// Reads a bundle shard by shard. Only one shard has to be in memory at a time.
@@ -102,13 +101,6 @@ impl BundleReader {
         let mut tensors = Tensors::new();
         for (name, pieces) in self.pieces {
             tensors.insert(name.clone(), join(&name, pieces)?);
-        }
-        let names: Vec<String> =
-            tensors.keys().filter(|name| tensors.contains_key(&scale_name(name))).cloned().collect();
-        for name in names {
-            let scale = tensors.remove(&scale_name(&name)).expect("it was just found");
-            let quantised = tensors.remove(&name).expect("it was just found");
-            tensors.insert(name.clone(), dequantise(&name, &quantised, &scale)?);
         }
         let features = tensors.remove(PROMPT_FEATURES);
         let checkpoint = Checkpoint::read_as(tensors, Naming::OpenAi, self.manifest.clip.clone())?;

@@ -26,9 +26,13 @@ impl ProcessorTowers {
         device: &Device,
         format: WeightFormat,
     ) -> Self {
+        let image_format = match format {
+            WeightFormat::Stored if checkpoint.is_quantised() => WeightFormat::Int8,
+            format => format,
+        };
         let image = (
             VisionStem::load(checkpoint, device),
-            pack(Transformer::load_blocks(checkpoint, VISION_BLOCKS, config.vision.layers, device), format),
+            pack(Transformer::load_blocks(checkpoint, VISION_BLOCKS, config.vision.layers, device), image_format),
         );
         let text = config.text.as_ref().map(|text| {
             let stem = match format {
@@ -76,4 +80,34 @@ fn pack(blocks: impl Iterator<Item = ResidualAttentionBlock>, format: WeightForm
         Block { ln_1, in_proj, out_proj, ln_2, c_fc, c_proj }
     };
     Blocks::new(blocks.map(pack).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::bundle::{WeightType, write_shards};
+    use crate::checkpoint::Naming;
+    use crate::encoder::ClipEncoder;
+    use crate::weights::{Tensors, read_safetensors};
+    use crate::{seeded, selfcheck};
+
+    /// With the image tower's products in 8 bits, the text tower's in float32, and the scales of the file.
+    #[test]
+    fn a_model_stored_in_8_bits_is_multiplied_in_8_bits() {
+        let (config, device) = (selfcheck::config(), Device::flex());
+        let shards = write_shards(&seeded::checkpoint(config.clone(), 7), &config, WeightType::Q8, None);
+        assert_eq!(shards.len(), 1, "no tensor is cut");
+        let features = |format| -> TensorData {
+            let tensors: Tensors = read_safetensors(&shards[0]).expect("a shard");
+            let checkpoint = Checkpoint::read_as(tensors, Naming::OpenAi, config.clone()).expect("a model");
+            selfcheck::run(&ClipEncoder::load(checkpoint, &device, format), &device).into_data()
+        };
+        let stored = features(WeightFormat::Stored);
+        assert_eq!(stored, features(WeightFormat::Int8));
+        assert_ne!(stored, features(WeightFormat::Float32));
+        let difference = selfcheck::difference(stored.as_slice().expect("floats"));
+        assert!(difference < 0.2, "{difference} from the features of the weights in float32");
+    }
 }

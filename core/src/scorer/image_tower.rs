@@ -61,7 +61,7 @@ impl ImageTower {
         }
     }
 
-    /// In browsers memory is scarcer than time.
+    /// In browsers memory is scarcer than time. A bundle in 8-bit integers is multiplied in 8-bit integers there.
     #[cfg(target_arch = "wasm32")]
     pub(super) fn weight_format(self) -> WeightFormat {
         WeightFormat::Stored
