@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::record::RecordName;
+use crate::input::record::RecordName;
 
 /// Names the images of an input, whose paths it holds.
 pub struct Names(Vec<PathBuf>);
