@@ -58,7 +58,7 @@ impl SkippedImages {
         let files: u64 = counts.values().sum();
         (files > 0).then(|| {
             format!(
-                "{files} {} skipped, because the format is not supported: {}; save as PNG to score them",
+                "{files} {} skipped, because the format is not supported: {}; save them as PNG",
                 if files == 1 { "image was" } else { "images were" },
                 kinds.join(", ")
             )
