@@ -92,7 +92,8 @@ impl Blocks {
         if is_parallel {
             stream.par_chunks_mut(each * tokens * width).for_each(forward);
         } else {
-            forward(stream);
+            // In the pool, the calling thread takes part in each product and does not sleep until it is done.
+            rayon::scope(|_| forward(stream));
         }
         Tensor::from_data(data, &device)
     }
