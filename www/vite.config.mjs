@@ -40,7 +40,12 @@ export default defineConfig(({ mode }) => ({
 const parts = {
   library: {
     rollupOptions: {
-      input: Object.fromEntries(["index", "score", "gallery", "published", "define"].map((name) => [name === "index" ? "tsp-mgs" : name, join(www, `src/${name}.js`)])),
+      input: {
+        "tsp-mgs": join(www, "src/index.js"),
+        ...Object.fromEntries(["score", "gallery", "published", "define"].map((name) => [name, join(www, `src/${name}.js`)])),
+        // As inputs, these chunks keep the names of their exports, which cdn.js uses.
+        ...Object.fromEntries(["show", "live"].map((name) => [`chunk-${name}`, join(www, `src/published/${name}.js`)])),
+      },
       external: [/^lit($|\/)/, "idb"],
       preserveEntrySignatures: "strict",
       // Beside the worker and wasm/, which the engine finds from the file that it is part of.

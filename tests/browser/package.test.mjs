@@ -16,7 +16,7 @@ before(() => {
 });
 
 test("the package is whole, and has nothing of the page", async () => {
-  for (const path of ["README.md", "dist/LICENSE-MIT", "dist/LICENSE-APACHE", "dist/tsp-mgs.licenses.md", "dist/tsp-mgs.js", "dist/score.js", "dist/gallery.js", "dist/define.js", "dist/cdn.js",
+  for (const path of ["README.md", "dist/LICENSE-MIT", "dist/LICENSE-APACHE", "dist/tsp-mgs.licenses.md", "dist/tsp-mgs.js", "dist/score.js", "dist/gallery.js", "dist/published.js", "dist/define.js", "dist/cdn.js",
     "dist/tsp-mgs-worker.js", "dist/types/index.d.ts", "dist/types/jsx.d.ts", "dist/wasm/cpu/tsp_mgs_web_bg.wasm", "dist/wasm/cpu-relaxed/tsp_mgs_web_bg.wasm", "dist/wasm/webgpu/tsp_mgs_web.js"]) {
     assert.ok(paths.includes(path), `${path} is in the package`);
   }
@@ -29,14 +29,15 @@ test("a server imports every entry, registers nothing, and hears why it cannot s
   const code = `import { createScorer, clearModelCache, isModelCached, ScoreError } from "tsp-mgs";
     import { TspScore } from "tsp-mgs/score";
     import { TspGallery } from "tsp-mgs/gallery";
+    import { TspPublishedGallery } from "tsp-mgs/published";
     import * as define from "tsp-mgs/define";
     const error = await createScorer({ model: "https://a.example/model.json" }).catch((error) => error);
     new TspScore();
     new TspGallery();
-    console.log(JSON.stringify([error instanceof ScoreError, error.code, error.message, define.TspScore === TspScore, typeof globalThis.document]));
+    console.log(JSON.stringify([error instanceof ScoreError, error.code, error.message, define.TspScore === TspScore, typeof TspPublishedGallery, typeof globalThis.document]));
     await clearModelCache();`;
   const said = execFileSync(process.execPath, ["--input-type=module", "-e", code], { cwd: app, encoding: "utf8", stdio: "pipe" });
-  assert.deepEqual(JSON.parse(said), [true, "device", "there are no workers here: a scorer needs a browser; on a server import it, and create it in the page", true, "undefined"]);
+  assert.deepEqual(JSON.parse(said), [true, "device", "there are no workers here: a scorer needs a browser; on a server import it, and create it in the page", true, "function", "undefined"]);
 });
 
 test("<tsp-score> with a result is rendered on a server", () => {

@@ -71,8 +71,9 @@ claim("without JavaScript the page shows the images, best first, with their scor
   const first = page.locator("figure").first();
   const { perception, alignment } = rows.find(({ id }) => id === best()[0]);
   assert.deepEqual(await first.locator(".value").allTextContents(), [perception, alignment].map(({ score }) => score.toFixed(2)));
-  await first.locator("a").click();
-  assert.match(page.url(), /\/thumbnails\/[0-9a-f]+\.jpg$/);
+  const thumbnail = await first.locator("a").getAttribute("href");
+  assert.match(thumbnail, /^thumbnails\/[0-9a-f]+\.jpg$/);
+  assert.equal((await page.request.get(`${site.origin}/${thumbnail}`)).headers()["content-type"], "image/jpeg");
 }, { javaScriptEnabled: false });
 
 claim("the page sorts, searches, filters and opens images, and asks for nothing but its own files", async (page, { go, asked }) => {

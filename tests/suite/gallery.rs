@@ -79,7 +79,7 @@ fn the_page_shows_the_best_images_first_without_javascript_and_texts_as_text() {
     run(&mut folder.score(&["images", "--gallery", "site"]), 1);
     let page = String::from_utf8(read(&folder.file("site/index.html"))).expect("UTF-8");
     assert!(!page.contains("<script>alert") && page.contains("&lt;script&gt;alert(1)"), "{page}");
-    assert!(page.contains("<title>images</title>") && page.contains("demo weights, trained on synthetic images"));
+    assert!(page.contains("<title>images</title>") && page.contains("Demo weights, trained on synthetic images."));
     assert!(!page.contains(&*folder.file("").to_string_lossy()), "the page names no folder of this machine");
 
     let mean = |row: &Value| {

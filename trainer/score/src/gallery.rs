@@ -130,7 +130,7 @@ impl Gallery {
             for (path, text) in SCRIPTS {
                 let path = folder.join(SCRIPTS_FOLDER).join(path);
                 fs::create_dir_all(parent(&path))?;
-                write_flushed(&path, text.as_bytes())?;
+                write_flushed(&path, assets::without_comments(text).as_bytes())?;
             }
             write_flushed(&folder.join(ICON), assets::ICON.as_bytes())?;
             write_flushed(&folder.join(STYLES), assets::styles().as_bytes())?;

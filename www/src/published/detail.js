@@ -108,7 +108,7 @@ function score(row, { task, title, asks }) {
 /** @param {Parts} parts */
 function sum({ alpha, qImage, qPatches, qFine }) {
   const terms = [["Whole image", alpha, qImage], ["Crops", 1 - alpha, qPatches], ["Words", null, qFine]];
-  return make("table", {}, make("tbody", {}, ...terms.filter(([, , quality]) => quality !== null).map(([label, weight, quality]) => make("tr", {},
+  return make("table", {}, make("tbody", {}, ...terms.filter(([, weight, quality]) => quality !== null && weight !== 0).map(([label, weight, quality]) => make("tr", {},
     make("th", { scope: "row" }, String(label)),
-    make("td", {}, `${weight === null ? "" : `${Number(weight).toFixed(2)} × `}${Number(quality).toFixed(2)}`)))));
+    make("td", {}, `${weight === null || weight === 1 ? "" : `${Number(weight).toFixed(2)} × `}${Number(quality).toFixed(2)}`)))));
 }

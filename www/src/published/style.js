@@ -1,6 +1,6 @@
 // @ts-check
-// style.js — looks of a published gallery, in its shadow root and, for what is seen without JavaScript, in the page that
-// `trainer score --gallery` writes: it takes the text between the two backticks. Colours have the names of ui/styles.js.
+// style.js — the styles of a published gallery. The command line also puts the text between the two backticks into the style
+// sheet of the page that it writes, for the images that are shown without JavaScript. Colours have the names of ui/styles.js.
 
 export const styles = `
 :host, tsp-gallery {
@@ -42,6 +42,7 @@ export const styles = `
 .grid li { min-width: 0; content-visibility: auto; contain-intrinsic-size: auto 18rem; }
 .tile { display: grid; gap: 0.45rem; padding: 0.45rem; border: 1px solid var(--line); border-radius: var(--radius); background: var(--surface); }
 .open { display: block; padding: 0; border: 0; border-radius: calc(var(--radius) - 0.2rem); overflow: hidden; background: var(--well); color: inherit; font: inherit; cursor: zoom-in; }
+p.open { cursor: auto; }
 .picture { display: block; width: 100%; aspect-ratio: 1; object-fit: cover; transition: scale 0.25s; }
 .tile:hover img.picture { scale: 1.025; }
 .picture.none { display: grid; place-content: center; padding: 1rem; text-align: center; font-size: 0.85rem; color: var(--soft); background: var(--well); }
@@ -54,6 +55,7 @@ export const styles = `
 .bar rect { fill: var(--hue); }
 .tile figcaption { padding: 0 0.2rem; font-size: 0.75rem; color: var(--soft); white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
 .why { padding: 0.4rem 0.6rem; border-radius: 0.4rem; font-size: 0.8rem; color: var(--alarm); background: var(--alarm-ground); overflow-wrap: anywhere; }
+.picture.why { display: block; border-radius: 0; overflow: hidden; text-align: start; }
 @container (max-width: 34rem) {
   .scores > div { grid-template-columns: minmax(0, 1fr); gap: 0; }
   .tile { padding: 0.35rem; }
@@ -61,15 +63,15 @@ export const styles = `
 
 .toolbar { position: sticky; top: 0; z-index: 2; display: flex; flex-wrap: wrap; gap: 0.6rem 1.5rem; align-items: end; padding-block: 0.75rem; margin-block-end: 0.75rem; background: color-mix(in oklab, var(--ground) 94%, transparent); backdrop-filter: blur(12px); border-block-end: 1px solid var(--line); }
 .toolbar .line { flex: 3 1 18rem; display: flex; flex-wrap: wrap; gap: 0.5rem; min-width: 0; }
-.toolbar input[type="search"] { flex: 1 1 10rem; min-width: 0; }
+.toolbar input[type="search"] { flex: 1 1 13rem; min-width: 0; }
 .toolbar :is(input[type="search"], select, button), .nothing button, .work button, .tools button {
   min-height: 2.4rem; padding: 0.3rem 0.75rem; border: 1px solid var(--edge); border-radius: 0.55rem; background: var(--surface); color: var(--ink); font: inherit; font-size: 0.9rem; cursor: pointer;
 }
 .toolbar input[type="search"] { cursor: auto; }
 ::placeholder { color: var(--soft); opacity: 1; }
 .pair { display: inline-flex; }
-.pair select { border-radius: 0.55rem 0 0 0.55rem; }
-.pair .turn { display: grid; place-content: center; border-radius: 0 0.55rem 0.55rem 0; border-inline-start: 0; padding-inline: 0.6rem; }
+.toolbar .pair select { border-radius: 0.55rem 0 0 0.55rem; }
+.toolbar .pair .turn { display: grid; place-content: center; border-radius: 0 0.55rem 0.55rem 0; border-inline-start: 0; padding-inline: 0.6rem; }
 .filters { flex: 2 1 22rem; display: flex; gap: 0.5rem 1.5rem; min-width: 0; }
 .least { flex: 1 1 0; min-width: 0; display: grid; font-size: 0.8rem; }
 .least .head { font-weight: 600; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 0.5rem; }
@@ -108,7 +110,7 @@ dialog[open] { display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr) cla
 .panel table { width: 100%; margin-block-start: 0.6rem; border-collapse: collapse; font-size: 0.8rem; }
 .panel :is(th, td) { padding: 0.15rem 0; border-block-start: 1px solid var(--line); }
 .panel th { font-weight: 400; text-align: start; color: var(--soft); }
-.panel td { text-align: end; }
+.panel td { text-align: end; white-space: nowrap; }
 .prompt { white-space: pre-wrap; line-height: 1.55; }
 h3 + .prompt { margin-block-start: -0.6rem; }
 .facts { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 0.2rem 0.9rem; padding-block-start: 0.75rem; border-block-start: 1px solid var(--line); font-size: 0.8rem; }

@@ -14,9 +14,11 @@ import { SCALE, TASKS } from "./view.js";
  */
 export function tile(row, open) {
   const { name, error, prompt } = row;
-  return make("li", {}, make("figure", { class: `tile${error === null ? "" : " failed"}`, title: prompt ?? name },
-    make("button", { type: "button", class: "open", "aria-label": `${name}: larger`, onclick: open }, picture(row)),
-    error === null ? scores(row) : make("p", { class: "why" }, sentence(error)),
+  const reason = error === null ? null : sentence(error);
+  return make("li", {}, make("figure", { class: `tile${reason === null ? "" : " failed"}`, title: prompt ?? name },
+    make("button", { type: "button", class: "open", "aria-label": `${name}: ${reason ?? "larger"}`, onclick: open },
+      reason === null ? picture(row) : make("span", { class: "picture why" }, reason)),
+    reason === null ? scores(row) : null,
     make("figcaption", {}, name)));
 }
 

@@ -76,7 +76,7 @@ function least(rows, view, task, title, changed) {
     return draw("rect", { x: index + 0.08, y: 1 - height, width: 0.84, height });
   });
   const said = make("output", {});
-  const input = make("input", { type: "range", min: 0, max: SCALE, step: STEP, value: 0, oninput: () => {
+  const input = make("input", { type: "range", "aria-label": `${title}, lowest score shown`, min: 0, max: SCALE, step: STEP, value: 0, oninput: () => {
     follow();
     changed();
   } });
@@ -86,8 +86,8 @@ function least(rows, view, task, title, changed) {
     said.value = view.least[task] > 0 ? `${view.least[task].toFixed(1)} and higher` : "all";
   };
   follow();
-  const element = make("label", { class: `least ${task}` },
-    make("span", { class: "head" }, `${title} `, said),
+  const element = make("div", { class: `least ${task}` },
+    make("p", { class: "head" }, `${title} `, said),
     draw("svg", { viewBox: `0 0 ${BINS} 1`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...bins),
     input);
   return { element, clear: () => {

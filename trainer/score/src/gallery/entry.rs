@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tsp_mgs_core::result::{Run, TaskScore};
 
 use super::THUMBNAILS;
-use crate::row::{ResultRow, Scored};
+use crate::results::row::{ResultRow, Scored};
 
 /// Decimal places of the numbers in a table.
 const PLACES: i32 = 4;
@@ -56,6 +56,7 @@ impl Entry {
     pub fn new(row: &ResultRow, name: String, error: Option<String>, run: &Run) -> Result<Self> {
         let Ok(scored) = &row.result else {
             let line = json!({ "id": name, "path": null, "error": error }).to_string();
+            let error = error.as_deref().map(sentence);
             let figure = Figure { name, thumbnail: None, prompt: None, scores: Vec::new(), error };
             return Ok(Self { line, figure, mean: None, notes: Vec::new() });
         };
@@ -88,6 +89,14 @@ impl Entry {
         let key = |entry: &Self| entry.mean.unwrap_or(f32::NEG_INFINITY);
         key(other).total_cmp(&key(self))
     }
+}
+
+/// Adds a capital letter and a full stop, as the script does.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    let end = if text.ends_with(['.', '…']) || text.is_empty() { "" } else { "." };
+    first.chain(letters).chain(end.chars()).collect()
 }
 
 fn score(task: &'static str, title: &'static str, score: Option<&TaskScore>) -> Score {

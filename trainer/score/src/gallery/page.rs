@@ -6,7 +6,7 @@ use minijinja::{Environment, context};
 
 use super::TABLE;
 use super::assets::SCRIPTS_FOLDER;
-use super::entry::{Entry, Figure};
+use super::entry::{Entry, Figure, sentence};
 
 /// The start of an element that the page of every gallery has, whatever the version of the program.
 pub const GENERATOR: &str = r#"<meta name="generator" content="tsp-mgs"#;
@@ -38,7 +38,7 @@ pub fn page(about: &About, entries: &[Entry]) -> Result<String> {
         version => env!("CARGO_PKG_VERSION"),
         title => about.title,
         images => if about.images == 1 { "1 image".to_owned() } else { format!("{} images", about.images) },
-        notes => about.notes,
+        notes => about.notes.iter().map(|note| sentence(note)).collect::<Vec<_>>(),
         model => about.model,
         is_part => figures.len() as u64 != about.images,
         figures,
@@ -75,7 +75,7 @@ mod tests {
         for text in ["<b>", "<script>.png", "<img onerror", "</p><script>"] {
             assert!(!page.contains(text), "{text} stands in\n{page}");
         }
-        assert!(page.contains(GENERATOR) && page.contains("a &lt; b") && page.contains("&lt;script&gt;.png"));
+        assert!(page.contains(GENERATOR) && page.contains("A &lt; b.") && page.contains("&lt;script&gt;.png"));
         assert!(!page.contains("With JavaScript"));
     }
 
