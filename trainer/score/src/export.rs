@@ -1,14 +1,14 @@
 //! `trainer export`: writes a model as a bundle.
 
+mod folder;
+
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use burn::tensor::Device;
 use clap::Args;
-use tempfile::TempDir;
 use tsp_mgs_core::bundle::{MANIFEST, Manifest, Provenance, ScoreDifference, Shard, WeightType, sha256, write_shards};
 use tsp_mgs_core::checkpoint::Checkpoint;
 use tsp_mgs_core::config::ClipConfig;
@@ -17,12 +17,13 @@ use tsp_mgs_core::preprocess::{PREPROCESS_ID, decode, views};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::result::{ImageScore, WITHOUT_TEXT};
 use tsp_mgs_core::scorer::{ImageTower, Input, PromptFeatures};
-use tsp_mgs_data::files::{parent, put_in_place, unfinished_folder, write_flushed};
+use tsp_mgs_data::files::put_in_place;
 
 use crate::batching::score_batch;
 use crate::hub::card;
 use crate::model::{Model, ModelArgs};
 use crate::options::{OptionArgs, named};
+use folder::{stage, write_into};
 
 macro_rules! sample {
     ($image:literal, $prompt:literal) => {
@@ -100,7 +101,7 @@ fn parse_license(text: &str) -> Result<String, &'static str> {
 /// Returns an error for wrong flags, a model that cannot be read, or a folder that cannot be written. No partial bundle
 /// is left behind.
 pub fn run(args: &ExportArgs) -> Result<()> {
-    check_target(args)?;
+    folder::check(args)?;
     let model = Model::open(&args.model)?;
     let mut tasks = args.options.apply(model.tasks.clone())?;
     let source_tasks = tasks.clone();
@@ -219,20 +220,6 @@ fn manifest(
     }
 }
 
-/// Writes a bundle into a temporary folder beside `out`, so that it can be put in place in one step.
-fn stage(out: &Path, manifest: &Manifest, shards: &[Vec<u8>]) -> Result<TempDir> {
-    let staging = unfinished_folder(parent(out))?;
-    for (shard, bytes) in manifest.shards.iter().zip(shards) {
-        write_into(staging.path(), &shard.name, bytes)?;
-    }
-    write_into(staging.path(), MANIFEST, manifest.to_json().as_bytes())?;
-    Ok(staging)
-}
-
-fn write_into(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    write_flushed(&folder.join(name), bytes).with_context(|| format!("writing {name} into {}", folder.display()))
-}
-
 /// Encodes the task-specific prompts of a bundle without a text tower.
 ///
 /// Reduces `tasks` to perception without the words of the prompt, which is all that such a bundle can score.
@@ -277,32 +264,6 @@ fn differences(before: &[ImageScore], after: &[ImageScore]) -> BTreeMap<Task, Sc
         }
     }
     differences
-}
-
-/// Checks that the folder does not exist, or that it is a bundle without other files.
-fn check_target(args: &ExportArgs) -> Result<()> {
-    let out = args.out.as_path();
-    if fs::symlink_metadata(out).is_err() {
-        return Ok(());
-    }
-    let manifest = fs::read(out.join(MANIFEST)).ok().and_then(|json| Manifest::parse(&json).ok());
-    let Some(manifest) = manifest else {
-        bail!("{} exists and is not a model bundle; pass another --out", out.display());
-    };
-    if !args.overwrite {
-        bail!("{} exists; pass --overwrite to replace the bundle, or another --out", out.display());
-    }
-    for entry in fs::read_dir(out).with_context(|| format!("reading {}", out.display()))? {
-        let name = entry.with_context(|| format!("reading {}", out.display()))?.file_name();
-        let is_replaced = name == MANIFEST || (args.push_ready && name == card::FILE);
-        if !is_replaced && !manifest.shards.iter().any(|shard| name == shard.name.as_str()) {
-            let (out, name) = (out.display(), name.display());
-            bail!(
-                "{out} has the file {name}, which is not part of the bundle and would be lost; move it, or pass another --out"
-            );
-        }
-    }
-    Ok(())
 }
 
 fn dtype_name(dtype: WeightType) -> &'static str {
