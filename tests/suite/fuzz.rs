@@ -25,7 +25,7 @@ const IMAGES_MIB: u64 = 6 << 10;
 
 #[test]
 fn image_pixels() {
-    Target { name: "image_pixels", inputs: 2000, memory_mib: IMAGES_MIB }.run(|| {
+    Target { name: "image_pixels", inputs: 1500, memory_mib: IMAGES_MIB }.run(|| {
         let files = images::files();
         (move |u| images::changed_file(u, &files), |_, bytes| images::decode_and_cut(bytes))
     });

@@ -1,10 +1,19 @@
 //! Inputs that once made a parser panic or take too much memory.
 
+use std::fs;
+use std::io::{Cursor, Write};
+
 use tsp_mgs_core::Error;
 use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::preprocess::decode;
+use tsp_mgs_trainer::data::dataset;
+use tsp_mgs_trainer::score::model::{Model, ModelArgs};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use super::containers::{gif, webp};
+use super::tables::repacked;
+use crate::support::data_folder::{DataFolder, workbook};
 use crate::support::image_bytes::{Scans, jpeg};
 
 /// The longest text with a prompt that is read.
@@ -34,5 +43,49 @@ fn long_comments_and_packets_are_not_read() {
     for (length, is_read) in [(TEXT_LIMIT, true), (TEXT_LIMIT + 1, false)] {
         assert_eq!(embedded_prompt(&gif(&text(length))).is_some(), is_read, "a comment of {length} bytes");
         assert_eq!(embedded_prompt(&webp(b"", &text(length))).is_some(), is_read, "a packet of {length} bytes");
+    }
+}
+
+#[test]
+fn a_tensor_that_repeats_one_element_billions_of_times_is_refused() {
+    // {"w": torch.zeros(1).expand(1 << 31)}
+    let pickle: [&[u8]; 10] = [
+        b"\x80\x02}X\x01\0\0\0wctorch._utils\n_rebuild_tensor_v2\n(",
+        b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01tQ",
+        b"K\0",                           // offset
+        b"\x8a\x05\0\0\0\x80\0\x85",      // shape
+        b"K\0\x85",                       // stride
+        b"\x89",                          // requires_grad
+        b"ccollections\nOrderedDict\n)R", // hooks
+        b"t",
+        b"R",
+        b"s.",
+    ];
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in [("a/data.pkl", pickle.concat()), ("a/data/0", vec![0; 4]), ("a/version", b"3\n".to_vec())] {
+        zip.start_file(name, SimpleFileOptions::default()).expect("an entry");
+        zip.write_all(&content).expect("writing");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("w.pt");
+    fs::write(&path, zip.finish().expect("a whole file").into_inner()).expect("writing");
+    let opened = Model::open(&ModelArgs { clip: Some(path), ..ModelArgs::default() });
+    let error = format!("{:#}", opened.err().expect("a tensor of 8 GiB"));
+    assert!(error.contains("times the size of the file"), "{error}");
+}
+
+#[test]
+fn a_workbook_with_a_cell_far_away_is_refused() {
+    let folder = DataFolder::new();
+    let whole = workbook(&[("0.jpg", "a cat", 1.0)]);
+    for (cell, expected) in [("XFD1048576", "the sheet has 16384 columns"), ("A1048576", "expected a number")] {
+        let bytes = repacked(&whole, |_, content| {
+            let text = String::from_utf8_lossy(content).replace("r=\"A2\"", &format!("r=\"{cell}\""));
+            *content = text.into_bytes();
+        });
+        folder.write("t.xlsx", bytes);
+        let opened = dataset::open(&folder.args_with_columns("t.xlsx", "image=Image,mos=MOS"));
+        let error = format!("{:#}", opened.err().expect("a row without a score"));
+        assert!(error.contains(expected), "{cell}: {error}");
     }
 }

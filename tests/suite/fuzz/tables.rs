@@ -111,19 +111,30 @@ pub fn read_opinions(path: &Path, _: &[u8]) {
 }
 
 fn changed_workbook(u: &mut Unstructured, bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut zip = ZipArchive::new(Cursor::new(bytes)).expect("a workbook");
-    let changed = u.int_in_range(0..=zip.len() - 1)?;
+    let entries = ZipArchive::new(Cursor::new(bytes)).expect("a workbook").len();
+    let changed = u.int_in_range(0..=entries - 1)?;
+    let words: [&[u8]; 4] = [b"<row r=\"4294967295\">", b"<c r=\"ZZZZZZ99999999\">", b"</row>", b"&#x0;"];
+    let mut result = Ok(());
+    let bytes = repacked(bytes, |i, content| {
+        if i == changed {
+            result = mutate(u, content, &words);
+        }
+    });
+    result.map(|()| bytes)
+}
+
+/// A ZIP archive whose entries are changed. The function gets the index and the content of each.
+pub fn repacked(bytes: &[u8], mut change: impl FnMut(usize, &mut Vec<u8>)) -> Vec<u8> {
+    let mut zip = ZipArchive::new(Cursor::new(bytes)).expect("an archive");
     let mut out = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     for i in 0..zip.len() {
         let mut entry = zip.by_index(i).expect("an entry");
         let (name, mut content) = (entry.name().expect("a name").into_owned(), Vec::new());
         entry.read_to_end(&mut content).expect("an entry");
-        if i == changed {
-            mutate(u, &mut content, &[b"<row r=\"4294967295\">", b"<c r=\"ZZZZZZ99999999\">", b"</row>", b"&#x0;"])?;
-        }
+        change(i, &mut content);
         out.start_file(name, options).expect("an entry");
         out.write_all(&content).expect("writing");
     }
-    Ok(out.finish().expect("a whole file").into_inner())
+    out.finish().expect("a whole file").into_inner()
 }

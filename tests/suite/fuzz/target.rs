@@ -18,6 +18,8 @@ use arbtest::arbtest;
 const SECONDS: &str = "TSP_MGS_FUZZ_SECONDS";
 /// The name of the target that a process is to run itself.
 const CHILD: &str = "TSP_MGS_FUZZ_TARGET";
+/// The start of the line with the number of inputs.
+const COUNT: &str = "fuzz target ";
 /// The longest time for one input. Code that is not optimised has more.
 const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 10 });
 /// Random bytes for the choices of one input.
@@ -65,7 +67,9 @@ impl Target {
         let is_passed = output.status.success() && text.contains("1 passed");
         let folder = self.folder();
         assert!(is_passed, "{}; the input is in {}\n{}", output.status, folder.display(), end.join("\n"));
-        end.iter().filter(|line| line.starts_with("fuzz")).for_each(|line| println!("{line}"));
+        // The line may follow the name of the test.
+        let count = text.lines().find_map(|line| Some(&line[line.find(COUNT)?..]));
+        println!("{}", count.expect("a finished target prints its number of inputs"));
     }
 
     fn folder(&self) -> PathBuf {
@@ -113,7 +117,7 @@ impl Target {
             arbtest(property).seed(seed).run();
             count += 1;
         }
-        println!("fuzz target {}: {count} inputs in {:.1} s", self.name, began.elapsed().as_secs_f64());
+        println!("{COUNT}{}: {count} inputs in {:.1} s", self.name, began.elapsed().as_secs_f64());
     }
 }
 
