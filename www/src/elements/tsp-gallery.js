@@ -2,6 +2,7 @@
 // tsp-gallery.js — the element <tsp-gallery>: its state and its actions. Its templates are in ui/.
 
 import { LitElement, html, nothing } from "lit";
+import { createRef, ref } from "lit/directives/ref.js";
 
 import { Collection } from "../gallery/collection.js";
 import { Results } from "../gallery/results.js";
@@ -128,6 +129,7 @@ export class TspGallery extends LitElement {
     this.intake = new Intake(this);
     this.grid = new Grid(this);
     this.windows = new Windows(this);
+    /** @type {import("lit/directives/ref.js").Ref<HTMLInputElement>} */ this.search = createRef();
     this.published = new PublishedWithin(this);
     /** @type {string[]} */ this.notices = [];
     this.hasFilters = false;
@@ -173,13 +175,11 @@ export class TspGallery extends LitElement {
     this.published.close();
     this.#end();
     this.thumbnails.clear();
-    this.windows.large.hold([]);
   }
 
   /** Lets go of the page and of the scorer. */
   #end() {
     this.intake.unmount();
-    this.grid.unmount();
     this.engine.close();
   }
 
@@ -189,7 +189,6 @@ export class TspGallery extends LitElement {
     if (!this.isConnected) return;
     if (this.src) return this.published.show(this.src, this.live);
     this.intake.mount();
-    this.grid.mount();
     this.hasFilters = this.clientWidth >= FILTERS_FROM_PX;
     if (this.opened === null) this.engine.wanted = this.#asked;
     this.engine.load();
@@ -201,8 +200,6 @@ export class TspGallery extends LitElement {
     if (changed.has("src") || changed.has("live")) this.#turn(changed);
     if (this.src) return;
     this.#drawnAt = performance.now();
-    this.grid.updated();
-    this.windows.updated();
     if (this.opened === null) return; // `#begin` will load the first model.
     // Only changed attributes count: the user may have chosen other values since.
     const changes = Object.fromEntries(Object.entries(this.#asked).filter(([name]) => changed.has(name)));
@@ -229,7 +226,7 @@ export class TspGallery extends LitElement {
   render() {
     if (this.src) return html`<div class="scroller" part="scroller"><div class="table"><slot></slot></div></div>`;
     const isEmpty = this.collection.items.length === 0;
-    return html`<div class="scroller ${this.intake.isOver ? "over" : ""}" part="scroller">
+    return html`<div ${ref(this.grid.scroller)} class="scroller ${this.intake.isOver ? "over" : ""}" part="scroller">
         ${header(this)}
         ${isEmpty ? dropZone(this) : html`${toolbar(this)}<main>${this.grid.render()}${
           this.collection.shown.length === 0 ? html`<p class="nothing">No image matches the search and the filters. <button type="button" @click=${() => this.clearView()}>Show all</button></p>` : nothing}</main>`}
@@ -251,7 +248,7 @@ export class TspGallery extends LitElement {
   }
 
   focusSearch() {
-    /** @type {HTMLElement | null} */ (this.renderRoot.querySelector(".search"))?.focus();
+    this.search.value?.focus();
   }
 
   /** @param {KeyboardEvent} event */

@@ -11,6 +11,7 @@
  * @property {import("./intake.js").Intake} intake
  * @property {import("./grid.js").Grid} grid
  * @property {import("./windows.js").Windows} windows
+ * @property {import("lit/directives/ref.js").Ref<HTMLInputElement>} search  the field
  *
  * @typedef {object} State
  * @property {string | undefined} samples  the address of a samples.json
@@ -36,7 +37,7 @@
  * @property {(text: string) => void} say  to screen readers
  * @property {(type: string, detail: unknown) => void} tell  sends an event
  *
- * @typedef {HTMLElement & { renderRoot: HTMLElement | DocumentFragment } & Parts & State & Actions} GalleryElement
+ * @typedef {HTMLElement & import("lit").ReactiveControllerHost & Parts & State & Actions} GalleryElement
  */
 
 export {};

@@ -3,14 +3,21 @@
 // height, so their positions need no library.
 
 import { html } from "lit";
+import { createRef, ref } from "lit/directives/ref.js";
 import { repeat } from "lit/directives/repeat.js";
 
 import { style } from "./style.js";
 import { tile } from "./tile.js";
 
 /**
+ * @template {Element} T
+ * @typedef {import("lit/directives/ref.js").Ref<T>} Ref
+ */
+
+/**
  * @typedef {import("./gallery-element.js").GalleryElement} Gallery
  * @typedef {import("./keyboard.js").Move} Move
+ * @typedef {import("lit").ReactiveController} ReactiveController
  */
 
 /** The gap between tiles, in CSS pixels. */
@@ -22,7 +29,11 @@ const MAX_GROWTH = 1.7;
 /** The number of rendered rows above and below the visible ones. Two are enough for fast scrolling. */
 const OVERSCAN = 2;
 
+/** A lit controller. @implements {ReactiveController} */
 export class Grid {
+  /** The scrolling area around the grid. @type {Ref<HTMLElement>} */ scroller = createRef();
+  /** The bar that may lie over the upper rows. @type {Ref<HTMLElement>} */ toolbar = createRef();
+  /** @type {Ref<HTMLElement>} */ #grid = createRef();
   /** The smallest width of a tile at a font size of 16 pixels. */
   tileSize = 190;
   /** @type {Set<number>} */ selected = new Set();
@@ -40,34 +51,44 @@ export class Grid {
   /** The first rendered row, and the one after the last. */
   #first = 0;
   #end = 0;
+  /** The scrolling area whose size and position are watched. @type {HTMLElement | null} */ #watched = null;
   /** @type {ResizeObserver | undefined} */ #resized;
 
   /** @param {Gallery} gallery */
   constructor(gallery) {
     this.#gallery = gallery;
+    gallery.addController(this);
   }
 
-  /** Call it after the first rendering. */
-  mount() {
-    const scroller = this.#find(".scroller");
+  hostUpdated() {
+    this.#watch(this.scroller.value ?? null);
+    this.#measure();
+    if (!this.#mustFocus) return;
+    /** @type {HTMLElement | null | undefined} */
+    const cell = this.#grid.value?.querySelector('[role="gridcell"][tabindex="0"]');
+    if (!cell) return;
+    this.#mustFocus = false;
+    cell.focus({ preventScroll: true });
+  }
+
+  hostDisconnected() {
+    this.#watch(null);
+  }
+
+  /** @param {HTMLElement | null} scroller */
+  #watch(scroller) {
+    if (scroller === this.#watched) return;
+    this.#resized?.disconnect();
+    this.#watched?.removeEventListener("scroll", this.#measure);
+    this.#watched = scroller;
+    if (!scroller) return;
     this.#resized = new ResizeObserver(this.#measure);
     this.#resized.observe(scroller);
     scroller.addEventListener("scroll", this.#measure, { passive: true });
   }
 
-  unmount() {
-    this.#resized?.disconnect();
-    // There is no scroller if the element was removed before the first rendering.
-    this.#find(".scroller")?.removeEventListener("scroll", this.#measure);
-  }
-
   get #ids() {
     return this.#gallery.collection.shown;
-  }
-
-  /** @param {string} selector */
-  #find(selector) {
-    return /** @type {HTMLElement} */ (this.#gallery.renderRoot.querySelector(selector));
   }
 
   get #rowHeight() {
@@ -85,7 +106,7 @@ export class Grid {
     if (index >= 0) this.#focusedIndex = index;
     else this.focused = ids[Math.min(this.#focusedIndex, ids.length - 1)] ?? null;
     const rows = Array.from({ length: Math.max(0, this.#end - this.#first) }, (_, index) => this.#first + index);
-    return html`<div class="grid" part="grid" role="grid" aria-label="Images" aria-multiselectable="true"
+    return html`<div ${ref(this.#grid)} class="grid" part="grid" role="grid" aria-label="Images" aria-multiselectable="true"
       aria-rowcount=${this.#rowCount} aria-colcount=${this.#columns}
       ${style({ height: `${this.#rowCount * this.#rowHeight}px` })}
       @keydown=${(/** @type {KeyboardEvent} */ event) => this.#gallery.onKey(event)}
@@ -106,21 +127,10 @@ export class Grid {
     </div>`;
   }
 
-  /** Call it after each rendering. It measures the grid and sets the focus. */
-  updated() {
-    this.#measure();
-    if (!this.#mustFocus) return;
-    const cell = this.#find('[role="gridcell"][tabindex="0"]');
-    if (!cell) return;
-    this.#mustFocus = false;
-    cell.focus({ preventScroll: true });
-  }
-
   /** Finds the rows to render, renders again if they changed, and reports the visible images to the collection. */
   #measure = () => {
-    const grid = this.#find(".grid");
-    if (!grid) return;
-    const scroller = this.#find(".scroller");
+    const [grid, scroller] = [this.#grid.value, this.scroller.value];
+    if (!grid || !scroller) return;
     const width = grid.clientWidth;
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const fit = (/** @type {number} */ size) => Math.max(2, Math.floor((width + GAP_PX) / ((size * rem) / 16 + GAP_PX)));
@@ -159,10 +169,10 @@ export class Grid {
 
   /** Scrolls as little as necessary. The row must not be under the toolbar. @param {number} row */
   #scrollTo(row) {
-    const scroller = this.#find(".scroller");
-    const bar = this.#find(".toolbar");
-    const head = (getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0) + GAP_PX;
-    const top = this.#find(".grid").getBoundingClientRect().top - scroller.getBoundingClientRect().top + row * this.#rowHeight;
+    const [grid, scroller, bar] = [this.#grid.value, this.scroller.value, this.toolbar.value];
+    if (!grid || !scroller) return;
+    const head = (bar && getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0) + GAP_PX;
+    const top = grid.getBoundingClientRect().top - scroller.getBoundingClientRect().top + row * this.#rowHeight;
     const bottom = top + this.#rowHeight;
     if (top < head) scroller.scrollTop += top - head;
     else if (bottom > scroller.clientHeight) scroller.scrollTop += bottom - scroller.clientHeight;
@@ -173,7 +183,7 @@ export class Grid {
     const ids = this.#ids;
     const index = this.focused === null ? -1 : ids.indexOf(this.focused);
     if (index < 0) return;
-    const page = Math.max(1, Math.floor(this.#find(".scroller").clientHeight / this.#rowHeight)) * this.#columns;
+    const page = Math.max(1, Math.floor((this.scroller.value?.clientHeight ?? 0) / this.#rowHeight)) * this.#columns;
     const steps = { left: -1, right: 1, up: -this.#columns, down: this.#columns, first: -index, last: ids.length, "page-up": -page, "page-down": page };
     const wanted = index + steps[to];
     // At the first and the last row, up and down do nothing.

@@ -48,6 +48,7 @@ export const base = css`
   *, ::before, ::after { box-sizing: border-box; margin: 0; }
   [hidden] { display: none !important; }
   /* For screen readers and the keyboard only. */
+  .windows { display: contents; }
   .hidden { position: absolute; width: 1px; height: 1px; opacity: 0; overflow: hidden; white-space: nowrap; pointer-events: none; }
   h1, h2 { font-weight: 600; line-height: 1.25; letter-spacing: -0.01em; }
   h2 { font-size: 1rem; }

@@ -3,6 +3,7 @@
 
 import { html, nothing } from "lit";
 import { live } from "lit/directives/live.js";
+import { ref } from "lit/directives/ref.js";
 
 import { addMenu } from "./add.js";
 import { count, timeLeft } from "./format.js";
@@ -41,10 +42,10 @@ export function toolbar(gallery) {
   const { collection, grid: { chosen, tileSize } } = gallery;
   const { view } = collection;
   const shows = SHOWS.findIndex(([, { marks, status }]) => status === view.status && String(marks) === String(view.marks));
-  return html`<div class="toolbar" part="toolbar" role="region" aria-label="Order and filters">
+  return html`<div ${ref(gallery.grid.toolbar)} class="toolbar" part="toolbar" role="region" aria-label="Order and filters">
     <div class="bar">
       ${addMenu(gallery)}
-      <input type="search" class="search" placeholder="Search prompts and names" aria-label="Search prompts and names" .value=${live(view.search)}
+      <input ${ref(gallery.search)} type="search" class="search" placeholder="Search prompts and names" aria-label="Search prompts and names" .value=${live(view.search)}
         @input=${(/** @type {Event} */ { target }) => gallery.setView({ search: /** @type {HTMLInputElement} */ (target).value })}
         @keydown=${(/** @type {KeyboardEvent} */ event) => gallery.onSearchKey(event)}>
       <span class="pair"><select aria-label="Sort by" @change=${(/** @type {Event} */ { target }) => sortBy(gallery, /** @type {HTMLSelectElement} */ (target).value)}>

@@ -2,6 +2,7 @@
 // windows.js — the window over the grid: a dialog, the large view or the comparison. At most one is open.
 
 import { html, nothing } from "lit";
+import { createRef, ref } from "lit/directives/ref.js";
 
 import { clearModelCache, modelCacheBytes } from "../model/cache.js";
 import { comparison } from "./compare.js";
@@ -9,17 +10,23 @@ import { Detail } from "./detail.js";
 import * as dialogs from "./dialogs.js";
 import { LargeImages } from "./large.js";
 
-/** @typedef {import("./gallery-element.js").GalleryElement} Gallery */
+/**
+ * @typedef {import("./gallery-element.js").GalleryElement} Gallery
+ * @typedef {import("lit").ReactiveController} ReactiveController
+ */
 
+/** A lit controller. @implements {ReactiveController} */
 export class Windows {
   /** @type {"help" | "urls" | "model" | null} */ #dialog = null;
   /** One image in the large view, or two in the comparison. @type {number[]} */ #ids = [];
   #detail;
   /** @type {Gallery} */ #gallery;
+  /** @type {import("lit/directives/ref.js").Ref<HTMLElement>} */ #root = createRef();
 
   /** @param {Gallery} gallery */
   constructor(gallery) {
     this.#gallery = gallery;
+    gallery.addController(this);
     this.#detail = new Detail(gallery);
     this.large = new LargeImages(gallery);
     /** The size of the models in the browser's cache; null: not known yet. @type {number | null} */ this.cacheBytes = null;
@@ -38,18 +45,27 @@ export class Windows {
     const gallery = this.#gallery;
     this.large.hold(this.#ids);
     const [a, b] = this.#ids.map((id) => gallery.collection.get(id));
-    return html`${a && this.#ids.length === 1 ? this.#detail.render(a) : a && b ? comparison(gallery, [a, b]) : nothing}
+    return html`<div ${ref(this.#root)} class="windows">${a && this.#ids.length === 1 ? this.#detail.render(a) : a && b ? comparison(gallery, [a, b]) : nothing}
       ${this.#dialog === null ? nothing : dialogs[this.#dialog](gallery)}
-      ${gallery.engine.question ? dialogs.download(gallery, gallery.engine.question) : nothing}`;
+      ${gallery.engine.question ? dialogs.download(gallery, gallery.engine.question) : nothing}</div>`;
   }
 
-  /** Call it after each rendering. */
-  updated() {
-    for (const dialog of /** @type {NodeListOf<HTMLDialogElement>} */ (this.#gallery.renderRoot.querySelectorAll("dialog:not([open])"))) {
+  hostUpdated() {
+    for (const dialog of this.#dialogs) {
+      if (dialog.open) continue;
       dialog.showModal();
       // Otherwise Chromium would focus the first button and show its focus ring.
       if (dialog.autofocus) dialog.focus();
     }
+  }
+
+  hostDisconnected() {
+    this.large.hold([]);
+  }
+
+  /** The rendered dialogs. */
+  get #dialogs() {
+    return this.#root.value?.querySelectorAll("dialog") ?? [];
   }
 
   /** @param {"help" | "urls" | "model"} dialog */
@@ -82,7 +98,7 @@ export class Windows {
   /** Closes the window. The focus returns to the image that was shown. */
   close() {
     const [first] = this.#ids;
-    for (const dialog of this.#gallery.renderRoot.querySelectorAll("dialog")) dialog.close();
+    for (const dialog of this.#dialogs) dialog.close();
     this.#to(null, []);
     if (first !== undefined) this.#gallery.grid.focus(first);
   }
