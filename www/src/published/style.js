@@ -72,6 +72,7 @@ p.open { cursor: auto; }
 .pair { display: inline-flex; }
 .toolbar .pair select { border-radius: 0.55rem 0 0 0.55rem; }
 .toolbar .pair .turn { display: grid; place-content: center; border-radius: 0 0.55rem 0.55rem 0; border-inline-start: 0; padding-inline: 0.6rem; }
+@container (max-width: 34rem) { .pair, .pair select { flex: 1; } }
 .filters { flex: 2 1 22rem; display: flex; gap: 0.5rem 1.5rem; min-width: 0; }
 .least { flex: 1 1 0; min-width: 0; display: grid; font-size: 0.8rem; }
 .least .head { font-weight: 600; display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 0.5rem; }
