@@ -36,7 +36,7 @@ pub fn in_parallel<J: Send, R: Send>(
         loop {
             let next = queue.lock().expect("nothing panics while the queue is held").next();
             let Some((index, job)) = next else { return done };
-            done.push((index, caught(|| work(job))));
+            done.push((index, catch_panic(|| work(job))));
         }
     };
     let mut done = thread::scope(|scope| {
@@ -55,7 +55,7 @@ pub fn in_parallel<J: Send, R: Send>(
 ///
 /// # Errors
 /// Returns the error of `work`, or an error with the message of its panic.
-pub fn caught<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
+pub fn catch_panic<R>(work: impl FnOnce() -> Result<R>) -> Result<R> {
     // A value that a panic leaves in an inconsistent state is dropped with the job.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(anyhow!("internal error: {}", text(&*panic))))
 }

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
 
-use crate::parallel::caught;
+use crate::parallel::catch_panic;
 
 /// The maximum number of steps of [`Prefetch::steps`] that are finished or in progress, besides the one in use. Three
 /// batches of 16 images with 9 views of ViT-B/32 need 260 MB.
@@ -94,7 +94,7 @@ impl<R: Send + 'static> Prefetch<Result<R>> {
         let thread = thread::spawn(move || {
             let steps = Mutex::new(steps);
             while let Some((index, step)) = thread_shared.next_job(&steps) {
-                let result = caught(|| work(step));
+                let result = catch_panic(|| work(step));
                 let is_last = result.is_err();
                 thread_shared.finish(index, result, is_last);
             }

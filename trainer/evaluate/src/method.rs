@@ -9,7 +9,7 @@ use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_score::hub;
 use tsp_mgs_score::model::ModelArgs;
 use tsp_mgs_score::options::OptionArgs;
-use tsp_mgs_score::predict::Predicted;
+use tsp_mgs_score::predict::PredictedScores;
 
 /// A method that predicts scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,7 +51,7 @@ pub enum ScoreKind {
 
 impl TaskOptions {
     /// The predicted score of this task.
-    pub fn score(&self, predicted: &Predicted) -> Option<f64> {
+    pub fn score(&self, predicted: &PredictedScores) -> Option<f64> {
         match self.options.task() {
             Task::Perception => predicted.perception,
             Task::Alignment => predicted.alignment,

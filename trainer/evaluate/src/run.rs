@@ -12,7 +12,7 @@ use tsp_mgs_data::files::parent;
 use tsp_mgs_data::progress::progress_bar;
 use tsp_mgs_score::device;
 use tsp_mgs_score::model::Model;
-use tsp_mgs_score::predict::{self, Predicted};
+use tsp_mgs_score::predict::{self, PredictedScores};
 
 use crate::args::EvaluateArgs;
 use crate::evaluation::{EvaluatedImage, Evaluation, TaskScores};
@@ -106,7 +106,7 @@ pub fn predict_by_method(
     items: &[usize],
     workers: NonZeroUsize,
     done: impl FnMut(usize),
-) -> Result<Vec<Predicted>> {
+) -> Result<Vec<PredictedScores>> {
     let numbers = match method.score_kind() {
         ScoreKind::Quality => return predict::predict(data, scorer, items, workers, done),
         ScoreKind::Cosine => Scorer::prompt_cosines,
@@ -115,7 +115,7 @@ pub fn predict_by_method(
     predict::predict_by(data, scorer, items, workers, done, |scorer, batch| {
         let numbers = numbers(scorer, batch)?.try_into_data().context("reading the scores from the device")?;
         let numbers = numbers.try_to_vec::<f32>().context("reading the scores from the device")?;
-        let predicted = |number: f32| Predicted { perception: None, alignment: Some(number.into()) };
+        let predicted = |number: f32| PredictedScores { perception: None, alignment: Some(number.into()) };
         Ok(numbers.into_iter().map(predicted).collect())
     })
 }
@@ -167,11 +167,11 @@ fn notes_on(args: &EvaluateArgs, model: &Model, data: &DecodedSet, subset: &Subs
 fn rows(
     data: &DecodedSet,
     items: &[usize],
-    predicted: &[Predicted],
+    predicted: &[PredictedScores],
     tasks: &[TaskOptions],
     task: usize,
 ) -> Result<Vec<EvaluatedImage>> {
-    let scores = |options: &TaskOptions, item: usize, predicted: &Predicted| {
+    let scores = |options: &TaskOptions, item: usize, predicted: &PredictedScores| {
         let item = &data.set.items[item];
         let task = options.task.name();
         let mos = item.score(options.task).with_context(|| format!("{} has no score of {task}", item.name))?;

@@ -9,7 +9,7 @@ use tsp_mgs_core::result::ImageScore;
 use tsp_mgs_core::scorer::{EncodedInput, Input, PendingScores, Scorer};
 
 use crate::features::{FeatureStore, ImageFeatures};
-use crate::prepare::{Content, Prepared, Ready};
+use crate::prepare::{Content, PreparedImage, PreparedRecord};
 use crate::results::row::ResultRow;
 
 /// The maximum number of rows in a batch, most of which are then errors. A batch with this many rows is scored even if
@@ -22,7 +22,7 @@ const MAX_ROWS: usize = 256;
 /// features of each image are stored.
 pub fn score_all(
     scorer: &mut Scorer,
-    mut prepared: impl Iterator<Item = Prepared>,
+    mut prepared: impl Iterator<Item = PreparedRecord>,
     store: Option<&FeatureStore>,
 ) -> impl Iterator<Item = Vec<ResultRow>> {
     iter::from_fn(move || {
@@ -35,7 +35,7 @@ pub fn score_all(
 }
 
 /// Takes images until `images` of them can be scored.
-fn next_batch(prepared: &mut impl Iterator<Item = Prepared>, images: usize) -> Vec<Prepared> {
+fn next_batch(prepared: &mut impl Iterator<Item = PreparedRecord>, images: usize) -> Vec<PreparedRecord> {
     let (mut batch, mut readable) = (Vec::new(), 0);
     while readable < images && batch.len() < MAX_ROWS {
         let Some(next) = prepared.next() else { break };
@@ -46,9 +46,10 @@ fn next_batch(prepared: &mut impl Iterator<Item = Prepared>, images: usize) -> V
 }
 
 /// Replaces the views of a batch by their features, and stores the features.
-fn replace_views(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) {
-    let new: Vec<&mut Ready> = batch.iter_mut().filter_map(|image| image.result.as_mut().ok()).collect();
-    let new: Vec<&mut Ready> = new.into_iter().filter(|ready| matches!(ready.content, Content::Views(_))).collect();
+fn replace_views(scorer: &Scorer, batch: &mut [PreparedRecord], store: &FeatureStore) {
+    let new: Vec<&mut PreparedImage> = batch.iter_mut().filter_map(|image| image.result.as_mut().ok()).collect();
+    let new: Vec<&mut PreparedImage> =
+        new.into_iter().filter(|ready| matches!(ready.content, Content::Views(_))).collect();
     let views: Vec<&Views> = new.iter().filter_map(|ready| ready.content.views()).collect();
     if views.is_empty() {
         return;
@@ -74,10 +75,10 @@ fn replace_views(scorer: &Scorer, batch: &mut [Prepared], store: &FeatureStore) 
     }
 }
 
-fn score_rows(scorer: &mut Scorer, batch: Vec<Prepared>) -> Vec<ResultRow> {
-    let ready: Vec<&Ready> = batch.iter().filter_map(|image| image.result.as_ref().ok()).collect();
+fn score_rows(scorer: &mut Scorer, batch: Vec<PreparedRecord>) -> Vec<ResultRow> {
+    let ready: Vec<&PreparedImage> = batch.iter().filter_map(|image| image.result.as_ref().ok()).collect();
     let mut scores = score_each(scorer, &ready).into_iter();
-    let row = |Prepared { name, result }| {
+    let row = |PreparedRecord { name, result }| {
         let result = result.and_then(|ready| {
             let score = scores.next().expect("one score for each readable image")?;
             Ok(ready.scored(score))
@@ -90,7 +91,7 @@ fn score_rows(scorer: &mut Scorer, batch: Vec<Prepared>) -> Vec<ResultRow> {
 /// Scores images together, and returns one result for each.
 ///
 /// An image that fails does not affect the results of the others.
-pub fn score_each(scorer: &mut Scorer, ready: &[&Ready]) -> Vec<Result<ImageScore>> {
+pub fn score_each(scorer: &mut Scorer, ready: &[&PreparedImage]) -> Vec<Result<ImageScore>> {
     if ready.is_empty() {
         return Vec::new();
     }
@@ -103,7 +104,7 @@ pub fn score_each(scorer: &mut Scorer, ready: &[&Ready]) -> Vec<Result<ImageScor
 }
 
 /// Scores images that all have views, or all have features.
-fn score_ready(scorer: &mut Scorer, ready: &[&Ready]) -> Result<Vec<ImageScore>> {
+fn score_ready(scorer: &mut Scorer, ready: &[&PreparedImage]) -> Result<Vec<ImageScore>> {
     let inputs: Vec<Input> = ready
         .iter()
         .filter_map(|ready| Some(Input { views: ready.content.views()?, prompt: ready.prompt() }))

@@ -15,7 +15,7 @@ use tsp_mgs_core::{seeded, selfcheck};
 
 use crate::device::{self, DeviceChoice};
 use crate::model::{Model, ModelArgs};
-use crate::patience::Patience;
+use crate::slow_start::SlowStartNote;
 
 /// The number of runs of the self-check. A device may replace a kernel after the first call, so that one run is not
 /// enough.
@@ -75,7 +75,7 @@ pub fn run(args: &DeviceArgs) -> Result<()> {
     let model = Model::open(&args.model)?;
     let label = model.label();
     let selected = device::select(args.device)?;
-    let patience = Patience::with(&selected.name);
+    let note = SlowStartNote::with(&selected.name);
     let self_check = self_check(&selected.device)?;
     let config = model.checkpoint.config().clone();
     let encoder = ClipEncoder::load(model.checkpoint, &selected.device, WeightFormat::Float32);
@@ -84,7 +84,7 @@ pub fn run(args: &DeviceArgs) -> Result<()> {
     for &views in &args.views {
         speeds.push(speed(&encoder, &config, views, &selected.device, &mut counter)?);
     }
-    drop(patience);
+    drop(note);
     let report = Report { device: selected.name, model: label, self_check, speeds };
     let mut out = io::stdout().lock();
     if args.json {

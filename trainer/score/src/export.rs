@@ -160,7 +160,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 ///
 /// # Errors
 /// Returns an error if the folder cannot be written. An existing bundle is kept in this case.
-pub fn write_trained(out: &Path, model: &Trained) -> Result<()> {
+pub fn write_trained(out: &Path, model: &TrainedModel) -> Result<()> {
     let clip = model.checkpoint.config();
     let shards = write_shards(model.checkpoint, clip, WeightType::F32, None);
     let warning = model.warning.map(str::to_owned);
@@ -172,7 +172,7 @@ pub fn write_trained(out: &Path, model: &Trained) -> Result<()> {
 }
 
 /// A model in training, and its source.
-pub struct Trained<'a> {
+pub struct TrainedModel<'a> {
     /// All parameters of the model.
     pub checkpoint: &'a Checkpoint<'a>,
     /// The options of each task that the model scores.

@@ -12,8 +12,8 @@ mod weights;
 
 pub mod device;
 pub mod options;
-pub mod patience;
 pub mod scorer_args;
+pub mod slow_start;
 
 pub mod args;
 pub mod run;

@@ -13,7 +13,7 @@ use crate::batching::score_batch;
 
 /// The scores of one image. A task that was not scored is `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Predicted {
+pub struct PredictedScores {
     /// Perceptual quality, on the scale of 0 to 5; higher is better.
     pub perception: Option<f64>,
     /// Agreement with the prompt, on the scale of 0 to 5; higher is better.
@@ -33,12 +33,14 @@ pub fn predict(
     items: &[usize],
     workers: NonZeroUsize,
     done: impl FnMut(usize),
-) -> Result<Vec<Predicted>> {
+) -> Result<Vec<PredictedScores>> {
     predict_by(data, scorer, items, workers, done, |scorer, batch| {
         let inputs: Vec<Input> = batch.iter().map(|&(views, prompt)| Input { views, prompt: Some(prompt) }).collect();
         let number = |task: Option<TaskScore>| task.map(|task| f64::from(task.score));
-        let predicted =
-            |score: ImageScore| Predicted { perception: number(score.perception), alignment: number(score.alignment) };
+        let predicted = |score: ImageScore| PredictedScores {
+            perception: number(score.perception),
+            alignment: number(score.alignment),
+        };
         Ok(score_batch(scorer, &inputs)?.into_iter().map(predicted).collect())
     })
 }
@@ -53,8 +55,8 @@ pub fn predict_by(
     items: &[usize],
     workers: NonZeroUsize,
     mut done: impl FnMut(usize),
-    score: impl Fn(&mut Scorer, &[(&Views, &str)]) -> Result<Vec<Predicted>>,
-) -> Result<Vec<Predicted>> {
+    score: impl Fn(&mut Scorer, &[(&Views, &str)]) -> Result<Vec<PredictedScores>>,
+) -> Result<Vec<PredictedScores>> {
     let plan = BatchPlan {
         batch_size: NonZeroUsize::new(scorer.images_at_once()).expect("at least one image at once"),
         views: scorer.view_plan(),

@@ -8,27 +8,27 @@ use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::preprocess::{ViewPlan, Views, decode, is_flat, views};
 use tsp_mgs_core::result::{FoundPrompt, ImageScore};
 use tsp_mgs_core::scorer::Scorer;
-use tsp_mgs_data::parallel::caught;
+use tsp_mgs_data::parallel::catch_panic;
 use tsp_mgs_data::prefetch::Prefetch;
 
 use crate::features::{FeatureStore, ImageFeatures};
 use crate::gallery::thumbnail::Thumbnail;
 use crate::input::images;
 use crate::input::record::{Image, Record, RecordName};
-use crate::results::row::Scored;
+use crate::results::row::ScoredImage;
 
 /// The minimum number of prepared images that may wait for the device. The actual number is at least two batches. An
 /// image takes 3 MB with 16 views of 224 pixels.
 const MIN_WAITING: usize = 4;
 
 /// An image that is ready for the device, or the error that prevented it.
-pub struct Prepared {
+pub struct PreparedRecord {
     pub(crate) name: RecordName,
-    pub(crate) result: Result<Ready>,
+    pub(crate) result: Result<PreparedImage>,
 }
 
 /// An image that is ready for the device.
-pub struct Ready {
+pub struct PreparedImage {
     pub(crate) content: Content,
     prompt: Option<FoundPrompt>,
     /// The SHA-256 of the image file, if features are stored.
@@ -58,15 +58,15 @@ pub fn prepare_all(
     prompt: Option<String>,
     store: Option<FeatureStore>,
     thumbnail_side: Option<u32>,
-) -> Prefetch<Prepared> {
+) -> Prefetch<PreparedRecord> {
     let plan = scorer.view_plan();
     let room = threads.saturating_add(MIN_WAITING.max(2 * scorer.images_at_once()));
     Prefetch::map(records, threads, room, move |Record { name, image, prompt: in_record }| {
         let argument = prompt.as_ref().map(|text| FoundPrompt { text: text.clone(), source: "argument" });
         let prompt = argument.or(in_record);
         // A panic of a decoder becomes the error of its image.
-        let prepare = |image: Image| caught(|| prepare_with(&image, prompt, plan, store.as_ref(), thumbnail_side));
-        Prepared { name, result: image.and_then(prepare) }
+        let prepare = |image: Image| catch_panic(|| prepare_with(&image, prompt, plan, store.as_ref(), thumbnail_side));
+        PreparedRecord { name, result: image.and_then(prepare) }
     })
 }
 
@@ -79,7 +79,7 @@ pub fn prepare(
     prompt: Option<FoundPrompt>,
     plan: ViewPlan,
     store: Option<&FeatureStore>,
-) -> Result<Ready> {
+) -> Result<PreparedImage> {
     prepare_with(image, prompt, plan, store, None)
 }
 
@@ -90,7 +90,7 @@ fn prepare_with(
     plan: ViewPlan,
     store: Option<&FeatureStore>,
     thumbnail_side: Option<u32>,
-) -> Result<Ready> {
+) -> Result<PreparedImage> {
     let bytes = image.bytes()?;
     let prompt = match prompt {
         Some(prompt) => Some(prompt),
@@ -110,24 +110,24 @@ fn prepare_with(
             (Content::Views(views(&pixels, plan)?), is_flat(&pixels), thumbnail(&pixels)?)
         }
     };
-    Ok(Ready { content, prompt, sha256, is_flat, thumbnail })
+    Ok(PreparedImage { content, prompt, sha256, is_flat, thumbnail })
 }
 
 /// Returns a black image with a prompt. A server scores it at start, so that the device compiles its kernels.
 ///
 /// # Errors
 /// Returns an error in the cases of [`views`].
-pub fn blank(plan: ViewPlan) -> Result<Ready> {
+pub fn blank(plan: ViewPlan) -> Result<PreparedImage> {
     let prompt = Some(FoundPrompt { text: "a photo".into(), source: "argument" });
     let content = Content::Views(views(&RgbImage::new(512, 512), plan)?);
-    Ok(Ready { content, prompt, sha256: None, is_flat: true, thumbnail: None })
+    Ok(PreparedImage { content, prompt, sha256: None, is_flat: true, thumbnail: None })
 }
 
-impl Ready {
+impl PreparedImage {
     /// Combines the image with its scores, and frees its views or features.
-    pub fn scored(self, score: ImageScore) -> Scored {
+    pub fn scored(self, score: ImageScore) -> ScoredImage {
         let (width, height) = self.content.size();
-        Scored { width, height, is_flat: self.is_flat, prompt: self.prompt, score, thumbnail: self.thumbnail }
+        ScoredImage { width, height, is_flat: self.is_flat, prompt: self.prompt, score, thumbnail: self.thumbnail }
     }
 
     /// Returns the prompt of the image, if it has one.

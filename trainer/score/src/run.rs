@@ -24,9 +24,9 @@ use crate::model::Model;
 use crate::output::parts::Parts;
 use crate::output::run_settings::Settings;
 use crate::output::{Output, resume};
-use crate::patience::Patience;
 use crate::prepare::prepare_all;
 use crate::results::tally::Tally;
+use crate::slow_start::SlowStartNote;
 use crate::{input, stream};
 
 /// Runs `trainer score`.
@@ -112,10 +112,10 @@ fn score_records(
     let progress = progress::uncounted(done.rows, count);
     let mut total = done;
     let mut stopped = args.exceeds_max_errors(total.failures);
-    let mut patience = Some(Patience::with(&run.device));
+    let mut note = Some(SlowStartNote::with(&run.device));
     let mut batches = score_all(scorer, prepared, store.as_ref());
     while !stopped && let Some(rows) = batches.next() {
-        patience.take();
+        note.take();
         if let Some(counter) = &mut counter {
             progress.suspend(|| eprintln!("batch of {}: {}", rows.len(), counter.take()));
         }

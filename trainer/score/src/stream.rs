@@ -18,7 +18,7 @@ use arrow_schema::{Schema, SchemaRef};
 use tsp_mgs_core::result::Run;
 use tsp_mgs_core::scorer::Scorer;
 use tsp_mgs_data::flags::UsageError;
-use tsp_mgs_data::parallel::caught;
+use tsp_mgs_data::parallel::catch_panic;
 
 use crate::args::{ScoreArgs, TOO_MANY_ERRORS};
 use crate::batching::score_all;
@@ -114,7 +114,7 @@ impl Iterator for RecordsOfBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let sender = self.sender.take()?;
-        let batch = caught(|| self.reader.next().transpose().map_err(|error| anyhow!(error))).transpose()?;
+        let batch = catch_panic(|| self.reader.next().transpose().map_err(|error| anyhow!(error))).transpose()?;
         let batch = batch.with_context(|| format!("reading the Arrow stream after {} rows", self.read));
         let rows = batch.as_ref().ok().cloned();
         // Without a sender, the iterator ends: after an error, or when the receiver has stopped.

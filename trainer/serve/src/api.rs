@@ -20,8 +20,8 @@ use serde_json::json;
 use tokio::time::timeout_at;
 use tower_http::catch_panic::CatchPanicLayer;
 use tsp_mgs_core::result::Run;
-use tsp_mgs_score::prepare::Ready;
-use tsp_mgs_score::row::Scored;
+use tsp_mgs_score::prepare::PreparedImage;
+use tsp_mgs_score::row::ScoredImage;
 use tsp_mgs_score::text_rows::json_scored;
 
 use crate::access::{self, Access};
@@ -50,7 +50,7 @@ const COMMON_HEADERS: [(HeaderName, &str); 4] = [
 /// The state that all requests share.
 pub struct App {
     /// Computes results from uploads.
-    pub pipeline: Pipeline<Upload, Ready, Scored>,
+    pub pipeline: Pipeline<Upload, PreparedImage, ScoredImage>,
     /// Counters and times.
     pub metrics: Arc<Metrics>,
     /// Who may send requests.

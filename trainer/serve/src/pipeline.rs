@@ -17,7 +17,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Result, anyhow};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
-use tsp_mgs_data::parallel::caught;
+use tsp_mgs_data::parallel::catch_panic;
 
 /// Sizes of the pipeline.
 #[derive(Clone, Copy)]
@@ -123,7 +123,7 @@ impl<I: Send + 'static, P: Send + 'static, R: Send + 'static> Pipeline<I, P, R> 
             if response.is_closed() {
                 return;
             }
-            let prepared = caught(|| prepare(image));
+            let prepared = catch_panic(|| prepare(image));
             let permits = (permit, prepared_permit);
             match prepared {
                 Err(error) => {
@@ -169,7 +169,7 @@ fn compute_all<P, R>(jobs: &Receiver<Job<P, R>>, max_batch: usize, mut compute: 
             waiting.push((response, permits));
             images.push(prepared);
         }
-        let results = caught(|| Ok(compute(images))).unwrap_or_else(|error| {
+        let results = catch_panic(|| Ok(compute(images))).unwrap_or_else(|error| {
             let text = format!("{error:#}");
             waiting.iter().map(|_| Err(anyhow!(text.clone()))).collect()
         });

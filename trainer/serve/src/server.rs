@@ -16,13 +16,13 @@ use tokio::sync::watch;
 use tsp_mgs_core::preprocess::ViewPlan;
 use tsp_mgs_core::result::FoundPrompt;
 use tsp_mgs_core::scorer::Scorer;
-use tsp_mgs_data::parallel::caught;
+use tsp_mgs_data::parallel::catch_panic;
 use tsp_mgs_score::batching::score_each;
 use tsp_mgs_score::model::Model;
-use tsp_mgs_score::patience::Patience;
-use tsp_mgs_score::prepare::{Ready, blank, prepare};
+use tsp_mgs_score::prepare::{PreparedImage, blank, prepare};
 use tsp_mgs_score::record::Image;
-use tsp_mgs_score::row::Scored;
+use tsp_mgs_score::row::ScoredImage;
+use tsp_mgs_score::slow_start::SlowStartNote;
 
 use crate::access::{self, Access};
 use crate::api::{self, App};
@@ -142,7 +142,7 @@ fn pipeline(
     limits: LimitArgs,
     threads: NonZeroUsize,
     metrics: &Arc<Metrics>,
-) -> Pipeline<Upload, Ready, Scored> {
+) -> Pipeline<Upload, PreparedImage, ScoredImage> {
     let (plan, batch) = (scorer.view_plan(), scorer.images_at_once());
     let sizes = Sizes {
         requests: limits.max_waiting.get() as usize,
@@ -160,7 +160,7 @@ fn pipeline(
     let scoring = metrics.clone();
     let begin = move || {
         warm_up(&mut scorer, &device);
-        move |images: Vec<Ready>| {
+        move |images: Vec<PreparedImage>| {
             let start = Instant::now();
             let scores = score(&mut scorer, images);
             scoring.batch.observe(scores.len() as f64);
@@ -177,15 +177,15 @@ fn warm_up(scorer: &mut Scorer, device: &str) {
     if device.starts_with("cpu") {
         return;
     }
-    let _patience = Patience::with(device);
+    let _note = SlowStartNote::with(device);
     let plan = scorer.view_plan();
-    if let Err(error) = caught(|| score_each(scorer, &[&blank(plan)?]).remove(0)) {
+    if let Err(error) = catch_panic(|| score_each(scorer, &[&blank(plan)?]).remove(0)) {
         eprintln!("warning: {device} failed to score a blank image: {error:#}");
     }
 }
 
 /// Decodes and crops an image, after checking the size in its header.
-fn read(Upload { image, prompt, .. }: Upload, plan: ViewPlan, limits: LimitArgs) -> Result<Ready> {
+fn read(Upload { image, prompt, .. }: Upload, plan: ViewPlan, limits: LimitArgs) -> Result<PreparedImage> {
     // If the header has no size, decoding reports the error.
     let reader = ImageReader::new(Cursor::new(&image)).with_guessed_format()?;
     if let Ok((width, height)) = reader.into_dimensions() {
@@ -200,10 +200,10 @@ fn read(Upload { image, prompt, .. }: Upload, plan: ViewPlan, limits: LimitArgs)
 }
 
 /// Scores a batch. If the batch panics, each image is scored alone, so that only the faulty one fails.
-fn score(scorer: &mut Scorer, images: Vec<Ready>) -> Vec<Result<Scored>> {
-    let all: Vec<&Ready> = images.iter().collect();
-    let scores = caught(|| Ok(score_each(scorer, &all)))
-        .unwrap_or_else(|_| all.iter().map(|&image| caught(|| score_each(scorer, &[image]).remove(0))).collect());
+fn score(scorer: &mut Scorer, images: Vec<PreparedImage>) -> Vec<Result<ScoredImage>> {
+    let all: Vec<&PreparedImage> = images.iter().collect();
+    let scores = catch_panic(|| Ok(score_each(scorer, &all)))
+        .unwrap_or_else(|_| all.iter().map(|&image| catch_panic(|| score_each(scorer, &[image]).remove(0))).collect());
     images.into_iter().zip(scores).map(|(image, score)| Ok(image.scored(score?))).collect()
 }
 

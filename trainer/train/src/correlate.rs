@@ -3,15 +3,15 @@
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_data::dataset::Item;
 use tsp_mgs_data::metrics::{plcc, srcc};
-use tsp_mgs_score::predict::Predicted;
+use tsp_mgs_score::predict::PredictedScores;
 
 use crate::history::{Correlations, rounded};
 
 /// Correlates the scores of one task with the opinion scores.
 ///
 /// `part` has the indices in `items` of the scored images. `predicted` has their scores in the same order.
-pub fn correlate(items: &[Item], part: &[usize], predicted: &[Predicted], task: Task) -> Correlations {
-    let score = |scores: &Predicted| match task {
+pub fn correlate(items: &[Item], part: &[usize], predicted: &[PredictedScores], task: Task) -> Correlations {
+    let score = |scores: &PredictedScores| match task {
         Task::Perception => scores.perception,
         Task::Alignment => scores.alignment,
     };

@@ -14,7 +14,7 @@ use tsp_mgs_data::files::write_atomically;
 use tsp_mgs_data::loader::{BatchPlan, Batches, Mirroring};
 use tsp_mgs_data::splits::{self, Split};
 use tsp_mgs_score::device::{self, SelectedDevice};
-use tsp_mgs_score::export::{Trained, write_trained};
+use tsp_mgs_score::export::{TrainedModel, write_trained};
 use tsp_mgs_score::predict::predict;
 
 use crate::args::TrainArgs;
@@ -244,7 +244,7 @@ impl Run {
         let (checkpoint, tasks) = (self.learner.checkpoint()?, self.scored_tasks()?);
         for (protocol, _) in chosen.iter().filter(|(_, is_chosen)| *is_chosen) {
             let run = self.folder.file_name().unwrap_or_default().to_string_lossy();
-            let trained = Trained {
+            let trained = TrainedModel {
                 checkpoint: &checkpoint,
                 tasks: &tasks,
                 name: &format!("{run}/{protocol} epoch {}", last + 1),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use super::table::Table;
 use super::{csv_file, parquet_file, xlsx_file};
-use crate::parallel::caught;
+use crate::parallel::catch_panic;
 
 /// Reads a table. The extension determines the format: Parquet, Excel, or else CSV.
 ///
@@ -16,8 +16,8 @@ pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Table> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let table = match extension.to_ascii_lowercase().as_str() {
         // Both readers panic on some damaged files.
-        "parquet" => caught(|| parquet_file::read(path, columns)),
-        "xlsx" => caught(|| xlsx_file::read(path)),
+        "parquet" => catch_panic(|| parquet_file::read(path, columns)),
+        "xlsx" => catch_panic(|| xlsx_file::read(path)),
         _ => fs::read(path).map_err(Into::into).and_then(|bytes| csv_file::read(path, &bytes)),
     };
     table.with_context(|| format!("reading the table {}", path.display()))

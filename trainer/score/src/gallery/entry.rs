@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tsp_mgs_core::result::{Run, TaskScore};
 
 use super::THUMBNAILS;
-use crate::results::row::{ResultRow, Scored};
+use crate::results::row::{ResultRow, ScoredImage};
 
 /// Decimal places of the numbers in a table.
 const PLACES: i32 = 4;
@@ -107,7 +107,7 @@ fn score(task: &'static str, title: &'static str, score: Option<&TaskScore>) -> 
 
 /// Returns a row as in JSON lines, but with rounded numbers, and without the parts of crops and words, which are most of
 /// its text.
-fn line(scored: &Scored, name: &str, thumbnail: Option<&str>, run: &Run) -> Result<String> {
+fn line(scored: &ScoredImage, name: &str, thumbnail: Option<&str>, run: &Run) -> Result<String> {
     let mut row = Map::new();
     row.insert("id".into(), name.into());
     row.insert("path".into(), thumbnail.into());

@@ -142,8 +142,8 @@ fn kind(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::input::record::Record;
     use super::*;
+    use crate::input::record::Record;
 
     fn table() -> Table {
         Table { name: "t".into(), folder: "".into() }

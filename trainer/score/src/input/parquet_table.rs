@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, ensure};
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use tsp_mgs_data::parallel::caught;
+use tsp_mgs_data::parallel::catch_panic;
 
 use super::cells;
 use super::record::{Record, Records};
@@ -65,7 +65,7 @@ impl Iterator for Batches {
             return None;
         }
         // The reader may panic on a damaged file.
-        match caught(|| self.reader.next().transpose().map_err(|error| anyhow!(error))) {
+        match catch_panic(|| self.reader.next().transpose().map_err(|error| anyhow!(error))) {
             Ok(None) => None,
             Ok(Some(batch)) => {
                 let (first, rows) = (self.read + 1, batch.num_rows());

@@ -12,11 +12,11 @@ pub struct ResultRow {
     /// The image's id and path.
     pub name: RecordName,
     /// The scores, or the error that prevented them.
-    pub result: Result<Scored>,
+    pub result: Result<ScoredImage>,
 }
 
 /// An image with its scores.
-pub struct Scored {
+pub struct ScoredImage {
     /// The width of the upright image in pixels.
     pub width: u32,
     /// The height of the upright image in pixels.
@@ -31,7 +31,7 @@ pub struct Scored {
     pub thumbnail: Option<Thumbnail>,
 }
 
-impl Scored {
+impl ScoredImage {
     /// Returns the result with the fields that are equal for all images of the run, and with notes about the image.
     pub fn result<'a>(&'a self, run: &'a Run) -> ImageResult<'a> {
         let result = run.result((self.width, self.height), self.prompt.as_ref(), &self.score);

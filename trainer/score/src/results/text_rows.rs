@@ -7,7 +7,7 @@ use tsp_mgs_core::result::{ImageResult, Run, TaskScore};
 use tsp_mgs_data::terminal::printable_line;
 
 use super::columns::{COLUMNS, Cells};
-use super::row::{ResultRow, Scored};
+use super::row::{ResultRow, ScoredImage};
 
 /// The text formats of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,7 +85,7 @@ fn json_row(row: &ResultRow, run: &Run) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Returns no error in practice: results are plain data.
-pub fn json_scored(id: Option<&str>, path: Option<&str>, scored: &Scored, run: &Run) -> Result<Vec<u8>> {
+pub fn json_scored(id: Option<&str>, path: Option<&str>, scored: &ScoredImage, run: &Run) -> Result<Vec<u8>> {
     json_line(&JsonRow { id, path, result: scored.result(run) })
 }
 

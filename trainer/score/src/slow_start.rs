@@ -8,11 +8,11 @@ use std::time::Duration;
 const DELAY: Duration = Duration::from_secs(2);
 
 /// Prints a note that kernels are being prepared, unless it is dropped within two seconds.
-pub struct Patience {
+pub struct SlowStartNote {
     _done: Option<Sender<()>>,
 }
 
-impl Patience {
+impl SlowStartNote {
     /// Starts to wait for the first result of the device with this name. A CPU needs no preparation, so that there is
     /// no note for it.
     pub fn with(device: &str) -> Self {
