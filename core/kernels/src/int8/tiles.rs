@@ -46,21 +46,6 @@ impl<const COLUMNS: usize> Panels<COLUMNS> {
     }
 }
 
-/// Transposes quads from `[rows, each]` to `[each, rows of a tile]` for each tile.
-pub(super) fn interleave(quads: &[[u8; QUAD]], each: usize, sizes: &[usize]) -> Vec<i32> {
-    let mut packed = vec![0; quads.len()];
-    let (mut tiles, mut rows) = (packed.as_mut_slice(), quads.chunks_exact(each));
-    for &size in sizes {
-        let (tile, rest) = tiles.split_at_mut(size * each);
-        tiles = rest;
-        for (place, row) in rows.by_ref().take(size).enumerate() {
-            let places = tile[place..].iter_mut().step_by(size);
-            places.zip(row).for_each(|(packed, quad)| *packed = i32::from_le_bytes(*quad));
-        }
-    }
-    packed
-}
-
 /// Sizes of the tiles of `count` rows: nearly equal, and at most `most`.
 pub(super) fn tile_sizes(mut count: usize, most: usize) -> Vec<usize> {
     let mut sizes = Vec::new();

@@ -11,13 +11,12 @@
 //! | [`Dot::Quads`] | bytes are unsigned, sums are not clipped: x86 with AVX-VNNI | 4: `vpdpbusd` | |
 //! | [`Dot::SignedQuads`] | bytes are signed: ARM | | 4: `sdot`; 16 without it |
 //! | [`Dot::Pairs`] | bytes are unsigned, sums are clipped: other x86 | 10: `vpmaddubsw`, `vpaddw`, `vpmaddwd`, `vpaddd` | |
-//! | [`Dot::Words`] | SIMD that is not relaxed | 20: `vpmullw`, `vpaddw`, `vpmaddwd`, `vpaddd` | 20: `mul`, `add`, `saddlp` |
+//! | [`Dot::Words`] | SIMD that is not relaxed | 16: `vpmaddwd`, `vpaddd` | 32: `smull`, `smull2`, `addp`, `add` |
 //! | float32, relaxed | for comparison | 16: `vfmadd231ps` | 16: `fmla` |
 //! | float32, not relaxed | for comparison | 32: `vmulps`, `vaddps` | 32: `fmul`, `fadd` |
 //!
-//! Loads of weights and inputs are not counted. [`Dot::Pairs`] adds four products in 16 bits and [`Dot::Words`] two. Nothing overflows:
-//! [`super::weight`] bounds the codes of the four inputs. `i32x4.dot_i16x8_s` in place of [`Dot::Words`] takes 16 instructions on x86,
-//! but 32 on ARM, where most browsers without relaxed SIMD run.
+//! Loads of weights and inputs are not counted. [`Dot::Pairs`] adds four products in 16 bits. Nothing overflows: [`super::weight`]
+//! bounds the codes of the four inputs.
 
 mod tile;
 
@@ -29,7 +28,7 @@ use std::arch::wasm32::{
 use std::ops::Range;
 
 use super::sums::Sums;
-use super::tiles::{self, QUAD, interleave, tile_sizes};
+use super::tiles::{self, QUAD, tile_sizes};
 pub(super) use tile::COLUMNS;
 
 /// Rows of a tile. Its sums fit into registers beside the weights and inputs of a step.
@@ -97,17 +96,42 @@ impl Dot {
         }
     }
 
-    /// The quads that the kernel multiplies, of rows of bytes.
-    fn inputs(self, rows: &[u8]) -> Vec<[u8; QUAD]> {
-        let quads = rows.as_chunks::<QUAD>().0.iter();
+    /// Vectors that a quad of inputs is multiplied in.
+    fn vectors(self) -> usize {
+        if self == Self::Words { 2 } else { 1 }
+    }
+
+    /// The lane of a vector for a quad.
+    fn lane(self, quad: [u8; QUAD], vector: usize) -> i32 {
+        let quad = i32::from_le_bytes(quad);
         match self {
             // Bytes 0 and 2, then 1 and 3, each in 16 bits.
-            Self::Words => quads.flat_map(|&[a, b, c, d]| [[a, 0, c, 0], [b, 0, d, 0]]).collect(),
+            Self::Words => quad >> (8 * vector) & 0x00ff_00ff,
             #[cfg(feature = "relaxed-simd")]
-            Self::Pairs | Self::Quads => quads.copied().collect(),
+            Self::Pairs | Self::Quads => quad,
             #[cfg(feature = "relaxed-simd")]
-            Self::SignedQuads => quads.map(|quad| quad.map(|byte| byte ^ 0x80)).collect(),
+            Self::SignedQuads => quad ^ i32::from_ne_bytes([0x80; QUAD]),
         }
+    }
+
+    /// Transposes rows of `each` quads to `[each, vectors of a quad, rows of a tile]` for each tile.
+    fn arrange(self, rows: &[u8], each: usize, sizes: &[usize]) -> Vec<i32> {
+        let quads = rows.as_chunks::<QUAD>().0;
+        let vectors = self.vectors();
+        let mut arranged = vec![0; quads.len() * vectors];
+        let (mut tiles, mut rows) = (arranged.as_mut_slice(), quads.chunks_exact(each));
+        for &size in sizes {
+            let (tile, rest) = tiles.split_at_mut(size * vectors * each);
+            tiles = rest;
+            for (place, row) in rows.by_ref().take(size).enumerate() {
+                for (lanes, quad) in tile.chunks_exact_mut(size * vectors).zip(row) {
+                    for vector in 0..vectors {
+                        lanes[vector * size + place] = self.lane(*quad, vector);
+                    }
+                }
+            }
+        }
+        arranged
     }
 }
 
@@ -153,9 +177,9 @@ impl Panels {
     pub(super) fn multiply(&self, rows: &[u8], columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
         let count = rows.len() / self.row_length();
         let sizes = tile_sizes(count, ROWS);
-        let quads = self.dot.inputs(rows);
-        let length = quads.len() / count.max(1);
-        let input = interleave(&quads, length, &sizes);
+        let quads = self.row_length() / QUAD;
+        let input = self.dot.arrange(rows, quads, &sizes);
+        let length = quads * self.dot.vectors();
         let mut sums = vec![[0; COLUMNS]; count];
         let mut words = Vec::new();
         for panel in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {

@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use super::sums::Sums;
-use super::tiles::{self, QUAD, interleave, tile_sizes};
+use super::tiles::{self, QUAD, tile_sizes};
 
 /// Columns of a panel: two vectors of 32-bit sums.
 pub(super) const COLUMNS: usize = 16;
@@ -77,6 +77,21 @@ impl Panels {
             each(Sums { values, width: COLUMNS, first_row: 0, first_column });
         }
     }
+}
+
+/// Transposes quads from `[rows, each]` to `[each, rows of a tile]` for each tile.
+fn interleave(quads: &[[u8; QUAD]], each: usize, sizes: &[usize]) -> Vec<i32> {
+    let mut packed = vec![0; quads.len()];
+    let (mut tiles, mut rows) = (packed.as_mut_slice(), quads.chunks_exact(each));
+    for &size in sizes {
+        let (tile, rest) = tiles.split_at_mut(size * each);
+        tiles = rest;
+        for (place, row) in rows.by_ref().take(size).enumerate() {
+            let places = tile[place..].iter_mut().step_by(size);
+            places.zip(row).for_each(|(packed, quad)| *packed = i32::from_le_bytes(*quad));
+        }
+    }
+    packed
 }
 
 /// Prefetches one of `tiles` parts of the first `count` elements.

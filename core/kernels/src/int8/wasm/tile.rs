@@ -1,11 +1,12 @@
 //! The inner loops of products of bytes: a tile of sums, some rows × the columns of a panel, in registers.
 
-use std::arch::wasm32::{
-    i16x8_add, i16x8_mul, i16x8_shl, i16x8_shr, i32x4, i32x4_add, i32x4_extadd_pairwise_i16x8, i32x4_splat, v128,
-    v128_load, v128_store,
-};
 #[cfg(feature = "relaxed-simd")]
-use std::arch::wasm32::{i16x8_relaxed_dot_i8x16_i7x16, i32x4_relaxed_dot_i8x16_i7x16_add};
+use std::arch::wasm32::{
+    i16x8_add, i16x8_relaxed_dot_i8x16_i7x16, i32x4_extadd_pairwise_i16x8, i32x4_relaxed_dot_i8x16_i7x16_add,
+};
+use std::arch::wasm32::{
+    i16x8_shl, i16x8_shr, i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_splat, v128, v128_load, v128_store,
+};
 
 use crate::float::add_products;
 use crate::int8::tiles::Quads;
@@ -40,19 +41,13 @@ pub(super) fn widen(panel: &[Quads<COLUMNS>], words: &mut Vec<[Words; 4]>) {
 pub(super) fn words<const N: usize>(input: &[i32], panel: &[[Words; 4]]) -> Sums<N> {
     let mut sums = [[i32x4_splat(0); 2]; N];
     let steps = input.as_chunks::<N>().0.as_chunks::<2>().0;
+    let add = |input, weights, sum| i32x4_add(sum, i32x4_dot_i16x8(input, weights));
     for ([even, odd], quads) in steps.iter().zip(panel) {
         let [first_even, second_even, first_odd, second_odd] = quads;
-        let weights =
-            [[load_words(first_even), load_words(first_odd)], [load_words(second_even), load_words(second_odd)]];
-        add_products(
-            &mut sums,
-            |row| [i32x4_splat(even[row]), i32x4_splat(odd[row])],
-            weights,
-            |[even, odd], [even_weights, odd_weights], sum| {
-                let products = i16x8_add(i16x8_mul(even, even_weights), i16x8_mul(odd, odd_weights));
-                i32x4_add(sum, i32x4_extadd_pairwise_i16x8(products))
-            },
-        );
+        let weights = [load_words(first_even), load_words(second_even)];
+        add_products(&mut sums, |row| i32x4_splat(even[row]), weights, add);
+        let weights = [load_words(first_odd), load_words(second_odd)];
+        add_products(&mut sums, |row| i32x4_splat(odd[row]), weights, add);
     }
     sums
 }
