@@ -25,7 +25,7 @@ const IMAGES_MIB: u64 = 6 << 10;
 
 #[test]
 fn image_pixels() {
-    Target { name: "image_pixels", inputs: 1500, memory_mib: IMAGES_MIB }.run(|| {
+    Target { name: "image_pixels", inputs: 600, memory_mib: IMAGES_MIB }.run(|| {
         let files = images::files();
         (move |u| images::changed_file(u, &files), |_, bytes| images::decode_and_cut(bytes))
     });
@@ -103,7 +103,7 @@ fn arrow_streams() {
 
 #[test]
 fn http_requests() {
-    Target { name: "http_requests", inputs: 500, memory_mib: IMAGES_MIB }.run(|| {
+    Target { name: "http_requests", inputs: 5000, memory_mib: IMAGES_MIB }.run(|| {
         let server = Server::start(&["--idle", "2", "--threads", "2"]);
         let requests = requests::requests();
         (move |u| requests::changed(u, &requests), move |_, bytes| requests::send(&server, bytes))

@@ -85,7 +85,7 @@ fn a_workbook_with_a_cell_far_away_is_refused() {
         });
         folder.write("t.xlsx", bytes);
         let opened = dataset::open(&folder.args_with_columns("t.xlsx", "image=Image,mos=MOS"));
-        let error = format!("{:#}", opened.err().expect("a row without a score"));
+        let error = format!("{:#}", opened.expect_err("a row without a score"));
         assert!(error.contains(expected), "{cell}: {error}");
     }
 }

@@ -5,8 +5,10 @@
 
 use std::env;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook};
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,6 +26,9 @@ const COUNT: &str = "fuzz target ";
 const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 10 });
 /// Random bytes for the choices of one input.
 const ENTROPY: u64 = 1024;
+
+/// The message of the last panic of this process.
+static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 /// A file to parse.
 pub struct Input {
@@ -94,6 +99,8 @@ impl Target {
         let folder = self.folder();
         let _ = fs::remove_dir_all(&folder); // there is none before the first run
         fs::create_dir_all(&folder).expect("a folder");
+        // Panics that the program catches are not printed: some parsers have thousands of them.
+        set_hook(Box::new(|info| *LAST_PANIC.lock().expect("not poisoned") = info.to_string()));
         let watchdog = Watchdog::start();
         let seconds: Option<u64> = env::var(SECONDS).ok().map(|text| text.parse().expect("a number of seconds"));
         // A long run continues at another place each time.
@@ -114,7 +121,10 @@ impl Target {
                 watchdog.watch(|| parse(&file, &bytes));
                 Ok(())
             };
-            arbtest(property).seed(seed).run();
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| arbtest(property).seed(seed).run())) {
+                eprintln!("{}", LAST_PANIC.lock().expect("not poisoned"));
+                resume_unwind(panic);
+            }
             count += 1;
         }
         println!("{COUNT}{}: {count} inputs in {:.1} s", self.name, began.elapsed().as_secs_f64());
