@@ -266,7 +266,11 @@ fn the_check_counts_prompts_and_images_in_both_parts() {
     let lines: Vec<Vec<&str>> = table.lines().skip(1).take(2).map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines, [["9", "1", "1", "1", "1", "0", "0", "0"], ["10", "4", "4", "3", "4", "1", "1", "1"]], "{table}");
     assert!(table.contains("10: 1 of 4 test prompts are in the training part: \"one  CAT\""), "{table}");
-    assert!(stderr(&output).contains("1 of 2 splits have test prompts or test images in the training part"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("1 of 2 splits have test prompts or test images in the training part"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
