@@ -18,10 +18,13 @@ struct Page {
 const PAGES: [Page; 12] = [
     Page {
         path: &["score"],
-        short: &["PATH", "from", "prompt", "format", "output", "resume", "clip", "model", "task", "crops", "device"],
+        short: &[
+            "PATH", "from", "prompt", "format", "output", "resume", "gallery", "clip", "model", "task", "crops", "device",
+        ],
         examples: "  trainer score photos --prompt 'a cat on a sofa'
   trainer score photos --clip openai/clip-vit-base-patch32 --format jsonl
-  trainer score --from data.parquet --output scores.parquet",
+  trainer score --from data.parquet --output scores.parquet
+  trainer score photos --gallery site",
     },
     Page {
         path: &["serve"],
