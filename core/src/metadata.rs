@@ -13,7 +13,7 @@
 //! | comment of JPEG and GIF | WebUI |
 //! | lowest bits of a PNG's alpha channel | NovelAI, and WebUI with an extension; not read in browsers |
 //!
-//! The bytes are untrusted. No input causes a panic, and memory use is at most a few times the input plus sixteen times
+//! The bytes are untrusted. No input causes a panic, and memory use is at most a few times the input plus fifty times
 //! the longest text that is read (8 MiB). Pixels are decoded only for the last row of the table.
 
 mod comfyui;
