@@ -19,7 +19,8 @@ const PAGES: [Page; 12] = [
     Page {
         path: &["score"],
         short: &[
-            "PATH", "from", "prompt", "format", "output", "resume", "gallery", "clip", "model", "task", "crops", "device",
+            "PATH", "from", "prompt", "format", "output", "resume", "gallery", "clip", "model", "task", "crops",
+            "device",
         ],
         examples: "  trainer score photos --prompt 'a cat on a sofa'
   trainer score photos --clip openai/clip-vit-base-patch32 --format jsonl
