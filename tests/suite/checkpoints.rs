@@ -132,7 +132,10 @@ fn weights_in_several_files_and_in_folders_are_found() {
             format!("a.safetensors does not have the tensor `{name}`, which the index expects there"),
         ),
         (None, format!("b.safetensors has the tensor `{name}`, which is not in the index")),
-        (Some("../a.safetensors"), "the index names `../a.safetensors`, expected a file beside it".to_owned()),
+        (
+            Some("../a.safetensors"),
+            "the index names the file `../a.safetensors`; expected a weights file in its own folder".to_owned(),
+        ),
         (Some("absent.safetensors"), "absent.safetensors: no such file".to_owned()),
     ] {
         let mut changed = map.clone();

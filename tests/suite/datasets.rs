@@ -148,7 +148,7 @@ fn aigiqa_20k_has_no_header_and_its_validation_list_no_scores() {
     assert_eq!(dataset.items[1].generator.as_deref(), Some("LCM_SD1.5"));
 
     let error = message(&folder.args_of("info_val.csv"));
-    assert!(error.contains("info_val.csv has no scores"), "{error}");
+    assert!(error.contains("info_val.csv has only names and prompts"), "{error}");
     folder.write("info_train.csv", "name,prompt,mos\nDALLE2_0000.png,a,3.5\n");
     assert_eq!(names(&open(&folder.args()).expect("a header is fine, too")), ["DALLE2_0000.png"]);
 }
