@@ -181,7 +181,9 @@ fn streams_that_cannot_be_scored_are_refused_with_a_sentence() {
         Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, true)).collect::<Vec<_>>())
     };
     assert!(refused(of(&["a", "b"]), &[], 1).contains("expected a column `image` or `path`"));
-    assert!(refused(of(&["image", "error"]), &[], 2).contains("the stream has a column `error` already"));
+    assert!(
+        refused(of(&["image", "error"]), &[], 2).contains("the stream has a column `error`, which the results need")
+    );
     assert!(
         refused(of(&["image"]), &["--columns", "image=image,prompt=p"], 1)
             .contains("expected a column `p`, found image")
