@@ -107,7 +107,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "format", long_help = columns::help())]
     pub output: Option<OutputFile>,
 
-    /// Also write a web page with thumbnails and scores to a folder
+    /// Folder for a web page of the scores
     ///
     /// DIR gets index.html, scores.jsonl and a thumbnail of each image. Any web server can serve it, and visitors load
     /// no model. It holds the prompts, but neither the images themselves nor the folders that they are in. DIR appears
