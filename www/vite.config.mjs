@@ -21,7 +21,7 @@ const out = resolve(www, process.env.OUT ?? "dist");
 export default defineConfig(({ mode }) => ({
   base: "./",
   publicDir: false,
-  plugins: mode === "cdn" ? [publishedApart] : [],
+  plugins: mode === "cdn" ? [publishedApart, withoutPreload] : [withoutPreload],
   define: mode === "service-worker" ? { __FILES__: JSON.stringify(filesOf(out)) } : {},
   build: {
     outDir: out,
@@ -74,6 +74,18 @@ const publishedApart = {
   resolveId(source, importer) {
     const part = importer?.endsWith("/published/within.js") && source.match(/^\.\/(show|live)\.js$/)?.[1];
     return part ? { id: `./chunk-${part}.js`, external: "relative" } : null;
+  },
+};
+
+/** Leaves dynamic imports as they are. Two plugins of Vite would wrap them with a helper of 1.8 kB, which webpack warns about. */
+const withoutPreload = {
+  name: "without-preload",
+  configResolved({ plugins }) {
+    for (const name of ["vite:build-import-analysis", "native:import-analysis-build"]) {
+      const index = plugins.findIndex((plugin) => plugin.name === name);
+      if (index < 0) throw new Error(`Vite has no plugin ${name} any more: find what wraps dynamic imports now`);
+      plugins.splice(index, 1);
+    }
   },
 };
 
