@@ -8,7 +8,7 @@ mod parity;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use js_sys::{Function, Reflect, Uint8Array};
+use js_sys::{Function, Reflect, Uint8Array, Uint8ClampedArray};
 use parity::{Case, WARNING, every_choice, manifest, shards};
 use serde_json::Value;
 use tsp_mgs_core::bundle::MANIFEST;
@@ -17,7 +17,6 @@ use tsp_mgs_core::preprocess::{BROWSER_DECODED, FLAT, TINY, decode};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::tokenizer::Tokenizer;
 use tsp_mgs_web::Scorer;
-use wasm_bindgen::Clamped;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 use web_sys::ImageData;
@@ -248,7 +247,9 @@ async fn pixels_of_the_browser_are_scored_as_those_of_a_file_with_a_note() {
     let image = decode(ROCKET).expect("an image");
     let (width, height) = image.dimensions();
     let rgba: Vec<u8> = image.pixels().flat_map(|pixel| [pixel[0], pixel[1], pixel[2], 255]).collect();
-    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&rgba), width, height).expect("pixels");
+    // A copy: a view of the memory of this module would be detached when the memory grows.
+    let rgba = Uint8ClampedArray::from(rgba.as_slice());
+    let image = ImageData::new_with_js_u8_clamped_array_and_sh(&rgba, width, height).expect("pixels");
     let scorer = load(bundle()).await;
     let found = scorer.score_pixels(image, Some("a rocket".to_owned()), None).await.map_err(message).expect("a score");
     let found: Value = serde_wasm_bindgen::from_value(found).expect("a result");
