@@ -2,42 +2,25 @@
 // styles.js — the styles of colours, controls and the frame of the gallery. Each of these has one hue in the whole gallery:
 // perception, alignment, whole image, crops, words. A page can set the `--tsp-*` properties on the element.
 
-import { css } from "lit";
+import { css, unsafeCSS } from "lit";
+
+import { palette } from "./palette.js";
 
 export const base = css`
   :host {
-    color-scheme: light dark;
-    --ground: var(--tsp-ground, light-dark(#f6f5f2, #121214));
-    --surface: var(--tsp-surface, light-dark(#ffffff, #1b1b1f));
-    --well: var(--tsp-well, light-dark(#ebe9e4, #0a0a0c));
-    --line: var(--tsp-line, light-dark(#dcd9d2, #34343a));
-    --edge: var(--tsp-edge, light-dark(#8f8a80, #6f6f78));
-    --ink: var(--tsp-ink, light-dark(#1d1c1a, #ededea));
-    --soft: var(--tsp-soft, light-dark(#5f5b54, #a9a6a0));
-    --accent: var(--tsp-accent, light-dark(#4456c7, #9aa8ff));
+    ${unsafeCSS(palette)}
     --on-accent: var(--tsp-on-accent, light-dark(#ffffff, #14162b));
-    --perception: var(--tsp-perception, light-dark(#4f62d6, #8f9fff));
-    --alignment: var(--tsp-alignment, light-dark(#12897c, #4cc3b4));
     --image: light-dark(#8a4bb8, #c99cf2);
     --patches: light-dark(#b8457e, #f08fbc);
     --words: light-dark(#c27c12, #e6b450);
-    --alarm: light-dark(#a3261b, #ff9d92);
-    --alarm-ground: light-dark(#fdecea, #3a1a18);
-    --warn: light-dark(#734700, #ffd58a);
-    --warn-ground: light-dark(#fff1d6, #33260f);
     --keep: light-dark(#1c7a3e, #7ddb9c);
     --low: light-dark(#e8742c, #ff8a3d);
     --high: light-dark(#0f7fa8, #3fb8e6);
-    --radius: var(--tsp-radius, 0.7rem);
     --pad: clamp(0.75rem, 2vw, 2rem);
     display: block;
     position: relative;
     block-size: var(--tsp-height, min(100dvh, 60rem));
     min-block-size: 20rem;
-    background: var(--ground);
-    color: var(--ink);
-    font: 1rem/1.5 var(--tsp-font, system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif);
-    font-variant-numeric: tabular-nums;
     overflow-wrap: break-word;
     container-type: inline-size;
   }

@@ -8,7 +8,7 @@ macro_rules! script {
 }
 
 /// The modules of a published gallery: paths in [`SCRIPTS_FOLDER`], and texts. Their imports name the same folders.
-pub const SCRIPTS: [(&str, &str); 13] = [
+pub const SCRIPTS: [(&str, &str); 14] = [
     script!("published/define.js"),
     script!("published/element.js"),
     script!("published/show.js"),
@@ -22,6 +22,7 @@ pub const SCRIPTS: [(&str, &str); 13] = [
     script!("gallery/csv.js"),
     script!("engine/names.js"),
     script!("ui/format.js"),
+    script!("ui/palette.js"),
 ];
 
 /// The folder of [`SCRIPTS`].
@@ -31,12 +32,17 @@ pub const SCRIPTS_FOLDER: &str = "script";
 pub const ICON: &str = include_str!("../../../../www/icon.svg");
 
 const STYLE_MODULE: &str = include_str!("../../../../www/src/published/style.js");
+const PALETTE_MODULE: &str = include_str!("../../../../www/src/ui/palette.js");
 const PAGE_STYLES: &str = include_str!("page.css");
 
-/// Returns the styles of the page. Those of the images come from a JavaScript module, where they stand between backticks.
+/// Returns the styles of the page. Those of the images come from two JavaScript modules, where they stand between backticks.
 pub fn styles() -> String {
-    let tiles = STYLE_MODULE.split('`').nth(1).unwrap_or_default();
+    let tiles = between_backticks(STYLE_MODULE).replace("${palette}", between_backticks(PALETTE_MODULE));
     format!("{PAGE_STYLES}{tiles}")
+}
+
+fn between_backticks(module: &str) -> &str {
+    module.split('`').nth(1).unwrap_or_default()
 }
 
 /// Returns a script without the lines that are comments. They are for those who read the source.
@@ -93,7 +99,8 @@ mod tests {
 
     #[test]
     fn the_styles_have_those_of_the_tiles() {
-        assert_eq!(STYLE_MODULE.matches('`').count(), 2);
-        assert!(styles().contains(".tile {") && !styles().contains("${"));
+        assert_eq!([STYLE_MODULE, PALETTE_MODULE].map(|module| module.matches('`').count()), [2, 2]);
+        let styles = styles();
+        assert!(styles.contains(".tile {") && styles.contains("--ground:") && !styles.contains("${"), "{styles}");
     }
 }
