@@ -163,7 +163,7 @@ for (const script of ["published.js", "cdn.js"]) {
     assert.deepEqual(await names(page), ["c.png", evil, "b.png", "d.png"]);
     assert.equal(await page.getByText("before").isVisible(), false);
     await page.getByText("Not an image.").waitFor();
-    await page.getByText("No JSON object, and left out: line 3.").waitFor();
+    await page.getByText("Skipped, because it is not a JSON object: line 3.").waitFor();
     const images = await page.locator("tsp-gallery img").evaluateAll((all) => all.map(({ src }) => src));
     assert.deepEqual(images, [`${opened.served.origin}/samples/cat.jpg`]);
     assert.deepEqual(asked.filter((url) => HEAVY.test(new URL(url).pathname)), []);

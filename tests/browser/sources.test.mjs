@@ -66,7 +66,7 @@ claim("a dropped folder is walked through: prompt files belong to their images, 
   assert.deepEqual(told.paths, ["dropped/a.png", "dropped/c.d.webp", "dropped/sub/b.JPG"]);
   assert.deepEqual(told.sidecars, ["a.txt", "c.d.json", "b.txt"]);
   assert.deepEqual(told.tables, ["prompts.csv"]);
-  assert.deepEqual(told.notices, ["3 files were skipped (1 .mp4, 1 .svg, 1 .txt); expected PNG, JPEG, WebP, GIF, BMP or TIFF"]);
+  assert.deepEqual(told.notices, ["3 files were skipped (1 .mp4, 1 .svg, 1 .txt); expected PNG, JPEG, WebP, GIF, BMP or TIFF, or AVIF, HEIC or JPEG XL if the browser can decode them"]);
   assert.deepEqual(told.before, [["dropped/a.png", "a fox", "sidecar"], ["dropped/c.d.webp", "a cat", "sidecar"], ["dropped/sub/b.JPG", "stronger", "sidecar"]]);
   assert.deepEqual(told.report, { applied: 1, notices: [] });
   assert.deepEqual(told.after[2], ["from the table", "csv"]);
@@ -82,7 +82,7 @@ claim("single files are dropped with what is beside them; one without an ending 
   const told = await page.evaluate(async () => listing(await dropped));
   assert.deepEqual(told.paths, ["b.png", "a.png", "download"], "in the order dropped; the scorer judges what is named .png");
   assert.deepEqual(told.sidecars, ["b.txt", null, null]);
-  assert.deepEqual(told.notices, ["one file was skipped (1 .md); expected PNG, JPEG, WebP, GIF, BMP or TIFF"]);
+  assert.deepEqual(told.notices, ["one file was skipped (1 .md); expected PNG, JPEG, WebP, GIF, BMP or TIFF, or AVIF, HEIC or JPEG XL if the browser can decode them"]);
 });
 
 claim("a picked folder is listed through its handle, and its files are opened at their turn", async (page) => {

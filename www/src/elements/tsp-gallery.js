@@ -105,6 +105,7 @@ export class TspGallery extends LitElement {
   static styles = [base, frame, images, scores];
 
   #drawnAt = 0;
+  #hasBegun = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #following;
   /** Undefined on a server. */
   #prefersDark = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
@@ -187,6 +188,7 @@ export class TspGallery extends LitElement {
     await this.updateComplete;
     // The element was removed again in the same task.
     if (!this.isConnected) return;
+    this.#hasBegun = true;
     if (this.src) return this.published.show(this.src, this.live);
     this.intake.mount();
     this.hasFilters = this.clientWidth >= FILTERS_FROM_PX;
@@ -212,7 +214,7 @@ export class TspGallery extends LitElement {
   /** From scoring to a table of scores, to another table, or back. @param {Map<PropertyKey, unknown>} changed */
   #turn(changed) {
     const before = changed.has("src") ? changed.get("src") : this.src;
-    if (!before && !this.src) return;
+    if (!this.#hasBegun || (!before && !this.src)) return;
     if (!before) this.#end();
     else if (!this.src) this.published.close();
     this.#begin();

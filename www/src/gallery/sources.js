@@ -24,8 +24,8 @@ const TABLES = /\.(csv|tsv)$/i;
 const SIDECARS = /\.(txt|json)$/i;
 /** Files of operating systems and archives, which are skipped without a message. */
 const LITTER = /(^|\/)(\._[^/]*|__MACOSX(\/.*)?|\.DS_Store|Thumbs\.db|desktop\.ini)$/i;
-/** The first bytes of image files, for files without an ending: PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF and HEIC. */
-const BEGINNINGS = /^(\x89PNG|\xff\xd8\xff|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|....ftyp)/s;
+/** The first bytes of image files, for files without an ending: PNG, JPEG, GIF, BMP, TIFF, WebP, AVIF, HEIC and JPEG XL. */
+const BEGINNINGS = /^(\x89PNG|\xff\xd8\xff|GIF8|BM|II\*\0|MM\0\*|RIFF....WEBP|....ftyp|\xff\x0a|\0\0\0\x0cJXL )/s;
 /** The number of kinds of skipped files that a message lists. */
 const LISTED_KINDS = 4;
 
@@ -236,7 +236,7 @@ function passedOver(files) {
   const most = [...kinds].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   const listed = most.slice(0, LISTED_KINDS).map(([kind, count]) => `${count} ${kind}`).join(", ");
   const more = most.length > LISTED_KINDS ? " and others" : "";
-  return `${files.length === 1 ? "one file was" : `${files.length} files were`} skipped (${listed}${more}); expected PNG, JPEG, WebP, GIF, BMP or TIFF`;
+  return `${files.length === 1 ? "one file was" : `${files.length} files were`} skipped (${listed}${more}); expected PNG, JPEG, WebP, GIF, BMP or TIFF, or AVIF, HEIC or JPEG XL if the browser can decode them`;
 }
 
 /** @param {string} notice @returns {Listing} */

@@ -45,15 +45,15 @@ export function scoreOf({ result }, name) {
  */
 export function histogramOf(items, view, task, bins) {
   const isShown = filter({ ...view, [task]: null });
+  const scores = items.filter(isShown).flatMap((item) => scoreOf(item, task) ?? []);
+  return { counts: countsIn(scores, bins), low: 0, high: SCALE, total: scores.length };
+}
+
+/** Counts scores in equal bins of the scale. Scores beyond the scale count in its outer bins. @param {number[]} scores @param {number} bins */
+export function countsIn(scores, bins) {
   const counts = Array.from({ length: bins }, () => 0);
-  let total = 0;
-  for (const item of items) {
-    const score = scoreOf(item, task);
-    if (score === null || !isShown(item)) continue;
-    counts[Math.min(bins - 1, Math.max(0, Math.floor((score / SCALE) * bins)))] += 1;
-    total += 1;
-  }
-  return { counts, low: 0, high: SCALE, total };
+  for (const score of scores) counts[Math.min(bins - 1, Math.max(0, Math.floor((score / SCALE) * bins)))] += 1;
+  return counts;
 }
 
 /** @param {View} view @returns {(item: Item) => boolean} */
@@ -136,7 +136,7 @@ function textOf(item) {
 }
 
 /** Removes case and accents. @param {string} text */
-function fold(text) {
+export function fold(text) {
   // Most prompts are ASCII and need no normalisation, which is slow.
   return /^[\x00-\x7f]*$/.test(text) ? text.toLowerCase() : text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
 }

@@ -63,7 +63,7 @@ export class TspPublishedGallery extends Base {
       const { scorer } = TspPublishedGallery;
       this.#published = new Published(this.shadowRoot ?? this.attachShadow({ mode: "open" }));
       this.#published.load(src, this.live && scorer ? scorer(this) : null).catch((error) => {
-        this.dispatchEvent(new CustomEvent("tsp-error", { detail: { code: "network", message: error.message }, bubbles: true, composed: true }));
+        this.dispatchEvent(new CustomEvent("tsp-error", { detail: { code: error.code ?? "network", message: error.message }, bubbles: true, composed: true }));
       });
     });
   }

@@ -1,6 +1,7 @@
 // @ts-check
 // rows.js — reads the table that `trainer score` writes: JSON lines or CSV.
 
+import { ScoreError } from "../common/errors.js";
 import { parseCsv } from "../gallery/csv.js";
 import { camelCase } from "../engine/names.js";
 
@@ -30,9 +31,9 @@ import { camelCase } from "../engine/names.js";
  * @property {string | null} error  why there is no score
  */
 
-/** Of `javascript:` and `data:` addresses, none is shown. */
+/** The protocols of images that are shown. Others, such as `javascript:` and `data:`, are not. */
 const SHOWN = ["http:", "https:", "blob:"];
-/** So many lines that cannot be read are told one by one. */
+/** The number of unreadable lines that a message lists. */
 const TOLD = 3;
 
 /**
@@ -60,19 +61,19 @@ function jsonLines(text) {
       wrong.push(index + 1);
     }
   });
-  if (objects.length === 0) throw new Error("the table has no line that is a JSON object: expected what `trainer score --format jsonl` writes");
+  if (objects.length === 0) throw new ScoreError("argument", "the table has no line that is a JSON object: expected what `trainer score --format jsonl` writes");
   const told = wrong.slice(0, TOLD).join(", ") + (wrong.length > TOLD ? ` and ${wrong.length - TOLD} more` : "");
-  return { objects, notices: wrong.length === 0 ? [] : [`no JSON object, and left out: line ${told}`] };
+  return { objects, notices: wrong.length === 0 ? [] : [`skipped, because it is not a JSON object: line ${told}`] };
 }
 
 /** @param {string} text */
 function csvRows(text) {
-  const [head, ...rest] = parseCsv(text.replace(/^\uFEFF/, ""));
-  const names = head?.cells.map((cell) => cell.trim().toLowerCase().replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())) ?? [];
+  const [head, ...rest] = parseCsv(text);
+  const names = head?.cells.map((cell) => cell.trim().toLowerCase()) ?? [];
   if (!names.some((name) => name === "perception" || name === "alignment")) {
-    throw new Error("the table has no column `perception` or `alignment`: expected what `trainer score` writes as JSON lines or CSV");
+    throw new ScoreError("argument", "the table has no column `perception` or `alignment`: expected what `trainer score` writes as JSON lines or CSV");
   }
-  const objects = rest.map(({ cells }) => Object.fromEntries(names.map((name, column) => [name, cells[column] || null])));
+  const objects = rest.map(({ cells }) => camelCase(Object.fromEntries(names.map((name, column) => [name, cells[column] || null]))));
   return { objects, notices: [] };
 }
 
@@ -81,7 +82,7 @@ function csvRows(text) {
  * @param {string | URL} base
  * @returns {Row}
  */
-function rowOf(object, base) {
+export function rowOf(object, base) {
   const path = text(object.image) ?? text(object.path);
   const { notes } = object;
   return {
@@ -117,12 +118,12 @@ function address(path, base) {
 }
 
 /** A number in CSV, an object with all parts in JSON lines. @param {any} task */
-export function scoreOf(task) {
+function scoreOf(task) {
   return number(task?.score ?? task);
 }
 
 /** @param {any} task @returns {Parts | null} */
-export function partsOf(task) {
+function partsOf(task) {
   const alpha = number(task?.alpha);
   if (alpha === null) return null;
   return { alpha, qImage: number(task.qImage), qPatches: number(task.qPatches), qFine: number(task.qFine) };

@@ -1,10 +1,12 @@
 // @ts-check
 // show.js — a published gallery: what `trainer score` wrote, in a shadow root. No model, no worker and no library.
 
+import { addressOf } from "../common/addresses.js";
+import { megabytes, ScoreError } from "../common/errors.js";
 import { count, sentence } from "../ui/format.js";
 import { Detail } from "./detail.js";
 import { make } from "./dom.js";
-import { partsOf, rowsIn, scoreOf } from "./rows.js";
+import { rowOf, rowsIn } from "./rows.js";
 import { styles } from "./style.js";
 import { tile } from "./tiles.js";
 import { toolbar } from "./toolbar.js";
@@ -21,7 +23,6 @@ import { shownRows, startView, TASKS } from "./view.js";
 const CHUNK = 120;
 /** Tiles are made this far ahead of where the page is. */
 const AHEAD = "1500px";
-const MEGABYTE = 1e6;
 
 export class Published {
   /** @type {ShadowRoot} */ #root;
@@ -64,7 +65,7 @@ export class Published {
   async load(src, score) {
     const { signal } = this.#closing;
     try {
-      const url = new URL(src, document.baseURI);
+      const url = new URL(addressOf(src, "a table of scores"));
       const { rows, notices } = rowsIn(await fetched(url, signal), url);
       this.#rows = rows;
       this.#show(notices, score);
@@ -154,11 +155,10 @@ export class Published {
       for await (const { index, result, error } of score(images, (bytes) => this.#ask(bytes), signal)) {
         const row = rows[index];
         if (error) row.error = error.message;
-        else {
-          for (const { task } of TASKS) [row[task], row.parts[task]] = [scoreOf(result[task]), partsOf(result[task])];
-          row.notes = result.notes;
-        }
-        this.#tiles.get(row)?.replaceWith((this.#tiles.delete(row), this.#tile(row)));
+        else Object.assign(row, rowOf({ ...result, id: row.name, image: row.image }, document.baseURI));
+        const old = this.#tiles.get(row);
+        this.#tiles.delete(row);
+        old?.replaceWith(this.#tile(row));
         this.#work.textContent = `${index + 1} of ${count(rows.length, "image")} scored`;
       }
       this.#update();
@@ -176,7 +176,7 @@ export class Published {
         this.#work.textContent = isWanted ? "Loading the model …" : "";
         resolve(isWanted);
       };
-      this.#work.replaceChildren(`To score, ${Math.ceil(bytes / MEGABYTE)} MB must be downloaded once. `,
+      this.#work.replaceChildren(`To score, ${megabytes(bytes)} must be downloaded once. `,
         make("button", { type: "button", onclick: () => answer(true) }, "Download"), " ",
         make("button", { type: "button", onclick: () => answer(false) }, "Not now"));
     });
@@ -187,8 +187,8 @@ export class Published {
 async function fetched(url, signal) {
   const response = await fetch(url, { signal }).catch((error) => {
     signal.throwIfAborted();
-    throw new Error(`the table ${url.href} could not be fetched: ${error.message}`);
+    throw new ScoreError("network", `the table ${url.href} could not be fetched: ${error.message}`);
   });
-  if (!response.ok) throw new Error(`the table ${url.href} could not be fetched: the server answered with ${response.status}`);
+  if (!response.ok) throw new ScoreError("network", `the table ${url.href} could not be fetched: the server answered with ${response.status}`);
   return response.text();
 }

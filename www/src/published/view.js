@@ -1,6 +1,11 @@
 // @ts-check
 // view.js — which rows are shown, and in which order. Pure.
 
+import { countsIn, fold, naturalKey, SCALE } from "../gallery/view.js";
+import { TASK_NAMES, TASKS as TEXTS } from "../ui/tasks.js";
+
+export { SCALE };
+
 /**
  * @typedef {import("./rows.js").Row} Row
  * @typedef {import("./rows.js").TaskName} TaskName
@@ -12,13 +17,7 @@
  * @property {{ [task in TaskName]: number }} least  the lowest score that is shown; 0: all, also rows without a score
  */
 
-/** The opinion scale: 0 to 5. */
-export const SCALE = 5;
-/** @type {readonly { task: TaskName, title: string, asks: string }[]} */
-export const TASKS = [
-  { task: "perception", title: "Perception", asks: "how good it looks" },
-  { task: "alignment", title: "Alignment", asks: "how well it shows its prompt" },
-];
+export const TASKS = TASK_NAMES.map((task) => ({ task, ...TEXTS[task] }));
 
 /** @returns {View} */
 export function startView() {
@@ -30,15 +29,16 @@ export function startView() {
  * @param {View} view
  */
 export function shownRows(rows, view) {
-  const words = folded(view.search).split(/\s+/).filter(Boolean);
+  const words = fold(view.search).split(/\s+/).filter(Boolean);
   const isShown = (/** @type {Row} */ row) => TASKS.every(({ task }) => view.least[task] <= 0 || (row[task] ?? -1) >= view.least[task])
-    && (words.length === 0 || words.every((word) => folded(`${row.prompt ?? ""}\n${row.name}`).includes(word)));
+    && (words.length === 0 || words.every((word) => fold(`${row.prompt ?? ""}\n${row.name}`).includes(word)));
   const shown = rows.filter(isShown);
   if (view.sort === "listed") return view.isDescending ? shown.reverse() : shown;
   const sign = view.isDescending ? -1 : 1;
   if (view.sort === "name") {
-    const { compare } = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
-    return shown.sort((a, b) => sign * compare(a.name, b.name));
+    const keys = new Map(shown.map((row) => [row, naturalKey(row.name)]));
+    const keyOfName = (/** @type {Row} */ row) => /** @type {string} */ (keys.get(row));
+    return shown.sort((a, b) => (keyOfName(a) < keyOfName(b) ? -sign : keyOfName(a) > keyOfName(b) ? sign : 0));
   }
   const { sort } = view;
   return shown.sort((a, b) => {
@@ -54,17 +54,7 @@ function keyOf(row, sort) {
   return perception === null ? alignment : alignment === null ? perception : (perception + alignment) / 2;
 }
 
-/** How many scores are in each of equal bins of the scale. @param {readonly Row[]} rows @param {TaskName} task @param {number} bins */
+/** Counts the scores of a task in equal bins of the scale. @param {readonly Row[]} rows @param {TaskName} task @param {number} bins */
 export function histogram(rows, task, bins) {
-  const counts = Array.from({ length: bins }, () => 0);
-  for (const row of rows) {
-    const score = row[task];
-    if (score !== null) counts[Math.min(bins - 1, Math.max(0, Math.floor((score / SCALE) * bins)))] += 1;
-  }
-  return counts;
-}
-
-/** Without case and accents. @param {string} text */
-function folded(text) {
-  return text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
+  return countsIn(rows.flatMap((row) => row[task] ?? []), bins);
 }

@@ -35,7 +35,8 @@ export class PublishedWithin {
       this.#published = new Published(table.shadowRoot ?? table.attachShadow({ mode: "open" }));
       await this.#published.load(src, liveScores && liveScores(this.#gallery));
     } catch (error) {
-      if (key === this.#key) this.#gallery.tell("tsp-error", { code: "network", message: messageOf(error) });
+      const { code = "network" } = /** @type {{ code?: string }} */ (error);
+      if (key === this.#key) this.#gallery.tell("tsp-error", { code, message: messageOf(error) });
     }
   }
 }

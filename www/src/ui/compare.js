@@ -5,7 +5,8 @@ import { html, nothing } from "lit";
 
 import { picture } from "./detail.js";
 import { icons } from "./icons.js";
-import { TASK_NAMES, number } from "./result.js";
+import { number } from "./result.js";
+import { TASK_NAMES } from "./tasks.js";
 
 /**
  * @typedef {import("./gallery-element.js").GalleryElement} Gallery

@@ -9,7 +9,8 @@ import { count, duration, sentence } from "./format.js";
 import { icons } from "./icons.js";
 import { drawPatches } from "./overlay.js";
 import { glyph, markName } from "./tile.js";
-import { TASK_NAMES, element, number, parts, scores } from "./result.js";
+import { element, number, parts, scores } from "./result.js";
+import { TASK_NAMES } from "./tasks.js";
 
 /**
  * @typedef {import("./gallery-element.js").GalleryElement} Gallery

@@ -3,19 +3,13 @@
 // `data-key` is the path in the result, or a formula of such paths.
 
 import { SCALE } from "../gallery/view.js";
+import { TASK_NAMES, TASKS } from "./tasks.js";
 
 /**
  * @typedef {import("../engine/protocol.js").Result} Result
  * @typedef {import("../engine/protocol.js").Task} Task
- * @typedef {"perception" | "alignment"} TaskName
+ * @typedef {import("./tasks.js").TaskName} TaskName
  */
-
-/** @type {Record<TaskName, { title: string, asks: string }>} */
-const TASKS = {
-  perception: { title: "Perception", asks: "how good it looks" },
-  alignment: { title: "Alignment", asks: "how well it shows its prompt" },
-};
-export const TASK_NAMES = /** @type {TaskName[]} */ (Object.keys(TASKS));
 
 /**
  * The two scores. Without a result, they are empty.

@@ -7,8 +7,8 @@ import { SCALE } from "../gallery/view.js";
 import { sentence } from "./format.js";
 import { icons } from "./icons.js";
 import { style } from "./style.js";
+import { TASK_NAMES } from "./tasks.js";
 import { thumbnail } from "./thumbnail.js";
-import { TASK_NAMES } from "./result.js";
 
 /**
  * @typedef {import("../gallery/types.js").Item} Item

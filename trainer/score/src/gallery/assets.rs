@@ -8,7 +8,7 @@ macro_rules! script {
 }
 
 /// The modules of a published gallery: paths in [`SCRIPTS_FOLDER`], and texts. Their imports name the same folders.
-pub const SCRIPTS: [(&str, &str); 14] = [
+pub const SCRIPTS: [(&str, &str); 18] = [
     script!("published/define.js"),
     script!("published/element.js"),
     script!("published/show.js"),
@@ -19,10 +19,14 @@ pub const SCRIPTS: [(&str, &str); 14] = [
     script!("published/toolbar.js"),
     script!("published/detail.js"),
     script!("published/style.js"),
+    script!("common/addresses.js"),
+    script!("common/errors.js"),
     script!("gallery/csv.js"),
+    script!("gallery/view.js"),
     script!("engine/names.js"),
     script!("ui/format.js"),
     script!("ui/palette.js"),
+    script!("ui/tasks.js"),
 ];
 
 /// The folder of [`SCRIPTS`].
