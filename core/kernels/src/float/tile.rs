@@ -86,8 +86,9 @@ pub(crate) fn multiply<I: Isa, const ROWS: usize, const VECTORS: usize>(
     sums.map(|row| std::array::from_fn(|place| vector(row[place])))
 }
 
-/// Adds the products of the inputs of a step, of each row, and their weights. It is unrolled by hand: builds for size would keep a loop,
-/// and the sums in memory.
+/// Multiplies the inputs of a step with their weights, and adds the products to the sums of each row.
+///
+/// It is unrolled by hand. Builds for size would keep a loop, and an array that a loop indexes stays in memory.
 #[inline(always)]
 pub(crate) fn add_products<X: Copy, W: Copy, S: Copy, const ROWS: usize, const VECTORS: usize>(
     sums: &mut [[S; VECTORS]; ROWS],

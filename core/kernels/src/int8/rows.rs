@@ -32,7 +32,8 @@ impl Rows {
                     for (code, value) in codes.iter_mut().zip(row) {
                         let value = value * inverse;
                         // One vector instruction; `f32::min` is several, or a call in WebAssembly.
-                        *code = level(if value < largest { value } else { largest } + zero);
+                        let value = if value < largest { value } else { largest };
+                        *code = level(value + zero);
                     }
                 },
             );
@@ -76,7 +77,8 @@ fn level(value: f32) -> u8 {
 mod tests {
     use super::*;
 
-    #[test]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
     fn a_row_with_a_value_that_is_not_finite_has_no_finite_scale() {
         for wrong in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             for place in [0, 5, 36] {

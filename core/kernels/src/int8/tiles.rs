@@ -56,3 +56,29 @@ pub(super) fn tile_sizes(mut count: usize, most: usize) -> Vec<usize> {
     }
     sizes
 }
+
+/// Transposes quads from `[rows, each]` to `[each, vectors, rows of a tile]` for each tile. `lane` returns the lane of one of the
+/// vectors that a quad is multiplied in.
+pub(super) fn interleave(
+    rows: &[u8],
+    each: usize,
+    sizes: &[usize],
+    vectors: usize,
+    lane: impl Fn([u8; QUAD], usize) -> i32,
+) -> Vec<i32> {
+    let quads = rows.as_chunks::<QUAD>().0;
+    let mut arranged = vec![0; quads.len() * vectors];
+    let (mut tiles, mut rows) = (arranged.as_mut_slice(), quads.chunks_exact(each));
+    for &size in sizes {
+        let (tile, rest) = tiles.split_at_mut(size * vectors * each);
+        tiles = rest;
+        for (place, row) in rows.by_ref().take(size).enumerate() {
+            for (lanes, quad) in tile.chunks_exact_mut(size * vectors).zip(row) {
+                for vector in 0..vectors {
+                    lanes[vector * size + place] = lane(*quad, vector);
+                }
+            }
+        }
+    }
+    arranged
+}

@@ -26,9 +26,10 @@ use std::arch::wasm32::{
     i32x4_relaxed_dot_i8x16_i7x16_add, i32x4_splat,
 };
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use super::sums::Sums;
-use super::tiles::{self, QUAD, tile_sizes};
+use super::tiles::{self, QUAD, interleave, tile_sizes};
 pub(super) use tile::COLUMNS;
 
 /// Rows of a tile. Its sums fit into registers beside the weights and inputs of a step.
@@ -61,7 +62,8 @@ pub(super) struct Panels {
 impl Dot {
     /// The fastest that is exact here, the last of [`Dot::available`].
     pub(super) fn best() -> Self {
-        Self::available().pop().unwrap_or(Self::Words)
+        static BEST: LazyLock<Dot> = LazyLock::new(|| Dot::available().pop().unwrap_or(Dot::Words));
+        *BEST
     }
 
     #[cfg(not(feature = "relaxed-simd"))]
@@ -77,8 +79,8 @@ impl Dot {
         if pair_of_products(64, 255) == 32_640 {
             found.push(Self::Pairs);
         }
-        // 4 · 127 · 255, which 16 bits cannot hold, or 4 · 127 · −1. Sums of two products that are clipped or wrap at 16 bits are
-        // exact with our codes, but sums of four are slower there than with `Pairs`.
+        // Unsigned bytes give 4 · 127 · 255, signed bytes 4 · 127 · −1. A processor that clips sums of two products gives
+        // neither. `Pairs` is exact there, and faster.
         match quad_of_products(127, 255) {
             129_540 => found.push(Self::Quads),
             -508 => found.push(Self::SignedQuads),
@@ -112,26 +114,6 @@ impl Dot {
             #[cfg(feature = "relaxed-simd")]
             Self::SignedQuads => quad ^ i32::from_ne_bytes([0x80; QUAD]),
         }
-    }
-
-    /// Transposes rows of `each` quads to `[each, vectors of a quad, rows of a tile]` for each tile.
-    fn arrange(self, rows: &[u8], each: usize, sizes: &[usize]) -> Vec<i32> {
-        let quads = rows.as_chunks::<QUAD>().0;
-        let vectors = self.vectors();
-        let mut arranged = vec![0; quads.len() * vectors];
-        let (mut tiles, mut rows) = (arranged.as_mut_slice(), quads.chunks_exact(each));
-        for &size in sizes {
-            let (tile, rest) = tiles.split_at_mut(size * vectors * each);
-            tiles = rest;
-            for (place, row) in rows.by_ref().take(size).enumerate() {
-                for (lanes, quad) in tile.chunks_exact_mut(size * vectors).zip(row) {
-                    for vector in 0..vectors {
-                        lanes[vector * size + place] = self.lane(*quad, vector);
-                    }
-                }
-            }
-        }
-        arranged
     }
 }
 
@@ -178,8 +160,9 @@ impl Panels {
         let count = rows.len() / self.row_length();
         let sizes = tile_sizes(count, ROWS);
         let quads = self.row_length() / QUAD;
-        let input = self.dot.arrange(rows, quads, &sizes);
-        let length = quads * self.dot.vectors();
+        let vectors = self.dot.vectors();
+        let input = interleave(rows, quads, &sizes, vectors, |quad, vector| self.dot.lane(quad, vector));
+        let length = quads * vectors;
         let mut sums = vec![[0; COLUMNS]; count];
         let mut words = Vec::new();
         for panel in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {

@@ -69,7 +69,8 @@ mod tests {
         [sum(&first, 1), sum(&first, -1), sum(&second, 1), sum(&second, -1)].into_iter().max().unwrap_or(0)
     }
 
-    #[test]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
     fn rounding_is_that_of_the_standard_library() {
         for value in
             numbers(9, 10_000).into_iter().map(|value| value * 127.0).chain([0.5, 1.5, 2.5, 0.499_999_97, 126.5])

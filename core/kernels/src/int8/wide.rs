@@ -14,7 +14,7 @@ use std::arch::x86_64::{
 use std::ops::Range;
 
 use super::sums::Sums;
-use super::tiles::{self, QUAD, tile_sizes};
+use super::tiles::{self, QUAD, interleave, tile_sizes};
 
 /// Columns of a panel: two vectors of 32-bit sums.
 pub(super) const COLUMNS: usize = 16;
@@ -62,7 +62,7 @@ impl Panels {
     pub(super) fn multiply(&self, rows: &[u8], columns: Range<usize>, each: &mut dyn FnMut(Sums)) {
         let (count, quads) = (rows.len() / self.row_length(), self.row_length() / QUAD);
         let sizes = tile_sizes(count, self.dot.rows());
-        let input = interleave(rows.as_chunks::<QUAD>().0, quads, &sizes);
+        let input = interleave(rows, quads, &sizes, 1, |quad, _| i32::from_le_bytes(quad));
         let mut sums = vec![[0; COLUMNS]; count];
         for panel in columns.start / COLUMNS..columns.end.div_ceil(COLUMNS) {
             let (mut sums_left, mut input_left) = (sums.as_mut_slice(), input.as_slice());
@@ -77,21 +77,6 @@ impl Panels {
             each(Sums { values, width: COLUMNS, first_row: 0, first_column });
         }
     }
-}
-
-/// Transposes quads from `[rows, each]` to `[each, rows of a tile]` for each tile.
-fn interleave(quads: &[[u8; QUAD]], each: usize, sizes: &[usize]) -> Vec<i32> {
-    let mut packed = vec![0; quads.len()];
-    let (mut tiles, mut rows) = (packed.as_mut_slice(), quads.chunks_exact(each));
-    for &size in sizes {
-        let (tile, rest) = tiles.split_at_mut(size * each);
-        tiles = rest;
-        for (place, row) in rows.by_ref().take(size).enumerate() {
-            let places = tile[place..].iter_mut().step_by(size);
-            places.zip(row).for_each(|(packed, quad)| *packed = i32::from_le_bytes(*quad));
-        }
-    }
-    packed
 }
 
 /// Prefetches one of `tiles` parts of the first `count` elements.
