@@ -4,16 +4,15 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use arbtest::arbitrary::{Result, Unstructured};
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-use tsp_mgs_trainer::data::parallel::catch_panic;
 use tsp_mgs_trainer::score::images::SkippedImages;
 use tsp_mgs_trainer::score::input::table::Table;
 use tsp_mgs_trainer::score::input::{InputArgs, InputColumns, cells, count, records};
+use tsp_mgs_trainer::score::stream::next_batch;
 
 use super::mutate::mutate;
 use super::target::Input;
@@ -113,8 +112,7 @@ pub fn read_stream(_: &Path, bytes: &[u8]) {
     let Ok(mut reader) = StreamReader::try_new(Cursor::new(bytes.to_vec()), None) else { return };
     let Ok(columns) = cells::columns(&reader.schema(), &InputColumns::default()) else { return };
     let table = Table::new("stdin".as_ref(), None);
-    // The reader panics at some damaged batches. The program makes an error of it, too.
-    while let Ok(Some(batch)) = catch_panic(|| reader.next().transpose().map_err(|error| anyhow!(error))) {
+    while let Some(Ok(batch)) = next_batch(&mut reader) {
         for row in 0..batch.num_rows() {
             let _ = cells::record(&batch, &table, &columns, row, 1);
         }

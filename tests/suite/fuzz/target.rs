@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook};
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,8 +27,10 @@ const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } els
 /// Random bytes for the choices of one input.
 const ENTROPY: u64 = 1024;
 
-/// The message of the last panic of this process.
-static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
+/// The message of the last panic of this process, or of the first one in sources of this project.
+static PANIC: Mutex<String> = Mutex::new(String::new());
+/// Whether sources of this project have panicked.
+static HAS_OWN_PANIC: AtomicBool = AtomicBool::new(false);
 
 /// A file to parse.
 pub struct Input {
@@ -67,11 +69,11 @@ impl Target {
         // Each arena of glibc reserves address space.
         let output = command.env(CHILD, self.name).env("MALLOC_ARENA_MAX", "2").output().expect("the tests run");
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        let end: Vec<&str> = text.lines().rev().take(40).collect();
-        let end: Vec<&str> = end.into_iter().rev().collect();
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines[lines.len().saturating_sub(40)..].join("\n");
         let is_passed = output.status.success() && text.contains("1 passed");
         let folder = self.folder();
-        assert!(is_passed, "{}; the input is in {}\n{}", output.status, folder.display(), end.join("\n"));
+        assert!(is_passed, "{}; the input is in {}\n{}", output.status, folder.display(), end);
         // The line may follow the name of the test.
         let count = text.lines().find_map(|line| Some(&line[line.find(COUNT)?..]));
         println!("{}", count.expect("a finished target prints its number of inputs"));
@@ -99,8 +101,14 @@ impl Target {
         let folder = self.folder();
         let _ = fs::remove_dir_all(&folder); // there is none before the first run
         fs::create_dir_all(&folder).expect("a folder");
-        // Panics that the program catches are not printed: some parsers have thousands of them.
-        set_hook(Box::new(|info| *LAST_PANIC.lock().expect("not poisoned") = info.to_string()));
+        // Panics of libraries that the program catches are not printed: some parsers have thousands of them. The compiler gives
+        // sources of this project by relative paths, and none of them may panic, also where the program would catch it.
+        set_hook(Box::new(|info| {
+            let is_own = info.location().is_some_and(|location| Path::new(location.file()).is_relative());
+            if !HAS_OWN_PANIC.fetch_or(is_own, Ordering::SeqCst) {
+                *PANIC.lock().expect("not poisoned") = info.to_string();
+            }
+        }));
         let watchdog = Watchdog::start();
         let seconds: Option<u64> = env::var(SECONDS).ok().map(|text| text.parse().expect("a number of seconds"));
         // A long run continues at another place each time.
@@ -119,10 +127,11 @@ impl Target {
                 }
                 fs::write(&file, &bytes).expect("writing");
                 watchdog.watch(|| parse(&file, &bytes));
+                assert!(!HAS_OWN_PANIC.load(Ordering::SeqCst), "a panic of this project was caught");
                 Ok(())
             };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| arbtest(property).seed(seed).run())) {
-                eprintln!("{}", LAST_PANIC.lock().expect("not poisoned"));
+                eprintln!("{}", PANIC.lock().expect("not poisoned"));
                 resume_unwind(panic);
             }
             count += 1;

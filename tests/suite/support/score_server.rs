@@ -52,7 +52,7 @@ impl Server {
 
     /// As [`Server::start`], for a command.
     pub fn of(command: &mut Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the trainer runs");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the trainer runs");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut first = String::new();
         stderr.read_line(&mut first).expect("text");

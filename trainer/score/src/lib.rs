@@ -17,7 +17,7 @@ pub mod slow_start;
 
 pub mod args;
 pub mod run;
-mod stream;
+pub mod stream;
 
 pub mod input;
 pub use input::{images, record};

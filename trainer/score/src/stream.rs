@@ -5,7 +5,7 @@
 //! the error of an image that could not be scored. A batch is answered without waiting for the next one, so that a
 //! sender may wait for each answer.
 
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -100,6 +100,11 @@ fn add_scores(batch: &RecordBatch, scored: &SchemaRef, rows: &[ResultRow], run: 
     Ok(RecordBatch::try_new(scored.clone(), batch.columns().iter().cloned().chain(results).collect())?)
 }
 
+/// Reads the next batch of a stream. The reader panics on some damaged batches; such a panic is returned as an error.
+pub fn next_batch(reader: &mut StreamReader<impl Read>) -> Option<Result<RecordBatch>> {
+    catch_panic(|| reader.next().transpose().map_err(|error| anyhow!(error))).transpose()
+}
+
 /// An iterator over the records of each batch. It sends a batch to `sender` before it returns the batch's records.
 struct RecordsOfBatches {
     reader: StreamReader<BufReader<io::Stdin>>,
@@ -114,7 +119,7 @@ impl Iterator for RecordsOfBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let sender = self.sender.take()?;
-        let batch = catch_panic(|| self.reader.next().transpose().map_err(|error| anyhow!(error))).transpose()?;
+        let batch = next_batch(&mut self.reader)?;
         let batch = batch.with_context(|| format!("reading the Arrow stream after {} rows", self.read));
         let rows = batch.as_ref().ok().cloned();
         // Without a sender, the iterator ends: after an error, or when the receiver has stopped.
