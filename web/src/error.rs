@@ -49,6 +49,8 @@ impl Error {
 impl From<tsp_mgs_core::Error> for Error {
     fn from(error: tsp_mgs_core::Error) -> Self {
         let code = match error.kind() {
+            // A page gives no options. They are those of the bundle.
+            ErrorKind::Argument if matches!(error, tsp_mgs_core::Error::Options(_)) => "model",
             ErrorKind::Argument => "argument",
             ErrorKind::Image => "image",
             ErrorKind::Model => "model",

@@ -86,7 +86,8 @@ impl Scorer {
     /// `Uint8Array` or a promise of one.
     ///
     /// # Errors
-    /// Rejects with an `Error` that has a `code`, or with the error that the function threw.
+    /// Rejects with an `Error` that has a `code`: "argument", "image", "model", "device" or "fault". An error that the function
+    /// threw is passed on.
     pub async fn load(source: JsValue, options: Option<LoadOptions>) -> Result<Scorer, Error> {
         let is_hashed = options.as_ref().and_then(LoadOptions::is_hashed) == Some(true);
         let (bundle, hash) = read_bundle(source, is_hashed).await?;

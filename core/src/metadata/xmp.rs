@@ -4,7 +4,7 @@
 //! module that browsers download by more than the rest of `metadata`.
 
 use super::grammar;
-use super::prompt::{EmbeddedPrompt, PromptSource, TEXT_LIMIT};
+use super::prompt::{EmbeddedPrompt, PromptSource};
 use crate::clean::unescaped;
 
 /// A part of each description by Midjourney, for example `a cat --ar 3:2 Job ID: 0-0-0`.
@@ -14,9 +14,6 @@ const GENERATED: &str = "trainedAlgorithmicMedia";
 
 /// The prompt in an XMP packet.
 pub(super) fn prompt(xmp: &[u8]) -> Option<EmbeddedPrompt> {
-    if xmp.len() > TEXT_LIMIT {
-        return None;
-    }
     let xmp = String::from_utf8_lossy(xmp);
     let found = |text: Option<String>| EmbeddedPrompt::new(&text?, PromptSource::Xmp);
     let property = |name| property(&xmp, name);
