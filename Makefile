@@ -85,7 +85,7 @@ test-native: apt $(TRAINER) ## Test core and trainer on the CPU and on an emulat
 	cargo test --release --locked
 
 # `make test-native` runs a fixed number of inputs instead. The input of a failure is in target/tmp/fuzz.
-fuzz: $(TRAINER) ## Test each parser of untrusted bytes with damaged inputs: FUZZ_SECONDS each, or ten minutes
+fuzz: $(TRAINER) ## Test parsers of untrusted bytes with damaged inputs: FUZZ_SECONDS each, or ten minutes
 	TSP_MGS_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --test main fuzz:: -- --nocapture
 
 # One after the other: all modules are one crate with different features.
