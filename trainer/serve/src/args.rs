@@ -73,8 +73,9 @@ pub struct LimitArgs {
     /// Most images in upload, queue and computation; more are refused with 429
     ///
     /// The memory of the server stays below the sum of: an idle server; max-waiting × max-body × 1.5; threads ×
-    /// max-pixels × 20 bytes; (threads + 4, or threads + 2 × batch / views) × 10 MB of views (ViT-B/32 with 15 crops);
-    /// max-connections × 0.2 MB; and 400 MB of cached texts.
+    /// max-pixels × 20 bytes, or threads × 0.9 GB if that is more (JSON in the metadata of an image); (threads + 4, or
+    /// threads + 2 × batch / views) × 10 MB of views (ViT-B/32 with 15 crops); max-connections × 0.2 MB; and 400 MB of
+    /// cached texts.
     #[arg(long, value_name = "N", default_value = "32", value_parser = positive::<NonZeroU32>)]
     pub max_waiting: NonZeroU32,
 

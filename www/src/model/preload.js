@@ -13,7 +13,7 @@ import { RemoteModel } from "./shards.js";
 
 /**
  * Returns the size of a model and the size of its missing shards, in bytes. It fetches only model.json.
- * @param {string | URL} model  the address of a model.json
+ * @param {string | URL} model  the address of a model.json, or `hf:ORG/NAME`
  * @returns {Promise<{ bytes: number, toDownload: number }>} rejects with a {@link ScoreError}
  */
 export async function modelSize(model) {
