@@ -9,7 +9,7 @@
 //! | PNG text `invokeai_metadata`, `sd-metadata`, `Dream` | InvokeAI, the newest version first |
 //! | PNG text `Comment`, `Description` | NovelAI |
 //! | EXIF of JPEG, WebP, PNG and TIFF | the generators of the first two rows, in formats without text chunks |
-//! | XMP of the same formats | Draw Things, Midjourney |
+//! | XMP of the same formats and of GIF | Draw Things, Midjourney |
 //! | comment of JPEG and GIF | WebUI |
 //! | lowest bits of a PNG's alpha channel | NovelAI, and WebUI with an extension; not read in browsers |
 //!

@@ -73,27 +73,21 @@ impl<'a> FileMetadata<'a> {
         let color_table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 6 << (flags & 7) };
         let mut rest = bytes.get(13 + color_table(*bytes.get(10)?)..)?;
         loop {
-            let (start, is_comment) = match *rest {
-                [0x21, label, ..] => (2, label == 0xfe),
-                [0x2c, _, _, _, _, _, _, _, _, flags, ..] => (11 + color_table(flags), false),
+            let (start, label) = match *rest {
+                [0x21, label, ..] => (2, Some(label)),
+                [0x2c, _, _, _, _, _, _, _, _, flags, ..] => (11 + color_table(flags), None),
                 _ => return None,
             };
-            rest = rest.get(start..)?;
+            let data = rest.get(start..)?;
             let mut text = Vec::new();
-            // Blocks of up to 255 bytes, each after its length. An empty block is the last one.
-            loop {
-                let (&length, blocks) = rest.split_first()?;
-                let (block, after) = blocks.split_at_checked(length.into())?;
-                rest = after;
-                if length == 0 {
-                    break;
-                }
-                if is_comment {
-                    text.extend_from_slice(block);
-                }
-            }
-            if is_comment {
-                self.comment.get_or_insert(text.into());
+            rest = match label {
+                Some(0xfe) => gif_blocks(data, |block| text.extend_from_slice(block))?,
+                _ => gif_blocks(data, |_| ())?,
+            };
+            match label {
+                Some(0xfe) => _ = self.comment.get_or_insert(text.into()),
+                Some(0xff) => self.xmp = self.xmp.or_else(|| gif_xmp(&data[..data.len() - rest.len()])),
+                _ => {}
             }
         }
     }
@@ -106,4 +100,29 @@ impl<'a> FileMetadata<'a> {
         self.xmp = tiff.value(tiff.first_directory()?, XMP);
         None
     }
+}
+
+/// Calls `each` with the blocks of GIF data, and returns what follows them. A block has up to 255 bytes, which stand after its
+/// length. An empty block is the last one.
+fn gif_blocks<'a>(mut data: &'a [u8], mut each: impl FnMut(&'a [u8])) -> Option<&'a [u8]> {
+    loop {
+        let (&length, blocks) = data.split_first()?;
+        let (block, after) = blocks.split_at_checked(length.into())?;
+        if length == 0 {
+            return Some(after);
+        }
+        each(block);
+        data = after;
+    }
+}
+
+/// The XMP packet in the data of a GIF application extension (XMP Specification, part 3, §1.1.2).
+///
+/// The packet is not divided into blocks. A reader of blocks takes its bytes for lengths, and skips it: the 258 bytes after it
+/// lead to the end of the extension from each of them.
+fn gif_xmp(extension: &[u8]) -> Option<&[u8]> {
+    let packet = extension.strip_prefix(b"\x0bXMP DataXMP")?;
+    let trailer = [1].into_iter().chain((0..=255).rev()).chain([0]);
+    let (packet, end) = packet.split_at_checked(packet.len().checked_sub(258)?)?;
+    end.iter().copied().eq(trailer).then_some(packet)
 }

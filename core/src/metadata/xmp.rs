@@ -84,7 +84,11 @@ mod tests {
             let size = u32::try_from(xmp.len()).expect("small").to_be_bytes();
             let field = [b"\x02\xbc\0\x01", &size[..], &[0, 0, 0, 26]].concat();
             let tiff = [b"MM\0*\0\0\0\x08\0\x01", &field[..], &[0; 4], xmp.as_bytes()].concat();
-            for image in [jpeg, webp, tiff, png_of(&[("XML:com.adobe.xmp", &xmp)])] {
+            let trailer: Vec<u8> = [1].into_iter().chain((0..=255).rev()).chain([0]).collect();
+            let other = b"GIF89a\x01\0\x01\0\0\0\0\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0";
+            let gif = [other, &b"\x21\xff\x0bXMP DataXMP"[..], xmp.as_bytes(), &trailer].concat();
+            assert_eq!(embedded_prompt(&gif[..gif.len() - 1]), None, "the extension does not end");
+            for image in [jpeg, webp, tiff, gif, png_of(&[("XML:com.adobe.xmp", &xmp)])] {
                 let expected = EmbeddedPrompt::new("a cat, 猫", PromptSource::Xmp);
                 assert_eq!(embedded_prompt(&image), expected, "{properties:?}");
             }

@@ -98,8 +98,10 @@ pub fn webp(exif: &[u8], xmp: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A GIF file without pixels, with a comment.
-pub fn gif(comment: &[u8]) -> Vec<u8> {
+/// A GIF file without pixels, with an XMP packet and a comment.
+pub fn gif(xmp: &[u8], comment: &[u8]) -> Vec<u8> {
+    let trailer = [1].into_iter().chain((0..=255).rev()).chain([0]).collect();
     let blocks = comment.chunks(255).flat_map(|block| [&[block.len() as u8], block].concat());
-    [b"GIF89a\x01\0\x01\0\0\0\0\x21\xfe".to_vec(), blocks.collect(), b"\0;".to_vec()].concat()
+    let head = b"GIF89a\x01\0\x01\0\0\0\0\x21\xff\x0bXMP DataXMP";
+    [head.to_vec(), xmp.to_vec(), trailer, b"\x21\xfe".to_vec(), blocks.collect(), b"\0;".to_vec()].concat()
 }

@@ -41,7 +41,8 @@ fn long_comments_and_packets_are_not_read() {
         [&text[..], b"</dc:description>"].concat()
     };
     for (length, is_read) in [(TEXT_LIMIT, true), (TEXT_LIMIT + 1, false)] {
-        assert_eq!(embedded_prompt(&gif(&text(length))).is_some(), is_read, "a comment of {length} bytes");
+        assert_eq!(embedded_prompt(&gif(b"", &text(length))).is_some(), is_read, "a comment of {length} bytes");
+        assert_eq!(embedded_prompt(&gif(&text(length), b"")).is_some(), is_read, "a packet of {length} bytes");
         assert_eq!(embedded_prompt(&webp(b"", &text(length))).is_some(), is_read, "a packet of {length} bytes");
     }
 }

@@ -87,7 +87,8 @@ pub fn files_with_metadata() -> Vec<Vec<u8>> {
         png(&[(b"eXIf", exif_data.clone())]),
         jpeg(&exif_data, XMP.as_bytes(), graph),
         webp(&exif_data, XMP.as_bytes()),
-        gif(graph),
+        gif(b"", graph),
+        gif(XMP.as_bytes(), b""),
         exif_data,
     ]);
     files
@@ -98,10 +99,11 @@ pub fn file_with_changed_text(u: &mut Unstructured) -> Result<Input> {
     let text = if u.ratio(1, 8)? { XMP } else { u.choose(&TEXTS)? };
     let text = mutated_text(u, text, &WORDS)?;
     let key = u.choose(&KEYS)?;
-    let bytes = match u.int_in_range(0..=7)? {
+    let bytes = match u.int_in_range(0..=8)? {
         0 => jpeg(&exif(text.as_bytes(), b""), b"", b""),
         1 => webp(b"", text.as_bytes()),
-        2 => gif(text.as_bytes()),
+        2 => gif(b"", text.as_bytes()),
+        5 => gif(text.as_bytes(), b""),
         3 => exif(b"", text.as_bytes()),
         // NovelAI's keys are read only beside this one.
         4 => png(&[png_texts("Software", "NovelAI")[0].clone(), u.choose(&png_texts(key, &text))?.clone()]),
