@@ -104,6 +104,7 @@ fn a_gallery_replaces_a_gallery_when_it_is_told_to_and_nothing_else() {
         assert!(said.contains(expected), "{said}");
     };
     refused(&["images", "--gallery", "images/site"], 1, "pass a --gallery outside of it");
+    refused(&["images", "--gallery", "images/", "--overwrite"], 1, "is both an input and the --gallery");
     refused(&["images", "--gallery", "site", "--output", "a.csv", "--resume"], 2, "cannot be used with");
     refused(&["images", "--overwrite"], 2, "required");
 

@@ -50,6 +50,9 @@ pub fn check(out: &Path, is_overwritten: bool, inputs: &[PathBuf]) -> Result<()>
 fn check_apart(out: &Path, inputs: &[PathBuf]) -> Result<()> {
     let place = absolute(out)?;
     for input in inputs {
+        if input.exists() && place == absolute(input)? {
+            bail!("{} is both an input and the --gallery; pass another --gallery", out.display());
+        }
         let is_inside = match pattern(input) {
             Some(pattern) => {
                 Pattern::new(pattern).is_ok_and(|pattern| out.ancestors().any(|folder| pattern.matches_path(folder)))
