@@ -4,6 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod stored;
+
+use stored::StoredOptions;
+
 use crate::error::{Error, Result};
 use crate::preprocess::ViewPlan;
 use crate::prompts::{PromptSet, Task};
@@ -12,10 +16,14 @@ use crate::prompts::{PromptSet, Task};
 pub const DEFAULT_CROPS: usize = 15;
 
 /// How the quality of a task is computed.
+///
+/// In JSON, `task` is absent if it is the task that the prompts describe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "StoredOptions", into = "StoredOptions")]
 pub struct Options {
-    /// The task-specific prompts. They determine the task.
+    /// The quality that is scored.
+    pub task: Task,
+    /// The task-specific prompts. They may describe another task (paper, Table 5).
     pub prompts: PromptSet,
     /// The weight of the resized image (Eq. 7).
     pub alpha: Alpha,
@@ -96,6 +104,7 @@ impl Options {
             Task::Alignment => 1.0,
         };
         Self {
+            task,
             prompts: PromptSet::default_for(task),
             alpha: Alpha::Fixed(alpha),
             inputs: Inputs::Both,
@@ -107,9 +116,9 @@ impl Options {
         }
     }
 
-    /// The task that these options score.
-    pub fn task(&self) -> Task {
-        self.prompts.task()
+    /// Whether an image without a prompt has no score: alignment compares with the prompt, and some level texts contain it.
+    pub fn needs_prompt(&self) -> bool {
+        self.task == Task::Alignment || self.prompts.contain_prompt()
     }
 
     /// Whether the resized image affects the score.

@@ -12,15 +12,15 @@ pub enum Task {
     Alignment,
 }
 
-/// A set of task-specific prompts `T_ts` (paper, §3.2).
+/// A set of task-specific prompts `T_ts` (paper, §3.2). A task can be scored with each of them (paper, Table 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptSet {
-    /// "A photo of {bad … perfect} quality."; for perception.
+    /// "A photo of {bad … perfect} quality."; describes perception.
     Adj,
-    /// "{Bad, Good} photo."; for perception.
+    /// "{Bad, Good} photo."; describes perception.
     Ant,
-    /// "A photo that {badly … perfectly} matches {pt}."; for alignment.
+    /// "A photo that {badly … perfectly} matches {pt}."; describes alignment.
     Adv,
 }
 
@@ -53,10 +53,18 @@ impl PromptSet {
     }
 
     /// The task that the texts describe.
-    pub fn task(self) -> Task {
+    pub fn described_task(self) -> Task {
         match self {
             Self::Adj | Self::Ant => Task::Perception,
             Self::Adv => Task::Alignment,
+        }
+    }
+
+    /// Whether the texts contain the prompt of the image.
+    pub fn contain_prompt(self) -> bool {
+        match self {
+            Self::Adj | Self::Ant => false,
+            Self::Adv => true,
         }
     }
 
@@ -69,7 +77,7 @@ impl PromptSet {
         }
     }
 
-    /// The text of each level, worst first. Only [`PromptSet::Adv`] contains `initial_prompt`, the prompt of the image.
+    /// The text of each level, worst first. `initial_prompt` is the prompt of the image.
     ///
     /// # Examples
     ///

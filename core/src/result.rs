@@ -5,11 +5,10 @@
 use serde::Serialize;
 
 use crate::preprocess::Rect;
+use crate::prompts::Task;
 
 /// The note in each result of a model without text tower.
 pub const WITHOUT_TEXT: &str = "no text tower: scored without the words of the prompt";
-/// The note in the result of an image without prompt, if alignment is among the tasks.
-pub const WITHOUT_PROMPT: &str = "no prompt: alignment is not scored";
 
 /// What all results of a scorer have in common. [`Scorer::run`](crate::scorer::Scorer::run) makes it.
 #[derive(Clone, Debug)]
@@ -22,7 +21,8 @@ pub struct Run {
     pub warning: Option<String>,
     pub(crate) crops: usize,
     pub(crate) has_text_tower: bool,
-    pub(crate) wants_alignment: bool,
+    /// The tasks that score only images with a prompt.
+    pub(crate) need_prompt: Vec<Task>,
 }
 
 /// The result of an image, in the form of JSON and JavaScript.
@@ -68,6 +68,21 @@ impl Run {
         self.warning.as_deref().into_iter().chain(without_text).collect()
     }
 
+    /// The note in the results of images that lack a score because they have no prompt; `None` if no task needs a prompt.
+    pub fn note_without_prompt(&self) -> Option<&'static str> {
+        match self.need_prompt[..] {
+            [] => None,
+            [Task::Alignment] => Some("no prompt: alignment is not scored"),
+            [Task::Perception] => Some("no prompt: perception is not scored"),
+            _ => Some("no prompt: neither perception nor alignment is scored"),
+        }
+    }
+
+    /// Whether an image lacks a score because it has no prompt.
+    pub fn lacks_prompt(&self, score: &ImageScore) -> bool {
+        self.need_prompt.iter().any(|&task| score.of_task(task).is_none())
+    }
+
     /// Assembles the result of an image. `size` is its width and height.
     pub fn result<'a>(
         &'a self,
@@ -75,7 +90,7 @@ impl Run {
         prompt: Option<&'a FoundPrompt>,
         score: &'a ImageScore,
     ) -> ImageResult<'a> {
-        let without_prompt = (self.wants_alignment && score.alignment.is_none()).then_some(WITHOUT_PROMPT);
+        let without_prompt = self.note_without_prompt().filter(|_| self.lacks_prompt(score));
         ImageResult {
             prompt: prompt.map(|prompt| prompt.text.as_str()),
             prompt_source: prompt.map(|prompt| prompt.source),
@@ -109,12 +124,22 @@ impl<'a> ImageResult<'a> {
 /// The scores of an image.
 #[derive(Clone, Debug)]
 pub struct ImageScore {
-    /// Perception quality; `None` if the model does not score it.
+    /// Perception quality; `None` if the model does not score it, or its level texts contain the prompt and the image has none.
     pub perception: Option<TaskScore>,
     /// Alignment quality; `None` if the image has no prompt, or the model does not score it.
     pub alignment: Option<TaskScore>,
     /// Whether the prompt, or a level text with the prompt, exceeded the model's context and was truncated.
     pub prompt_truncated: bool,
+}
+
+impl ImageScore {
+    /// The score of a task.
+    pub fn of_task(&self, task: Task) -> Option<&TaskScore> {
+        match task {
+            Task::Perception => self.perception.as_ref(),
+            Task::Alignment => self.alignment.as_ref(),
+        }
+    }
 }
 
 /// The score of a task and its parts (SPEC §4 and §5).

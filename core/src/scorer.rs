@@ -23,7 +23,6 @@ use crate::encoder::ClipEncoder;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::preprocess::{Rect, ViewPlan, Views};
-use crate::prompts::Task;
 use crate::result::Run;
 use crate::rows::Rows;
 use crate::tokenizer::VOCAB_SIZE;
@@ -179,14 +178,10 @@ impl Scorer {
 
     /// What all results of this scorer have in common. `device`, `model` and `warning` are those of [`Run`].
     pub fn run(&self, device: String, model: String, warning: Option<String>) -> Run {
-        Run {
-            device,
-            model,
-            warning,
-            crops: self.plan.crops,
-            has_text_tower: self.has_text_tower(),
-            wants_alignment: self.tasks.iter().any(|options| options.task() == Task::Alignment),
-        }
+        let need_prompt =
+            self.tasks.iter().filter(|options| options.needs_prompt()).map(|options| options.task).collect();
+        let (crops, has_text_tower) = (self.plan.crops, self.has_text_tower());
+        Run { device, model, warning, crops, has_text_tower, need_prompt }
     }
 
     /// The sentence features of the prompts of one task, `[levels, embed_dim]`, for an export without text tower.
@@ -238,7 +233,7 @@ impl Scorer {
             prompts.iter().map(|prompt| prompt.filter(|prompt| !prompt.trim().is_empty())).collect();
         // The level texts of each image that a task scores.
         let levels_of = |options: &Options| -> Vec<(usize, Vec<String>)> {
-            let is_scored = |&image: &usize| options.task() == Task::Perception || prompts[image].is_some();
+            let is_scored = |&image: &usize| !options.needs_prompt() || prompts[image].is_some();
             let levels = |image: usize| (image, options.prompts.texts(prompts[image].unwrap_or_default()));
             (0..prompts.len()).filter(is_scored).map(levels).collect()
         };

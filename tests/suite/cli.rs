@@ -170,6 +170,26 @@ fn without_a_prompt_alignment_is_not_scored_and_the_result_says_so() {
 }
 
 #[test]
+fn perception_is_scored_with_the_prompts_of_alignment_where_there_is_a_prompt() {
+    let options = ["--format", "jsonl", "--inputs", "both", "--alpha", "0.5", "--no-fine"];
+    let flags = [&["--task", "perception", "--prompts", "adv"], &options[..]].concat();
+    let row = |flags: &[&str]| rows(&score(&[flags, &[&sample("cat.jpg")]].concat())).remove(0);
+    let (perception, alignment) = (row(&flags), row(&[&["--task", "alignment"], &options[..]].concat()));
+    assert!(perception["alignment"].is_null() && alignment["perception"].is_null());
+    assert_eq!(perception["perception"], alignment["alignment"], "the same texts, inputs and weights");
+
+    let path = fixture("images/rgba.png");
+    let without = score(&[&flags[..], &[path.to_str().expect("Unicode")]].concat());
+    assert!(without.status.success(), "{}", stderr(&without));
+    assert!(rows(&without)[0]["perception"].is_null());
+    assert!(
+        stderr(&without).contains("1 of 1 images have no prompt: perception is not scored"),
+        "{}",
+        stderr(&without)
+    );
+}
+
+#[test]
 fn without_a_prompt_the_words_add_nothing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let clip = folder.path().join("clip.safetensors");
@@ -190,7 +210,6 @@ fn wrong_usage_exits_with_2_and_says_what_was_expected() {
         (vec!["--crops", "0", &cat], "expected 1 to 100"),
         (vec!["--crops", "101", &cat], "expected 1 to 100"),
         (vec!["--activation", "gelu", &cat], "--clip"),
-        (vec!["--task", "perception", "--prompts", "adv", &cat], "for alignment, which is not scored here"),
         (vec!["--device", "tpu", &cat], "expected auto, cpu, wgpu"),
         (vec!["--clip", "a", "--model", "b", &cat], "cannot be used with"),
     ] {

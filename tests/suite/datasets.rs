@@ -1,6 +1,7 @@
 use std::fs;
 
-use tsp_mgs_core::prompts::Task;
+use tsp_mgs_core::options::Options;
+use tsp_mgs_core::prompts::{PromptSet, Task};
 use tsp_mgs_trainer::data::dataset::{DataArgs, Dataset, Layout, Problem, ProblemKind, Problems, open};
 
 use crate::support::data_folder::{DataFolder, parquet_file, workbook};
@@ -331,8 +332,12 @@ fn a_task_without_scores_or_prompts_is_refused() {
     let refusal = |columns| {
         let args = folder.args_with_columns("mine.csv", columns);
         let dataset = open(&args).expect("a good table");
-        dataset.require(Task::Perception).expect("it has scores of perception");
-        dataset.require(Task::Alignment).map(|()| dataset.items[0].alignment).map_err(|error| error.to_string())
+        let [perception, alignment] = [Task::Perception, Task::Alignment].map(Options::default_for);
+        dataset.require(&perception).expect("it has scores of perception");
+        let of_alignment = Options { prompts: PromptSet::Adv, ..perception };
+        let needs_prompt = dataset.require(&of_alignment).err().map(|error| error.to_string());
+        assert_eq!(needs_prompt.is_some(), !columns.contains("prompt"), "{needs_prompt:?}");
+        dataset.require(&alignment).map(|()| dataset.items[0].alignment).map_err(|error| error.to_string())
     };
     let error = refusal("image=file,prompt=text,mos=mos").expect_err("it has no scores of alignment");
     assert!(error.contains("mine has no scores of alignment"), "{error}");

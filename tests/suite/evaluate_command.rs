@@ -380,7 +380,6 @@ fn wrong_flags_exit_with_2_and_say_what_to_do() {
         (&["--all", "--splits", "lists"], "cannot be used with"),
         (&["--splits", "lists", "--seed", "2"], "cannot be used with"),
         (&["--clip", "a", "--model", "b"], "cannot be used with"),
-        (&["--task", "perception", "--prompts", "adv"], "for alignment, which is not scored here"),
     ] {
         let output = evaluate(&out, flags);
         assert_eq!(output.status.code(), Some(2), "{flags:?}: {}", stderr(&output));

@@ -71,7 +71,7 @@ pub fn manifest(shards: &[Vec<u8>], tasks: &[Options]) -> Manifest {
         version,
         name: "seeded".into(),
         warning: Some(WARNING.into()),
-        tasks: tasks.iter().map(|options| (options.task(), options.clone())).collect(),
+        tasks: tasks.iter().map(|options| (options.task, options.clone())).collect(),
         clip: config(),
         preprocess: PREPROCESS_ID.into(),
         dtype: WeightType::F16,
@@ -109,13 +109,11 @@ impl Case {
     }
 
     pub fn options(&self) -> Options {
-        let mut options = self.options.clone();
-        options.as_object_mut().expect("an object").remove("task"); // the prompts tell
-        serde_json::from_value(options).expect("options are spelt as in model.json")
+        serde_json::from_value(self.options.clone()).expect("options are spelt as in the settings of a run")
     }
 
     pub fn task(&self) -> Task {
-        self.options().task()
+        self.options().task
     }
 
     /// The options that affect the score of this case, with their values.
@@ -131,7 +129,7 @@ impl Case {
             _ => true,
         };
         let names = VALUES.iter().map(|&(option, _)| option).chain(["prompts"]).filter(|option| counts(option));
-        names.map(|option| (options.task(), option, value(option, &self.options[option]))).collect()
+        names.map(|option| (options.task, option, value(option, &self.options[option]))).collect()
     }
 
     /// The number of views of the score, which determines its cost.

@@ -107,6 +107,22 @@ fn both_tasks_together_score_as_each_alone() {
 }
 
 #[test]
+fn the_task_names_the_score_and_the_other_options_determine_it() {
+    let mut cases = Case::base();
+    cases.retain(|case| !case.prompt.is_empty());
+    assert!(cases.iter().any(|case| case.task() == Task::Perception));
+    assert!(cases.iter().any(|case| case.task() == Task::Alignment));
+    for case in cases {
+        let task = if case.task() == Task::Perception { Task::Alignment } else { Task::Perception };
+        let mut scorer = scorer(vec![Options { task, ..case.options() }], &Device::flex());
+        let views = image_views(&case.image, &scorer);
+        case.assert(&numbers(score(&mut scorer, &views, &case.prompt), task), CPU);
+        let without = score(&mut scorer, &views, "");
+        assert!(without.perception.is_none() && without.alignment.is_none(), "{task:?} needs a prompt");
+    }
+}
+
+#[test]
 fn an_image_scores_in_a_batch_as_it_does_alone() {
     let mut scorer = scorer([Task::Perception, Task::Alignment].map(Options::default_for).to_vec(), &Device::flex());
     let files = ["kept_512x512.png", "rgba.png", "wide_1100x520.png", "upscaled_257x131.png", "grey.png"];

@@ -129,7 +129,7 @@ impl<'a> Prepared<'a> {
         let plan = learner.view_plan();
         let is_kept = |i: usize| if i == 0 { plan.has_image } else { plan.crops > 0 };
         let kept = all.chunks_exact(view).enumerate().filter(|(i, _)| is_kept(i % VIEWS));
-        let mos = |task: &Options| match task.task() {
+        let mos = |task: &Options| match task.task {
             tsp_mgs_core::prompts::Task::Perception => batch.mos.perception.clone(),
             tsp_mgs_core::prompts::Task::Alignment => batch.mos.alignment.clone(),
         };

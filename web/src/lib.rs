@@ -141,7 +141,7 @@ impl Scorer {
             model,
             warning: warning.as_deref(),
             notes: self.run.notes(),
-            tasks: self.inner.borrow().tasks().iter().map(Options::task).collect(),
+            tasks: self.inner.borrow().tasks().iter().map(|options| options.task).collect(),
             crops: self.run.crops(),
             max_crops: ViewPlan::max_crops(self.inner.borrow().view_plan().side),
             dtype: self.dtype,

@@ -45,6 +45,7 @@ pub struct Manifest {
     /// A note for each result of this model, such as "demo weights, trained on synthetic images".
     pub warning: Option<String>,
     /// The options of each task that the model scores.
+    #[serde(with = "crate::options::stored")]
     pub tasks: BTreeMap<Task, Options>,
     /// The sizes and the activation of the model.
     pub clip: ClipConfig,
@@ -105,7 +106,7 @@ impl Manifest {
     /// Parses and checks `model.json`.
     ///
     /// # Errors
-    /// [`Error::Bundle`] with the line of a syntax error, and for an unsupported version, preprocessing, task or file name.
+    /// [`Error::Bundle`] with the line of a syntax error, and for an unsupported version, preprocessing or file name.
     ///
     /// # Examples
     ///
@@ -134,11 +135,6 @@ impl Manifest {
         if manifest.preprocess != PREPROCESS_ID {
             let found = &manifest.preprocess;
             return Err(Error::Bundle(format!("preprocessing {found:?} is unknown, expected {PREPROCESS_ID:?}")));
-        }
-        for (task, options) in &manifest.tasks {
-            if options.task() != *task {
-                return Err(Error::Bundle(format!("{task:?} has prompts of the other task: {:?}", options.prompts)));
-            }
         }
         for shard in &manifest.shards {
             // A shard must be a file in the folder of the manifest.

@@ -116,8 +116,12 @@ impl BundleReader {
 fn prompt_features(manifest: &Manifest, tensor: Option<RawTensor>) -> Result<PromptFeatures> {
     let tasks: Vec<&Options> = manifest.tasks.values().collect();
     let prompts = match tasks.as_slice() {
-        [options] if options.task() == Task::Perception => options.prompts,
-        _ => return Err(Error::Bundle("a model without text tower scores perception and nothing else".into())),
+        [options] if options.task == Task::Perception && !options.prompts.contain_prompt() => options.prompts,
+        _ => {
+            let expected =
+                "a model without text tower scores only perception, by level texts that do not contain the prompt";
+            return Err(Error::Bundle(expected.into()));
+        }
     };
     let expected = [prompts.levels().len(), manifest.clip.embed_dim];
     let tensor = tensor.ok_or_else(|| Error::MissingTensor(PROMPT_FEATURES.into()))?;

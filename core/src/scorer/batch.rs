@@ -122,7 +122,7 @@ impl PendingScores {
                 let score = task_score(plain_quality(&features, options), options, words, &self.crop_rects[*image]);
                 let image = &mut scores[*image];
                 image.prompt_truncated |= is_truncated;
-                match options.task() {
+                match options.task {
                     Task::Perception => image.perception = Some(score),
                     Task::Alignment => image.alignment = Some(score),
                 }

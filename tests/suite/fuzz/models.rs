@@ -25,7 +25,7 @@ use crate::support::fixtures::{fixture, read};
 const LENGTH_BYTES: usize = 8;
 
 /// Parts of manifests and of headers of safetensors files.
-const JSON_WORDS: [&str; 20] = [
+const JSON_WORDS: [&str; 21] = [
     "{",
     "}",
     "[0]",
@@ -42,6 +42,7 @@ const JSON_WORDS: [&str; 20] = [
     r#""__metadata__":{"a":"b"},"#,
     r#""text": null"#,
     r#""prompts": "adv""#,
+    r#""task": "alignment","#,
     ":scale",
     "@1",
     "@18446744073709551615",

@@ -16,7 +16,7 @@ mod parquet_file;
 mod table_file;
 mod xlsx_file;
 
-pub mod agiqa_1k;
+mod agiqa_1k;
 pub mod agiqa_3k;
 mod aigciqa2023;
 mod aigiqa_20k;

@@ -24,14 +24,14 @@ pub struct DecodedSet {
 }
 
 impl DecodedSet {
-    /// Reads a data set, checks that it has scores of each task, and decodes its images into the folder `cache`.
+    /// Reads a data set, checks that it has what each task needs, and decodes its images into the folder `cache`.
     ///
     /// # Errors
     /// Returns an error with the list of all wrong rows or images, unless `skip_bad` is set.
     pub fn open(args: &DataArgs, tasks: &[Options], cache: &Path) -> Result<Self> {
         let mut set = dataset::open(args)?;
-        for task in tasks {
-            set.require(task.task())?;
+        for options in tasks {
+            set.require(options)?;
         }
         let paths: Vec<PathBuf> = set.items.iter().map(|item| item.image.clone()).collect();
         let decoded = ImageCache::open(cache)?.fill(&paths)?;

@@ -9,7 +9,6 @@ use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_score::hub;
 use tsp_mgs_score::model::ModelArgs;
 use tsp_mgs_score::options::OptionArgs;
-use tsp_mgs_score::predict::PredictedScores;
 
 /// A method that predicts scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,15 +28,6 @@ pub enum Method {
     Hps,
 }
 
-/// The options of a method for one task.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TaskOptions {
-    /// The task whose opinion scores the predictions are compared with.
-    pub task: Task,
-    /// How the score is computed. The options of IPCE are those of alignment for both tasks.
-    pub options: Options,
-}
-
 /// The kind of score that a method predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScoreKind {
@@ -47,16 +37,6 @@ pub enum ScoreKind {
     Cosine,
     /// The cosine multiplied by the logit scale.
     Logit,
-}
-
-impl TaskOptions {
-    /// The predicted score of this task.
-    pub fn score(&self, predicted: &PredictedScores) -> Option<f64> {
-        match self.options.task() {
-            Task::Perception => predicted.perception,
-            Task::Alignment => predicted.alignment,
-        }
-    }
 }
 
 impl Method {
@@ -83,14 +63,13 @@ impl Method {
         }
     }
 
-    /// The tasks to evaluate and their options: those of the flags, or all tasks of the method.
+    /// The options of the tasks to evaluate: the tasks of the flags, or all tasks of the method.
     ///
     /// # Errors
     /// Fails if the flags name a task or an option that the method does not have.
-    pub fn tasks(self, flags: &OptionArgs, model: &[Options]) -> Result<Vec<TaskOptions>, UsageError> {
+    pub fn tasks(self, flags: &OptionArgs, model: &[Options]) -> Result<Vec<Options>, UsageError> {
         if self == Self::TspMgs {
-            let tasks = flags.apply(model.to_vec())?;
-            return Ok(tasks.into_iter().map(|options| TaskOptions { task: options.task(), options }).collect());
+            return flags.apply(model.to_vec());
         }
         self.refuse_options(flags)?;
         let supported = self.baseline_tasks();
@@ -106,9 +85,9 @@ impl Method {
                 "{name} predicts {supported}, not {task}; leave out --task to evaluate all tasks of the method"
             )));
         }
-        let options = self.baseline_options(flags.crops.unwrap_or(DEFAULT_CROPS));
+        let crops = flags.crops.unwrap_or(DEFAULT_CROPS);
         let asked = supported.iter().copied().filter(|&task| is_asked(task));
-        Ok(asked.map(|task| TaskOptions { task, options: options.clone() }).collect())
+        Ok(asked.map(|task| self.baseline_options(task, crops)).collect())
     }
 
     /// Checks that the activation is known if the default is wrong for the weights of the method.
@@ -174,14 +153,13 @@ impl Method {
         }
     }
 
-    fn baseline_options(self, crops: usize) -> Options {
+    fn baseline_options(self, task: Task, crops: usize) -> Options {
         let (prompts, inputs, alpha) = match self {
             Self::ClipIqa => (PromptSet::Ant, Inputs::Image, 1.0),
             Self::Ipce => (PromptSet::Adv, Inputs::Both, 0.5),
             _ => (PromptSet::Adv, Inputs::Image, 1.0),
         };
-        let default = Options::default_for(prompts.task());
-        Options { prompts, alpha: Alpha::Fixed(alpha), inputs, fine: false, crops, ..default }
+        Options { prompts, alpha: Alpha::Fixed(alpha), inputs, fine: false, crops, ..Options::default_for(task) }
     }
 
     fn refuse_options(self, flags: &OptionArgs) -> Result<(), UsageError> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use tsp_mgs_core::options::Options;
+use tsp_mgs_core::prompts::Task;
 use tsp_mgs_core::scorer::{ImageTower, Scorer};
 use tsp_mgs_data::decoded::{DecodedSet, workers};
 use tsp_mgs_data::files::parent;
@@ -16,7 +17,7 @@ use tsp_mgs_score::predict::{self, PredictedScores};
 
 use crate::args::EvaluateArgs;
 use crate::evaluation::{EvaluatedImage, Evaluation, TaskScores};
-use crate::method::{Method, ScoreKind, TaskOptions};
+use crate::method::{Method, ScoreKind};
 use crate::report_folder;
 use crate::subset::Subset;
 
@@ -57,13 +58,7 @@ pub fn run(args: &EvaluateArgs) -> Result<()> {
     notes.splice(0..0, notes_on(args, &model, &data, &subset));
 
     let device = device::select(args.device)?;
-    let mut scored: Vec<Options> = Vec::new();
-    for TaskOptions { options, .. } in &tasks {
-        if !scored.contains(options) {
-            scored.push(options.clone());
-        }
-    }
-    let mut scorer = model.scorer(scored, ImageTower::default(), &device.device)?;
+    let mut scorer = model.scorer(tasks.clone(), ImageTower::default(), &device.device)?;
     let (count, set) = (subset.items.len(), &data.set.name);
     eprintln!("evaluating {} on {count} images of {set}, device {}", args.method.name(), device.name);
     let progress = progress_bar(count);
@@ -121,18 +116,17 @@ pub fn predict_by_method(
 }
 
 /// Opens and decodes the data set. If a task was asked for, its opinion scores are required before images are decoded.
-fn open_data(args: &EvaluateArgs, tasks: &[TaskOptions]) -> Result<DecodedSet> {
+fn open_data(args: &EvaluateArgs, tasks: &[Options]) -> Result<DecodedSet> {
     let cache = args.cache.clone().unwrap_or_else(|| -> PathBuf { parent(&args.out).join("image-cache") });
-    let asked = tasks.iter().filter(|_| args.options.task.is_some());
-    let asked: Vec<Options> = asked.map(|asked| Options::default_for(asked.task)).collect();
-    DecodedSet::open(&args.data, &asked, &cache)
+    let required = if args.options.task.is_some() { tasks } else { &[] };
+    DecodedSet::open(&args.data, required, &cache)
 }
 
 /// The tasks that the data set has opinion scores of, and notes on the other tasks.
-fn with_opinions(tasks: Vec<TaskOptions>, data: &DecodedSet) -> Result<(Vec<TaskOptions>, Vec<String>)> {
+fn with_opinions(tasks: Vec<Options>, data: &DecodedSet) -> Result<(Vec<Options>, Vec<String>)> {
     let (mut kept, mut notes, mut first) = (Vec::new(), Vec::new(), None);
     for task in tasks {
-        match data.set.require(task.task) {
+        match data.set.require(&task) {
             Ok(()) => kept.push(task),
             Err(error) => {
                 notes.push(format!("{} is not evaluated: the data set lacks scores or prompts", task.task.name()));
@@ -168,14 +162,18 @@ fn rows(
     data: &DecodedSet,
     items: &[usize],
     predicted: &[PredictedScores],
-    tasks: &[TaskOptions],
+    tasks: &[Options],
     task: usize,
 ) -> Result<Vec<EvaluatedImage>> {
-    let scores = |options: &TaskOptions, item: usize, predicted: &PredictedScores| {
+    let scores = |options: &Options, item: usize, predicted: &PredictedScores| {
         let item = &data.set.items[item];
         let task = options.task.name();
         let mos = item.score(options.task).with_context(|| format!("{} has no score of {task}", item.name))?;
-        let score = options.score(predicted).with_context(|| {
+        let score = match options.task {
+            Task::Perception => predicted.perception,
+            Task::Alignment => predicted.alignment,
+        };
+        let score = score.with_context(|| {
             format!("{} has no prompt, which the score needs; name the column of prompts with --columns", item.name)
         })?;
         Ok::<_, anyhow::Error>(TaskScores { task: task.into(), mos, predicted: score })

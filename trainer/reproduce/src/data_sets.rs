@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use tsp_mgs_core::options::Options;
 use tsp_mgs_data::dataset::{self, DataArgs, Dataset, Layout};
 use tsp_mgs_data::splits;
 
@@ -46,26 +47,29 @@ impl DataSet {
         };
         Ok(Self { layout, table, data, lists, numbers, skip_bad })
     }
-}
 
-/// The flags of `trainer train` that correspond to `args`.
-pub fn data_flags(args: &DataArgs) -> Vec<String> {
-    let mut flags = vec!["--data".into(), args.data.display().to_string()];
-    if let Some(columns) = &args.columns {
-        let roles = [
-            ("image", Some(&columns.image)),
-            ("prompt", columns.prompt.as_ref()),
-            ("perception", columns.perception.as_ref()),
-            ("alignment", columns.alignment.as_ref()),
-        ];
-        let pairs: Vec<String> =
-            roles.into_iter().filter_map(|(role, name)| Some(format!("{role}={}", name?))).collect();
-        flags.extend(["--columns".into(), pairs.join(",")]);
+    /// Checks that the data set has what a training needs.
+    ///
+    /// # Errors
+    /// Fails if scores or prompts are missing.
+    pub fn require(&self, options: &Options) -> Result<()> {
+        let found = self.data.require(options);
+        if self.layout != Layout::Agiqa1k {
+            return found;
+        }
+        found.with_context(|| {
+            format!("{} has no column of prompts; put AIGC_MOS_Zscore.xlsx beside it", self.table.display())
+        })
     }
-    if args.skip_bad {
-        flags.push("--skip-bad".into());
+
+    /// The flags of `trainer train` and `trainer evaluate` that select it.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = vec!["--data".into(), self.table.display().to_string()];
+        if self.skip_bad {
+            flags.push("--skip-bad".into());
+        }
+        flags
     }
-    flags
 }
 
 /// The path of a data set's table, in the root or in a folder directly below it.

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Serialize;
 use tsp_mgs_core::options::Inputs;
 use tsp_mgs_core::prompts::Task;
-use tsp_mgs_data::dataset::{DataArgs, Layout, OpinionColumns, agiqa_1k, agiqa_3k};
+use tsp_mgs_data::dataset::Layout;
 
 use crate::args::{ReproduceArgs, precision_name};
-use crate::data_sets::{DataSet, data_flags};
+use crate::data_sets::DataSet;
 use crate::paper::{AlphaSetting, Setting};
 
 /// A job: a method for a task, on a split of a data set.
@@ -68,15 +68,6 @@ impl Job {
         Self { name, layout, task, kind, split }
     }
 
-    /// The task of the prompts, which the scores are computed for. The prompts of one task may be trained on the
-    /// opinion scores of the other.
-    pub fn scored_task(&self) -> Task {
-        match &self.kind {
-            JobKind::Train(setting) => setting.prompts.task(),
-            JobKind::ZeroShot(_) => self.task,
-        }
-    }
-
     /// The folder of its run.
     pub fn folder(&self, out: &Path) -> PathBuf {
         out.join("jobs").join(&self.name)
@@ -97,12 +88,12 @@ impl Job {
     }
 
     /// The arguments of its `trainer` process, without the device.
-    pub fn arguments(&self, shared: &SharedSettings, set: &DataSet, data: &DataArgs) -> Vec<String> {
+    pub fn arguments(&self, shared: &SharedSettings, set: &DataSet) -> Vec<String> {
         let args = shared.args;
         let mut all: Vec<String> = Vec::new();
         let mut flag = |name: &str, value: String| all.extend([format!("--{name}"), value]);
         flag("out", self.folder(&args.out).display().to_string());
-        flag("task", self.scored_task().name().into());
+        flag("task", self.task.name().into());
         flag("clip", shared.clip.clone());
         if let Some(activation) = &args.activation {
             flag("activation", json_name(activation));
@@ -115,7 +106,7 @@ impl Job {
             (None, JobKind::ZeroShot(_)) => flag("seed", args.seed.to_string()),
             (None, JobKind::Train(_)) => {}
         }
-        all.extend(data_flags(data));
+        all.extend(set.flags());
         let (subcommand, own) = match &self.kind {
             JobKind::Train(setting) => ("train", train_flags(setting, args)),
             JobKind::ZeroShot(method) => ("evaluate", vec!["--method".into(), method.clone()]),
@@ -123,45 +114,6 @@ impl Job {
         all.insert(0, subcommand.into());
         all.extend(own);
         all
-    }
-
-    /// How it reads its data set. If the prompts are those of the other task, columns assign the scores of the job's
-    /// task to the task of the prompts.
-    ///
-    /// # Errors
-    /// Fails if the columns of the table have no names.
-    pub fn data_args(&self, set: &DataSet) -> Result<DataArgs> {
-        let data =
-            DataArgs { data: set.table.clone(), layout: None, images: None, columns: None, skip_bad: set.skip_bad };
-        let prompts = self.scored_task();
-        if prompts == self.task {
-            return Ok(DataArgs { layout: Some(set.layout), ..data });
-        }
-        let is_raw = set.table.file_name().is_some_and(|name| name == "AIGC_all.csv");
-        let [name, prompt, _, _, _, mos_quality, _, mos_align, _] = agiqa_3k::HEADER;
-        let (image, prompt, scores) = match (set.layout, self.task) {
-            (Layout::Agiqa3k, Task::Perception) => (name, prompt, mos_quality),
-            (Layout::Agiqa3k, Task::Alignment) => (name, prompt, mos_align),
-            (Layout::Agiqa1k, Task::Perception) if !is_raw => agiqa_1k::HEADER.into(),
-            _ => bail!(
-                "{} has no column of prompts, which {} needs; put AIGC_MOS_Zscore.xlsx beside it",
-                set.table.display(),
-                self.name
-            ),
-        };
-        let scores = Some(scores.to_owned());
-        let (perception, alignment) = match prompts {
-            Task::Perception => (scores, None),
-            Task::Alignment => (None, scores),
-        };
-        let columns = OpinionColumns {
-            image: image.into(),
-            prompt: Some(prompt.into()),
-            perception,
-            alignment,
-            ..OpinionColumns::default()
-        };
-        Ok(DataArgs { columns: Some(columns), ..data })
     }
 
     /// Removes the checkpoints of a finished training, which are several times as large as its weights.
@@ -234,32 +186,15 @@ mod tests {
     use tsp_mgs_core::prompts::PromptSet;
 
     use super::*;
-    use tsp_mgs_data::dataset::Dataset;
 
     #[test]
-    fn prompts_of_the_other_task_are_trained_on_the_scores_of_the_jobs_task() {
-        let data = Dataset {
-            name: "AGIQA-3K".into(),
-            items: Vec::new(),
-            is_synthetic: false,
-            skipped: Vec::new(),
-            sha256: String::new(),
+    fn jobs_with_the_same_prompts_for_other_tasks_have_other_names() {
+        let name = |task| {
+            let setting =
+                Setting { prompts: PromptSet::Adv, inputs: Inputs::Image, alpha: AlphaSetting::Fixed(1.0), fine: true };
+            Job::new(Layout::Agiqa3k, task, JobKind::Train(setting), 1).name
         };
-        let table = PathBuf::from("data.csv");
-        let set = DataSet { layout: Layout::Agiqa3k, table, data, lists: None, numbers: Vec::new(), skip_bad: false };
-        let flags_of = |task, prompts| {
-            let setting = Setting { prompts, inputs: Inputs::Image, alpha: AlphaSetting::Fixed(1.0), fine: true };
-            let job = Job::new(Layout::Agiqa3k, task, JobKind::Train(setting), 1);
-            data_flags(&job.data_args(&set).expect("the columns are known")).join(" ")
-        };
-        assert_eq!(flags_of(Task::Perception, PromptSet::Ant), "--data data.csv");
-        assert_eq!(
-            flags_of(Task::Perception, PromptSet::Adv),
-            "--data data.csv --columns image=name,prompt=prompt,alignment=mos_quality"
-        );
-        assert_eq!(
-            flags_of(Task::Alignment, PromptSet::Adj),
-            "--data data.csv --columns image=name,prompt=prompt,perception=mos_align"
-        );
+        assert_eq!(name(Task::Perception), "agiqa-3k_perception_adv_image_split-1");
+        assert_eq!(name(Task::Alignment), "agiqa-3k_alignment_adv_image_split-1");
     }
 }

@@ -126,10 +126,10 @@ impl Paper {
 }
 
 impl Setting {
-    /// The options of `trainer train` with the initial α. `crops` is the number of crops for scoring.
-    pub fn options(&self, crops: usize) -> Options {
+    /// The options of `trainer train` for a task, with the initial α. `crops` is the number of crops for scoring.
+    pub fn options(&self, task: Task, crops: usize) -> Options {
         use tsp_mgs_core::options::Alpha;
-        let default = Options::default_for(self.prompts.task());
+        let default = Options::default_for(task);
         let alpha = match (self.inputs, self.alpha) {
             (Inputs::Both, AlphaSetting::Fixed(alpha)) => Alpha::Fixed(alpha),
             (Inputs::Both, AlphaSetting::Learned(_)) => Alpha::Learned { learned: 0.0 },
@@ -151,7 +151,7 @@ mod tests {
             let best = experiment.rows.last().expect("rows");
             assert_eq!(best.label, "TSP-MGS");
             let Some(Computation::Train(setting)) = &best.results[0].ours else { panic!("{id}: {best:?}") };
-            assert_eq!(setting.options(15), Options::default_for(task), "{id}");
+            assert_eq!(setting.options(task, 15), Options::default_for(task), "{id}");
         }
     }
 }

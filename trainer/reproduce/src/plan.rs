@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result, bail};
 use tsp_mgs_core::config::ClipConfig;
-use tsp_mgs_data::dataset::{self, Layout};
+use tsp_mgs_data::dataset::Layout;
 use tsp_mgs_data::flags::UsageError;
 use tsp_mgs_score::model::{Model, ModelArgs};
 
@@ -27,8 +27,6 @@ pub struct Plan<'a> {
     pub sets: Vec<DataSet>,
     /// The jobs, ordered by split, without duplicates.
     pub jobs: Vec<Job>,
-    /// SHA-256 of the table as each job reads it, in the order of the jobs.
-    pub data_sha256: Vec<String>,
     /// Description of the model, if its sizes differ from the paper's.
     pub other_clip: Option<String>,
 }
@@ -65,19 +63,15 @@ impl<'a> Plan<'a> {
         // One thread of each job runs its device.
         let workers = (all / n_slots).saturating_sub(1).max(1);
         let shared = SharedSettings { args, clip: pinned, clip_sha256: clip.sha256, workers };
-        let mut plan =
-            Self { shared, source, experiments, sets, jobs: Vec::new(), data_sha256: Vec::new(), other_clip };
+        let mut plan = Self { shared, source, experiments, sets, jobs: Vec::new(), other_clip };
         plan.jobs = plan.all_jobs();
-        let mut hashes: Vec<(dataset::DataArgs, String)> = Vec::new();
         for job in &plan.jobs {
-            let data = job.data_args(plan.set(job.layout)?)?;
-            let known = hashes.iter().find(|(known, _)| *known == data).map(|(_, sha256)| sha256.clone());
-            let sha256 = match known {
-                Some(sha256) => sha256,
-                None => dataset::open(&data)?.sha256,
-            };
-            plan.data_sha256.push(sha256.clone());
-            hashes.push((data, sha256));
+            if let JobKind::Train(setting) = &job.kind {
+                let options = setting.options(job.task, args.training.crops);
+                plan.set(job.layout)?
+                    .require(&options)
+                    .with_context(|| format!("checking the data of {}", job.name))?;
+            }
         }
         Ok(plan)
     }
@@ -144,7 +138,7 @@ impl<'a> Plan<'a> {
     /// Fails if the report is of a run with other settings.
     pub fn report(&self, index: usize) -> Result<Option<Report>> {
         let job = &self.jobs[index];
-        Report::read(job, &self.shared, self.set(job.layout)?, &self.data_sha256[index])
+        Report::read(job, &self.shared, self.set(job.layout)?)
     }
 }
 

@@ -67,7 +67,7 @@ impl Report {
     ///
     /// # Errors
     /// Fails if the report cannot be read or is of a run with other settings.
-    pub fn read(job: &Job, shared: &SharedSettings, set: &DataSet, data_sha256: &str) -> Result<Option<Self>> {
+    pub fn read(job: &Job, shared: &SharedSettings, set: &DataSet) -> Result<Option<Self>> {
         let path = job.result(&shared.args.out);
         if !path.is_file() {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Report {
         let (report, differences) = match &job.kind {
             JobKind::Train(setting) => {
                 let found: TrainingReport = read(&path)?;
-                let differences = differences(&found.config, job.split, setting, shared, set, data_sha256);
+                let differences = differences(&found.config, job, setting, shared, set);
                 let pair = |record: Option<EpochRecord>| {
                     let found = record.and_then(|record| record.test.first().copied());
                     found.map_or_else(Agreement::default, |found| Agreement { srcc: found.srcc, plcc: found.plcc })
@@ -123,16 +123,9 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&json).with_context(|| format!("reading {}", path.display()))
 }
 
-fn differences(
-    was: &RunConfig,
-    split: usize,
-    setting: &Setting,
-    shared: &SharedSettings,
-    set: &DataSet,
-    data_sha256: &str,
-) -> Vec<String> {
+fn differences(was: &RunConfig, job: &Job, setting: &Setting, shared: &SharedSettings, set: &DataSet) -> Vec<String> {
     let (args, training) = (shared.args, &shared.args.training);
-    let options: Vec<Options> = vec![setting.options(training.crops)];
+    let options: Vec<Options> = vec![setting.options(job.task, training.crops)];
     let json = |options: &[Options]| serde_json::to_string(options).expect("options are plain data");
     let lists = |lists: &Option<PathBuf>| lists.as_ref().map_or("drawn".into(), |dir| dir.display().to_string());
     let optimiser = &was.optimiser;
@@ -141,9 +134,9 @@ fn differences(
         ("version", was.version.clone(), env!("CARGO_PKG_VERSION").into()),
         ("options", json(&was.tasks), json(&options)),
         ("weights", was.start.sha256.clone(), shared.clip_sha256.clone()),
-        ("data", was.data_sha256.clone(), data_sha256.to_owned()),
+        ("data", was.data_sha256.clone(), set.data.sha256.clone()),
         ("splits", lists(&was.split.lists), lists(&set.lists)),
-        ("split", was.split.number.to_string(), split.to_string()),
+        ("split", was.split.number.to_string(), job.split.to_string()),
         ("validation", was.split.validation.to_string(), training.validation.to_string()),
         ("seed", was.seed.to_string(), args.seed.to_string()),
         ("epochs", was.epochs.to_string(), training.epochs.to_string()),

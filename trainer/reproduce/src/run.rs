@@ -95,7 +95,7 @@ fn run_jobs(
         let set = plan.set(job.layout)?;
         Ok(Process {
             name: job.name.clone(),
-            arguments: job.arguments(&plan.shared, set, &job.data_args(set)?),
+            arguments: job.arguments(&plan.shared, set),
             log: job.log(out),
             result: job.result(out),
         })

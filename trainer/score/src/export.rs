@@ -206,7 +206,7 @@ fn manifest(
         version,
         name,
         warning,
-        tasks: tasks.iter().map(|options| (options.task(), options.clone())).collect(),
+        tasks: tasks.iter().map(|options| (options.task, options.clone())).collect(),
         clip,
         preprocess: PREPROCESS_ID.into(),
         dtype,
@@ -224,10 +224,14 @@ fn manifest(
 ///
 /// Reduces `tasks` to perception without the words of the prompt, which is all that such a bundle can score.
 fn encode_prompts(model: &Model, tasks: &mut Vec<Options>) -> Result<PromptFeatures> {
-    tasks.retain(|options| options.task() == Task::Perception);
+    tasks.retain(|options| options.task == Task::Perception);
     let [options] = tasks.as_mut_slice() else {
         bail!("a bundle with --vision-only scores perception only, and this model does not score perception");
     };
+    if options.prompts.contain_prompt() {
+        let levels = options.prompts.levels().join("/");
+        bail!("the texts of the levels {levels} contain the prompt, which a bundle with --vision-only cannot encode");
+    }
     options.fine = false;
     eprintln!("note: {WITHOUT_TEXT}");
     let device = Device::flex();

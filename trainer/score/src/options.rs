@@ -17,9 +17,11 @@ pub struct OptionArgs {
     #[arg(long, value_name = "TASK", value_enum)]
     pub task: Option<TaskChoice>,
 
-    /// Task-specific prompts: adj or ant for perception, adv for alignment
+    /// Task-specific prompts: adj, ant (both describe perception) or adv (describes alignment)
     ///
-    /// adj has an adjective for each of five levels, ant has a pair of antonyms, adv has an adverb for each level.
+    /// adj has an adjective for each of five levels, ant has a pair of antonyms, adv has an adverb for each level. With
+    /// one --task, that task is scored with these prompts, even if they describe the other task. Without --task, they
+    /// are for the task that they describe.
     #[arg(long, value_name = "SET", value_parser = named::<PromptSet>(&["adj", "ant", "adv"]))]
     pub prompts: Option<PromptSet>,
 
@@ -74,44 +76,56 @@ impl TaskChoice {
             Self::Both => true,
         }
     }
+
+    /// Returns whether `task` is the only task.
+    fn is(self, task: Task) -> bool {
+        self != Self::Both && self.includes(task)
+    }
 }
 
 impl OptionArgs {
     /// Applies the flags to the tasks of a model.
     ///
     /// # Errors
-    /// Returns an error if the model does not have a requested task, or if `--prompts` is for a task that is not
-    /// scored.
+    /// Returns an error if the model does not have a requested task, or if `--prompts` describes a task that is not
+    /// scored and `--task` does not name the task to score with them.
     ///
     /// # Examples
     ///
     /// ```
     /// use tsp_mgs_core::options::Options;
-    /// use tsp_mgs_core::prompts::Task;
+    /// use tsp_mgs_core::prompts::{PromptSet, Task};
     /// use tsp_mgs_score::options::{OptionArgs, TaskChoice};
     ///
     /// let tasks = [Task::Perception, Task::Alignment].map(Options::default_for).to_vec();
-    /// let flags = OptionArgs { task: Some(TaskChoice::Alignment), crops: Some(5), ..OptionArgs::default() };
-    /// let tasks = flags.apply(tasks)?;
-    /// assert_eq!((tasks.len(), tasks[0].task(), tasks[0].crops), (1, Task::Alignment, 5));
+    /// let (task, prompts) = (Some(TaskChoice::Perception), Some(PromptSet::Adv));
+    /// let tasks = OptionArgs { task, prompts, ..OptionArgs::default() }.apply(tasks)?;
+    /// assert_eq!((tasks.len(), tasks[0].task, tasks[0].prompts), (1, Task::Perception, PromptSet::Adv));
     /// # Ok::<(), tsp_mgs_data::flags::UsageError>(())
     /// ```
     pub fn apply(&self, mut tasks: Vec<Options>) -> Result<Vec<Options>, UsageError> {
         if let Some(choice) = self.task {
             for task in [Task::Perception, Task::Alignment].into_iter().filter(|&task| choice.includes(task)) {
-                if !tasks.iter().any(|options| options.task() == task) {
+                if !tasks.iter().any(|options| options.task == task) {
                     let task = task.name();
                     return Err(UsageError::new(format!(
                         "the model does not score {task}; omit --task to score all tasks of the model"
                     )));
                 }
             }
-            tasks.retain(|options| choice.includes(options.task()));
+            tasks.retain(|options| choice.includes(options.task));
         }
         if let Some(prompts) = self.prompts {
-            let Some(options) = tasks.iter_mut().find(|options| options.task() == prompts.task()) else {
-                let (levels, task) = (prompts.levels().join("/"), prompts.task().name());
-                return Err(UsageError::new(format!("the prompts {levels} are for {task}, which is not scored here")));
+            let described = prompts.described_task();
+            let is_chosen = |options: &&mut Options| {
+                self.task.is_some_and(|choice| choice.is(options.task)) || options.task == described
+            };
+            let Some(options) = tasks.iter_mut().find(is_chosen) else {
+                let (levels, described) = (prompts.levels().join("/"), described.name());
+                return Err(UsageError::new(format!(
+                    "the prompts {levels} describe {described}, which is not scored here; pass --task to score another \
+                     task with them"
+                )));
             };
             options.prompts = prompts;
         }
@@ -119,7 +133,7 @@ impl OptionArgs {
             options.alpha = self.alpha.map_or(options.alpha, Alpha::Fixed);
             options.crops = self.crops.unwrap_or(options.crops);
             options.inputs = self.inputs.unwrap_or(options.inputs);
-            options.fine &= !self.no_fine.is_some_and(|choice| choice.includes(options.task()));
+            options.fine &= !self.no_fine.is_some_and(|choice| choice.includes(options.task));
             options.temperature = self.temperature.unwrap_or(options.temperature);
             options.words = self.words.unwrap_or(options.words);
             options.patch_mean = self.patch_mean.unwrap_or(options.patch_mean);
@@ -145,4 +159,42 @@ pub(crate) fn named<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(names)
         .map(|name| serde_json::from_value(name.into()).expect("core reads the names that are listed here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompts_of(task: Option<TaskChoice>, prompts: PromptSet) -> Vec<(Task, PromptSet)> {
+        let tasks = [Task::Perception, Task::Alignment].map(Options::default_for).to_vec();
+        let flags = OptionArgs { task, prompts: Some(prompts), ..OptionArgs::default() };
+        let tasks = flags.apply(tasks).expect("the model has both tasks");
+        tasks.into_iter().map(|options| (options.task, options.prompts)).collect()
+    }
+
+    #[test]
+    fn one_task_is_scored_with_any_prompts() {
+        for prompts in [PromptSet::Adj, PromptSet::Ant, PromptSet::Adv] {
+            assert_eq!(prompts_of(Some(TaskChoice::Perception), prompts), [(Task::Perception, prompts)]);
+            assert_eq!(prompts_of(Some(TaskChoice::Alignment), prompts), [(Task::Alignment, prompts)]);
+        }
+    }
+
+    #[test]
+    fn prompts_are_for_the_task_that_they_describe_if_two_are_scored() {
+        for task in [None, Some(TaskChoice::Both)] {
+            let with_ant = [(Task::Perception, PromptSet::Ant), (Task::Alignment, PromptSet::Adv)];
+            assert_eq!(prompts_of(task, PromptSet::Ant), with_ant);
+            let defaults = [(Task::Perception, PromptSet::Adj), (Task::Alignment, PromptSet::Adv)];
+            assert_eq!(prompts_of(task, PromptSet::Adv), defaults);
+        }
+    }
+
+    #[test]
+    fn prompts_for_another_task_than_the_model_scores_need_the_name_of_the_task() {
+        let flags = OptionArgs { prompts: Some(PromptSet::Adv), ..OptionArgs::default() };
+        let error = flags.apply(vec![Options::default_for(Task::Perception)]).expect_err("alignment is not scored");
+        assert!(error.to_string().contains("describe alignment"), "{error}");
+        assert!(error.to_string().contains("pass --task"), "{error}");
+    }
 }

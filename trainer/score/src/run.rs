@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use tsp_mgs_core::prompts::Task;
-use tsp_mgs_core::result::{Run, WITHOUT_PROMPT};
+use tsp_mgs_core::result::Run;
 use tsp_mgs_core::scorer::Scorer;
 use tsp_mgs_core::work::Counter;
 use tsp_mgs_data::progress;
@@ -102,7 +101,6 @@ fn score_records(
     let Some((mut output, done)) = open_output(args, settings, &mut records)? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let wants_alignment = scorer.tasks().iter().any(|options| options.task() == Task::Alignment);
     let mut gallery = args.output.gallery.as_ref().map(|out| Gallery::begin(out, &args.input.paths)).transpose()?;
     let thumbnail_side = gallery.is_some().then_some(thumbnail::SIDE);
     let threads = args.worker_threads();
@@ -119,7 +117,7 @@ fn score_records(
         if let Some(counter) = &mut counter {
             progress.suspend(|| eprintln!("batch of {}: {}", rows.len(), counter.take()));
         }
-        let tally = Tally::of(&rows, wants_alignment);
+        let tally = Tally::of(&rows, run);
         progress.suspend(|| output.add(&rows, tally, run))?;
         if let Some(gallery) = &mut gallery {
             gallery.add(&rows, run)?;
@@ -137,7 +135,7 @@ fn score_records(
             eprintln!("{}", gallery.finish(run)?);
         }
     }
-    Ok(report(args, total, stopped))
+    Ok(report(args, run, total, stopped))
 }
 
 /// The records of the input, or of the part of it that `--shard` selects.
@@ -164,10 +162,12 @@ fn open_output(args: &ScoreArgs, settings: &Settings, records: &mut Records) -> 
 }
 
 /// Prints a summary to standard error, and returns the exit code.
-fn report(args: &ScoreArgs, total: Tally, stopped: bool) -> ExitCode {
+fn report(args: &ScoreArgs, run: &Run, total: Tally, stopped: bool) -> ExitCode {
     let Tally { rows, failures, without_prompt } = total;
-    if without_prompt > 0 {
-        eprintln!("note: {without_prompt} of {rows} images have {WITHOUT_PROMPT}");
+    if let Some(note) = run.note_without_prompt()
+        && without_prompt > 0
+    {
+        eprintln!("note: {without_prompt} of {rows} images have {note}");
     }
     if failures > 0 {
         eprintln!("error: {failures} of {rows} images could not be scored");

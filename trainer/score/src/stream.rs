@@ -63,7 +63,7 @@ pub fn run(args: &ScoreArgs, scorer: &mut Scorer, run: &Run, store: Option<Featu
         let batch = batch?;
         let rows = prepared.by_ref().take(batch.num_rows());
         let rows: Vec<ResultRow> = score_all(scorer, rows, store.as_ref()).flatten().collect();
-        total += Tally::of(&rows, false);
+        total += Tally::of(&rows, run);
         let answer = add_scores(&batch, &scored, &rows, run)?;
         out.write(&answer).and_then(|()| Ok(out.get_mut().flush()?)).context(WRITING)?;
         if args.exceeds_max_errors(total.failures) {

@@ -284,7 +284,7 @@ fn trainable_clip(checkpoint: Checkpoint, freeze: Freeze, device: &Device) -> Cl
 
 /// The name of a task's α, from which its parameter id follows.
 pub fn alpha_name(task: &Options) -> &'static str {
-    match task.task() {
+    match task.task {
         Task::Perception => "alpha.perception",
         Task::Alignment => "alpha.alignment",
     }

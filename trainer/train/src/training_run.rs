@@ -74,7 +74,7 @@ impl Run {
         let progress = checkpoints.load_newest(&mut learner)?.unwrap_or_default();
         let display = match (args.quiet, args.tui) {
             (true, _) => Display::Quiet,
-            (_, true) => Display::dashboard(config.tasks.iter().map(Options::task))?,
+            (_, true) => Display::dashboard(config.tasks.iter().map(|options| options.task))?,
             _ => Display::bar(),
         };
         let run = Self {
@@ -158,7 +158,7 @@ impl Run {
             let batch = batch?;
             let items = || batch.items.iter().map(|&item| &self.data.set.items[item]);
             let prompts: Vec<&str> = items().map(|item| item.prompt.as_str()).collect();
-            let mos = |task: &Options| items().map(|item| item.score(task.task()).expect("required")).collect();
+            let mos = |task: &Options| items().map(|item| item.score(task.task).expect("required")).collect();
             let mos: Vec<Vec<f64>> = self.config.tasks.iter().map(mos).collect();
             let input = StepInput { pixels: &batch.pixels, prompts: &prompts, mos: &mos };
             let optimiser = &self.config.optimiser;
@@ -225,7 +225,7 @@ impl Run {
         let tasks = self.scored_tasks()?;
         let mut scorer = Scorer::new(clip, config, None, tasks, ImageTower::default(), device.clone())?;
         let predicted = predict(&self.data, &mut scorer, part, self.workers, |_| ())?;
-        let tasks = self.config.tasks.iter().map(Options::task);
+        let tasks = self.config.tasks.iter().map(|options| options.task);
         Ok(tasks.map(|task| correlate(&self.data.set.items, part, &predicted, task)).collect())
     }
 

@@ -21,7 +21,7 @@ use super::table::Table;
 use super::table_file;
 
 /// The header of the workbook and of IPCE's lists.
-pub const HEADER: [&str; 3] = ["Image", "Prompt", "MOS"];
+pub(crate) const HEADER: [&str; 3] = ["Image", "Prompt", "MOS"];
 
 /// The header of `AIGC_all.csv`, which has the raw means.
 pub(crate) const RAW_HEADER: [&str; 2] = ["Image", "Score"];

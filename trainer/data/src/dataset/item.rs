@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
 
 use super::problem::Problem;
@@ -54,21 +55,25 @@ impl Item {
 }
 
 impl Dataset {
-    /// Checks that every image has a score of `task` and, for alignment, a prompt.
+    /// Checks that every image has a score of the task and, if these options need it, a prompt.
     ///
     /// # Errors
     /// Returns an error if a score or a prompt is missing.
-    pub fn require(&self, task: Task) -> Result<()> {
+    pub fn require(&self, options: &Options) -> Result<()> {
+        let (name, task) = (&self.name, options.task);
         if self.items.iter().any(|item| item.score(task).is_none()) {
             bail!(
-                "{} has no scores of {task}; choose another task, or name the column with these scores: --columns \
+                "{name} has no scores of {task}; choose another task, or name the column with these scores: --columns \
                  image=…,prompt=…,{task}=…",
-                self.name,
                 task = task.name()
             );
         }
-        if task == Task::Alignment && self.items.iter().any(|item| item.prompt.is_empty()) {
-            bail!("{} has no prompts, which alignment needs; name the column of prompts with --columns", self.name);
+        if options.needs_prompt() && self.items.iter().any(|item| item.prompt.is_empty()) {
+            let user = match task {
+                Task::Alignment => "alignment needs".to_owned(),
+                Task::Perception => format!("the texts of the levels {} contain", options.prompts.levels().join("/")),
+            };
+            bail!("{name} has no prompts, which {user}; name the column of prompts with --columns");
         }
         Ok(())
     }

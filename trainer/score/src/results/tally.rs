@@ -3,6 +3,7 @@
 use std::ops::AddAssign;
 
 use sha2::{Digest, Sha256};
+use tsp_mgs_core::result::Run;
 
 use super::row::ResultRow;
 
@@ -13,7 +14,7 @@ pub struct Tally {
     pub rows: u64,
     /// The number of rows with an error.
     pub failures: u64,
-    /// The number of scored rows that lack the requested alignment, because the image has no prompt.
+    /// The number of scored rows that lack the score of a task, because the image has no prompt.
     pub without_prompt: u64,
 }
 
@@ -22,12 +23,12 @@ pub struct Tally {
 pub struct IdHash(Sha256);
 
 impl Tally {
-    /// Counts rows. `wants_alignment` says whether alignment was requested.
-    pub fn of(rows: &[ResultRow], wants_alignment: bool) -> Self {
+    /// Counts rows of a run.
+    pub fn of(rows: &[ResultRow], run: &Run) -> Self {
         let mut tally = Self { rows: rows.len() as u64, ..Self::default() };
         for row in rows {
             match &row.result {
-                Ok(scored) => tally.without_prompt += u64::from(wants_alignment && scored.score.alignment.is_none()),
+                Ok(scored) => tally.without_prompt += u64::from(run.lacks_prompt(&scored.score)),
                 Err(_) => tally.failures += 1,
             }
         }
