@@ -88,8 +88,8 @@ impl<'a> Cells<'a> {
 pub fn help() -> String {
     let lines = COLUMNS.map(|(name, meaning)| format!("  {name:<17} {meaning}"));
     format!(
-        "Columns of the results in CSV and Parquet:\n{}\nJSON lines have fields of the same names. There, perception and alignment are \
-         objects with all parts of the score.",
+        "File to write: .csv, .jsonl, .parquet or .txt\n\nColumns of the results in CSV and Parquet:\n{}\nJSON lines have fields of the \
+         same names. There, perception and alignment are objects with all parts of the score.",
         lines.join("\n")
     )
 }
