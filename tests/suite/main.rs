@@ -6,7 +6,7 @@
 mod parity;
 mod support;
 
-// The model, compared with reference implementations: PyTorch, transformers, open_clip, Pillow and SciPy.
+// The model. The references of its tests were computed by PyTorch, transformers, open_clip, Pillow and SciPy.
 /// Decoding of image files of all kinds, and of damaged ones.
 mod decoding;
 /// Kernels for GPUs, compared with arithmetic in float64.
@@ -47,7 +47,9 @@ mod image_cache;
 mod metrics;
 /// Work on other threads: prefetching and jobs that fail.
 mod parallel_work;
-/// Splits of data sets: drawing, writing, reading and checking.
+/// Splits of data sets: drawing.
+mod split_drawing;
+/// Splits of data sets: writing, reading and checking their lists.
 mod splits;
 
 /// Parsers of untrusted bytes, with many damaged inputs.
