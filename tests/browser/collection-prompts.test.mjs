@@ -68,6 +68,19 @@ test("results in memory spare the second score of the same content, prompt, mode
   assert.equal(collection.progress.fromStore, 4);
 });
 
+test("an image of a server is fetched once for each score, and not to find an earlier result", async () => {
+  const scorer = new StandIn();
+  const collection = new Collection({ scorer, results: new Results(100, () => {}) });
+  let fetched = 0;
+  const blob = async () => (fetched += 1, new Blob(["far.png"]));
+  collection.add([{ ...entry("far.png"), url: "https://a.example/far.png", server: "a.example", blob }]);
+  for (const [crops, scores] of [[15, 1], [1, 2], [15, 2], [1, 2]]) {
+    scorer.configure({ crops });
+    await done(collection);
+    assert.deepEqual([scorer.seen.length, fetched, collection.items[0].result.crops], [scores, scores, crops]);
+  }
+});
+
 test("a mark or a prompt of this visit leaves the other one of an earlier visit as it was", async () => {
   const results = new Results(100, () => {});
   const visit = async (change) => {

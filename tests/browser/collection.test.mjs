@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Calls } from "../../www/src/engine/calls.js";
 import { Collection } from "../../www/src/gallery/collection.js";
 import { done, entries, gallery, heard, names, pick, quiet } from "./collection.mjs";
 import { entry, StandIn, until } from "./stand-in.mjs";
@@ -33,6 +34,22 @@ test("an edited prompt goes before visible images, those before the view's order
   await done(collection);
   assert.deepEqual(scorer.seen, [0, 5, 4, 3, 2, 7, 6, 1].map((index) => `image-${index}.png`));
   assert.deepEqual(scorer.prompts.slice(1, 4), ["a cat", "a dog", null]);
+});
+
+test("a call of the scorer comes before the gallery's next image, and after an edited prompt", async () => {
+  const scorer = new StandIn();
+  const calls = new Calls();
+  scorer.queue.add(calls);
+  const collection = new Collection({ scorer });
+  scorer.hold();
+  const ids = collection.add(entries(3));
+  await until(() => scorer.seen.length === 1);
+  const called = calls.add(new Blob(["called"]), "a call", {}, () => scorer.queue.wake());
+  collection.setPrompt(ids[2], "a dog");
+  scorer.release();
+  await done(collection);
+  assert.deepEqual(scorer.seen, ["image-0.png", "image-2.png", "called", "image-1.png"]);
+  assert.equal((await called).prompt, "a call");
 });
 
 test("what the view hides is scored last", async () => {

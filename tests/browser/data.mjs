@@ -75,7 +75,7 @@ export async function open(page) {
 function serve(request, response) {
   const path = new URL(request.url, origin).pathname;
   if (path === "/") return response.setHeader("content-type", "text/html").end(PAGE);
-  if (path === "/stand-in.mjs") return response.setHeader("content-type", "text/javascript").end(readFileSync(join(import.meta.dirname, "stand-in.mjs")));
+  if (path === "/stand-in.mjs") return response.setHeader("content-type", "text/javascript").end(readFileSync(join(import.meta.dirname, "stand-in.mjs"), "utf8").replaceAll('"../../www/', '"/'));
   if (/^\/(src|node_modules\/idb)\/[\w/.-]+\.js$/.test(path)) return response.setHeader("content-type", "text/javascript").end(readFileSync(join(www, path)));
   if (path === "/shared.png") return response.setHeader("access-control-allow-origin", "*").end(path);
   if (path === "/image.png") return response.end(path);

@@ -116,6 +116,7 @@ claim("a full disk is said once, and no result is lost", async (page) => {
     isFull = true;
     collection.add([entry("b.png"), entry("c.png"), entry("d.png", "b.png"), entry("e.png", "c.png")]);
     await finished(collection);
+    await until(() => notices.length > 0);
     return { seen: scorer.seen, scored: collection.progress.scored, notices };
   });
   assert.deepEqual([told.seen, told.scored], [["a.png", "b.png", "c.png"], 5]);

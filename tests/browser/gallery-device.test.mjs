@@ -75,7 +75,8 @@ claim("a graphics card that is lost in mid-queue is opened again, then the CPU t
     assert.doesNotMatch(await spoken(page, name), /failed|waiting/);
   }
   assert.deepEqual(await page.evaluate(() => window.scored), Object.values(prompts), "each once, in order");
-  assert.equal(await page.evaluate(() => window.scoreRequests), 6, "the one in work was sent to three workers");
+  const requests = await page.evaluate(() => window.scoreRequests);
+  assert.ok(requests >= 6 && requests <= 8, `${requests} requests: the lost one and at most one beside it were sent to three workers`);
   const banners = await page.locator(".banner p").allTextContents();
   for (const pattern of [/stopped and starts again: the graphics device was lost/, /CPU takes over, as WebGPU stopped: the graphics device was lost/]) {
     assert.ok(banners.some((text) => pattern.test(text)), `no banner says ${pattern}, but: ${banners.join(" | ")}`);

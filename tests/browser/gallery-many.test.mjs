@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { allScored, galleryClaims, tile } from "./gallery.mjs";
 import { opening, PATIENCE_MS } from "./served.mjs";
+import { traced } from "./traced.mjs";
 
 /** Issue 4's bounds for a gallery that scores. */
 const IMAGES = 2000;
@@ -15,10 +16,6 @@ const STRIDE = 10;
 const TILES = 10_000;
 /** Above and below the screen, so that a wheel finds the next rows ready. */
 const SPARE_ROWS = 4;
-
-/** What Chromium calls a task in its traces, and what tells the page's thread from others there. */
-const TASK = "ThreadControllerImpl::RunTask";
-const MARK = "the gallery's thread";
 
 const opened = opening();
 const claim = galleryClaims(opened);
@@ -197,24 +194,6 @@ function probe() {
 
 async function answersOf(page) {
   return (await page.evaluate(() => window.answers)).toSorted((a, b) => a - b);
-}
-
-/**
- * Traces the tasks of the page's own thread from now on. Gives a function that ends this and tells the CPU time of each, in ms:
- * unlike their duration, that is the page's own doing on a busy machine, too.
- */
-async function traced(session, page) {
-  const events = [];
-  session.on("Tracing.dataCollected", ({ value }) => events.push(...value.filter(({ name }) => name === MARK || name === TASK)));
-  await session.send("Tracing.start", { traceConfig: { includedCategories: ["toplevel", "blink.user_timing"], excludedCategories: ["*"], recordMode: "recordAsMuchAsPossible" }, transferMode: "ReportEvents" });
-  await page.evaluate((mark) => performance.mark(mark), MARK);
-  return async () => {
-    const complete = new Promise((resolve) => session.once("Tracing.tracingComplete", resolve));
-    await session.send("Tracing.end");
-    await complete; // Where the work takes an hour, the browser keeps the first part of it.
-    const { pid, tid } = events.find(({ name }) => name === MARK);
-    return events.filter((event) => event.name === TASK && event.pid === pid && event.tid === tid && event.tdur !== undefined).map(({ tdur }) => tdur / 1000).toSorted((a, b) => a - b);
-  };
 }
 
 function at(sorted, share) {

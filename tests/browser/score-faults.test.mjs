@@ -106,11 +106,11 @@ claim("a module that cannot be loaded is said", async (page) => {
 
 claim("an image that stops the module twice is given up, the others score once each", async (page) => {
   // No image is known that the module cannot bear, so a file of one byte stands for it.
-  const deadly = `const decode = Blob.prototype.arrayBuffer;
-    Blob.prototype.arrayBuffer = async function () {
-      if (this.size === 1) setTimeout(() => { throw new WebAssembly.RuntimeError("unreachable"); });
-      return this.size === 1 ? new Promise(() => {}) : decode.call(this);
-    };`;
+  const deadly = `self.addEventListener("message", (event) => {
+      if (event.data.image?.byteLength !== 1) return;
+      event.stopImmediatePropagation();
+      setTimeout(() => { throw new WebAssembly.RuntimeError("unreachable"); });
+    });`;
   await inWorker(page, deadly, 3);
   const { outcomes, states, scored } = await page.evaluate(async () => {
     const { createScorer } = await import("/tsp-mgs.js");

@@ -1,4 +1,6 @@
-// stand-in.mjs — a scorer that follows the contract without a model, for tests of what surrounds it.
+// stand-in.mjs — a scorer with the engine's queue and a worker without a model, for tests of what surrounds it.
+
+import { Queue } from "../../www/src/engine/queue.js";
 
 /** Scores follow from an image's name, which its bytes are, and its prompt. */
 export class StandIn extends EventTarget {
@@ -10,25 +12,32 @@ export class StandIn extends EventTarget {
   failing = new Map();
   aborted = 0;
   mostAtOnce = 0;
+  isFree = true;
+  queue = new Queue(this);
   #atOnce = 0;
   #free = Infinity;
   #wake = [];
 
-  async score(blob, prompt, { signal } = {}) {
-    const { crops } = this.info;
-    const name = await blob.text();
-    signal?.throwIfAborted();
-    this.seen.push(name);
-    this.prompts.push(prompt);
+  async score(job, { prompt, crops }, bytes) {
+    this.isFree = false;
     this.#atOnce += 1;
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#atOnce);
-    try {
-      await this.#turn(signal);
-      if (this.failing.has(name)) throw this.failing.get(name);
-      return this.scoreOf(name, prompt, crops);
-    } finally {
-      this.#atOnce -= 1;
-    }
+    let isDone = false;
+    const aborted = new Promise((resolve) => job.signal.addEventListener("abort", () => {
+      if (!isDone) this.aborted += 1;
+      resolve();
+    }));
+    const name = new TextDecoder().decode(await bytes);
+    this.seen.push(name);
+    this.prompts.push(prompt);
+    await Promise.race([this.#turn(), aborted]);
+    this.#atOnce -= 1;
+    this.isFree = true;
+    isDone = true;
+    if (!job.isSettled) this.#free -= 1;
+    this.queue.wake();
+    if (this.failing.has(name)) job.fail(this.failing.get(name));
+    else job.finish(this.scoreOf(name, prompt, crops));
   }
 
   scoreOf(name, prompt, crops = this.info.crops) {
@@ -61,17 +70,8 @@ export class StandIn extends EventTarget {
     for (const wake of this.#wake.splice(0)) wake();
   }
 
-  async #turn(signal) {
-    while (this.#free <= 0) {
-      await new Promise((resolve, reject) => {
-        this.#wake.push(resolve);
-        signal?.addEventListener("abort", () => {
-          this.aborted += 1;
-          reject(Object.assign(new Error("aborted"), { code: "aborted" }));
-        });
-      });
-    }
-    this.#free -= 1;
+  async #turn() {
+    while (this.#free <= 0) await new Promise((resolve) => this.#wake.push(resolve));
   }
 }
 

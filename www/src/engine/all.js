@@ -2,14 +2,12 @@
 // all.js — scores many images with one scorer, as an async iterable.
 
 import { isAbort, ScoreError } from "../common/errors.js";
+import { AHEAD } from "./queue.js";
 
 /**
  * @typedef {import("./protocol.js").ScoreInput} ScoreInput
  * @typedef {import("./protocol.js").ScoreOutput} ScoreOutput
  */
-
-/** The number of images that are fetched or read while one is scored. */
-const AHEAD = 4;
 
 /**
  * See `Scorer.scoreAll`.

@@ -14,7 +14,10 @@ import { cpuModule, hasSimd } from "./simd.js";
 /** The module or its GPU failed in the middle of a computation, so the worker must be replaced. */
 export class Fault extends Error {}
 
-/** Rejects the call in progress with a {@link Fault}. After a panic, wasm does not settle its promise; the browser only reports an event. @type {(message: string) => void} */
+/** How long the cause of a fault is waited for. After the loss of a device, its calls fail and the browser reports the loss, in any order. */
+const CAUSE_MS = 200;
+
+/** Rejects the calls in progress with a {@link Fault}. After a panic, wasm does not settle its promise; the browser only reports an event. @type {(message: string) => void} */
 let fail = () => {};
 self.addEventListener("error", (event) => {
   event.preventDefault();
@@ -56,24 +59,28 @@ export async function openScorer(request, bundle, tell) {
  */
 async function open({ modules, crops }, backend, card, reason, bundle, tell) {
   tell({ type: "starting", backend });
-  /** @type {(fault: Fault) => void} */
-  let interrupt = () => {};
+  /** The rejections of the calls in progress. @type {Set<(fault: Fault) => void>} */
+  const interrupts = new Set();
   /** @type {Promise<never>} */
   const fault = new Promise((_, reject) => {
     fail = (message) => {
       const error = new Fault(message);
-      interrupt(error);
+      for (const interrupt of interrupts) interrupt(error);
       reject(error);
     };
   });
-  fault.catch(() => {}); // The call in progress is rejected too. Between calls, the worker handles the fault.
+  fault.catch(() => {}); // The calls in progress are rejected too. Between calls, the worker handles the fault.
   if (backend === "webgpu") watchGpu(fail);
 
   // `Promise.race` with a promise that never settles would keep all results in memory, as part of its reactions.
   /** @type {<T>(work: () => Promise<T>) => Promise<T>} */
   const guarded = (work) => new Promise((resolve, reject) => {
-    interrupt = reject;
-    work().then(resolve, (error) => reject(ofLibrary(error)));
+    interrupts.add(reject);
+    work().then(resolve, async (error) => {
+      const known = ofLibrary(error);
+      if (known instanceof Fault) await new Promise((resolve) => setTimeout(resolve, CAUSE_MS));
+      reject(known);
+    }).finally(() => interrupts.delete(reject));
   });
   const files = modules[backend === "cpu" ? cpuModule() : backend];
   const { preprocess, hash, fromCache, scorer } = await guarded(async () => {

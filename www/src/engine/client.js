@@ -8,7 +8,8 @@ import { scoreAll } from "./all.js";
 import { WorkerHost } from "./host.js";
 import { filesOfLibrary, modelBesideLibrary } from "./files.js";
 import { readable } from "./images.js";
-import { Pending, Queue } from "./queue.js";
+import { Calls } from "./calls.js";
+import { Queue } from "./queue.js";
 
 /**
  * @typedef {import("./protocol.js").Info} Info
@@ -47,8 +48,8 @@ export async function createScorer(options = {}) {
  */
 export class Scorer extends EventTarget {
   #host;
-  #queue = new Queue(() => this.#next());
-  #ids = 0;
+  #calls = new Calls();
+  /** Galleries add themselves to it as sources. @type {Queue} */ queue;
   /** The number of crops of each task; null: that of the model. @type {number | null} */ #crops;
   /** @type {Info | null} */ #info = null;
   /** Why the scorer can no longer score. @type {Error | null} */ #end = null;
@@ -78,11 +79,13 @@ export class Scorer extends EventTarget {
         this.#info = this.#crops === null ? info : { ...info, crops: this.#crops };
         this.#isReady();
       },
-      onFree: () => this.#next(),
-      onAgain: (pending) => this.#queue.add(pending),
+      onFree: () => this.queue.wake(),
+      onAgain: (jobs) => this.queue.again(jobs),
       onFailed: (error) => this.#stop(error),
       onEvent: (event) => this.#tell(event),
     });
+    this.queue = new Queue(this.#host);
+    this.queue.add(this.#calls);
     this.#start({});
   }
 
@@ -110,13 +113,7 @@ export class Scorer extends EventTarget {
     const given = await readable(image);
     signal?.throwIfAborted();
     if (this.#end) throw this.#end;
-    this.#ids += 1;
-    const pending = new Pending(this.#ids, given, prompt, options, () => this.#queue.delete(pending));
-    this.#queue.add(pending);
-    this.#next();
-    const result = await pending.promise;
-    this.#tell({ type: "scored", result });
-    return result;
+    return this.#calls.add(given, prompt, options, () => this.queue.wake());
   }
 
   /**
@@ -181,13 +178,8 @@ export class Scorer extends EventTarget {
   #stop(why) {
     this.#end ??= why;
     this.#isFailed(why);
-    this.#queue.rejectAll(why);
-  }
-
-  #next() {
-    if (!this.#host.isFree) return;
-    const pending = this.#queue.next();
-    if (pending) this.#host.score(pending);
+    this.#calls.reject(why);
+    this.queue.reject(why);
   }
 
   /** @param {ScorerEvent} event */

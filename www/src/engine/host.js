@@ -1,12 +1,12 @@
 // @ts-check
-// host.js — starts the worker, gives it one image at a time, and replaces it after a crash.
+// host.js — starts the worker, gives it images, and replaces it after a crash.
 
-import { errorOf, ScoreError } from "../common/errors.js";
+import { errorOf, messageOf, ScoreError } from "../common/errors.js";
 
 /**
  * @typedef {import("./protocol.js").Answer} Answer
  * @typedef {import("./protocol.js").Info} Info
- * @typedef {import("./queue.js").Pending} Pending
+ * @typedef {import("./job.js").Job} Job
  *
  * @typedef {object} Settings
  * @property {import("./protocol.js").StartRequest["model"]} model
@@ -18,13 +18,15 @@ import { errorOf, ScoreError } from "../common/errors.js";
  * @typedef {object} Listener
  * @property {(info: Info) => void} onReady
  * @property {() => void} onFree  the worker can take the next image
- * @property {(pending: Pending) => void} onAgain  the worker ended, and the next worker must score this image
+ * @property {(jobs: Job[]) => void} onAgain  the worker ended, and the next worker must score these images
  * @property {(error: Error) => void} onFailed  the worker ended, and there is no next one
  * @property {(event: import("./protocol.js").ScorerEvent) => void} onEvent
  */
 
 /** The time after which a graphics card is considered hung. The slowest one that we saw, an emulated one, needs 11 s for its first image. */
 const GPU_DEADLINE_MS = 120_000;
+/** The number of images in a worker on WebGPU: while the graphics card computes one, the next one is decoded and cut. */
+const GPU_IMAGES = 2;
 /** The number of crashes between images after which the host gives up. */
 const IDLE_CRASHES = 3;
 
@@ -32,7 +34,7 @@ export class WorkerHost {
   #settings;
   #listener;
   /** @type {Worker | undefined} */ #worker;
-  /** @type {Pending | null} */ #working = null;
+  /** The images in the worker by id, in the order in which it got them. @type {Map<number, Job>} */ #working = new Map();
   /** @type {ReturnType<typeof setTimeout> | undefined} */ #deadline;
   /** @type {"webgpu" | "cpu"} */ #backend = "cpu";
   /** Why the CPU took over from WebGPU. @type {string | null} */ #reason = null;
@@ -53,10 +55,10 @@ export class WorkerHost {
   }
 
   get isFree() {
-    return this.isReady && this.#working === null;
+    return this.isReady && this.#working.size < (this.#backend === "webgpu" ? GPU_IMAGES : 1);
   }
 
-  /** Starts a worker, or replaces it by one with other settings. An image in progress is scored again. @param {Partial<Settings>} changes */
+  /** Starts a worker, or replaces it by one with other settings. Images in progress are scored again. @param {Partial<Settings>} changes */
   start(changes = {}) {
     this.#settings = { ...this.#settings, ...changes };
     this.#reason = null;
@@ -76,21 +78,38 @@ export class WorkerHost {
     this.#worker = undefined;
     this.isReady = false;
     clearTimeout(this.#deadline);
-    const working = this.#working;
-    this.#working = null;
-    if (!working || working.isSettled) return;
-    working.isAgain = true;
-    this.#listener.onAgain(working);
+    const working = [...this.#working.values()].filter((job) => !job.isSettled);
+    this.#working.clear();
+    if (working.length > 0) this.#listener.onAgain(working);
   }
 
-  /** Scores an image. Call it only while {@link isFree}. @param {Pending} pending  with the bytes of its image */
-  score(pending) {
-    this.#working = pending;
-    const { id, image, prompt, crops } = pending;
-    this.#post({ type: "score", id, image: /** @type {Blob} */ (image), prompt, crops: crops ?? this.#settings.crops });
-    if (this.#backend === "webgpu") {
-      this.#deadline = setTimeout(() => this.#crashed("device", `the graphics card did not answer for ${GPU_DEADLINE_MS / 1000} s`), GPU_DEADLINE_MS);
-    }
+  /**
+   * Scores an image. Call it only while {@link isFree}.
+   * @param {Job} job
+   * @param {import("./job.js").Asked} asked
+   * @param {Promise<ArrayBuffer>} bytes
+   */
+  score(job, { prompt, crops }, bytes) {
+    const { id } = job;
+    const worker = this.#worker;
+    this.#working.set(id, job);
+    this.#watch();
+    bytes.then((image) => {
+      if (worker !== this.#worker) return;
+      if (job.isSettled) this.#leave(id);
+      else this.#post({ type: "score", id, image, prompt, crops: crops ?? this.#settings.crops }, [image]);
+    }, (error) => {
+      if (worker !== this.#worker) return;
+      const message = `the file could not be read (${messageOf(error)}): it was changed or moved since it was chosen; choose it again`;
+      this.#leave(id)?.fail(new ScoreError("image", message));
+    });
+  }
+
+  /** Expects an answer of the graphics card in time, while it has an image. */
+  #watch() {
+    clearTimeout(this.#deadline);
+    if (this.#backend !== "webgpu" || this.#working.size === 0) return;
+    this.#deadline = setTimeout(() => this.#crashed("device", `the graphics card did not answer for ${GPU_DEADLINE_MS / 1000} s`), GPU_DEADLINE_MS);
   }
 
   /**
@@ -123,9 +142,9 @@ export class WorkerHost {
     });
   }
 
-  /** @param {import("./protocol.js").Request} request */
-  #post(request) {
-    this.#worker?.postMessage(request);
+  /** @param {import("./protocol.js").Request} request @param {Transferable[]} [transferred] */
+  #post(request, transferred = []) {
+    this.#worker?.postMessage(request, transferred);
   }
 
   /**
@@ -156,12 +175,10 @@ export class WorkerHost {
         this.#listener.onFree();
         break;
       case "result":
-        this.#done()?.resolve(answer.result);
-        this.#listener.onFree();
+        this.#scored(answer);
         break;
       case "error":
-        this.#done()?.reject(errorOf(answer.code, answer.message));
-        this.#listener.onFree();
+        this.#leave(answer.id)?.fail(errorOf(answer.code, answer.message));
         break;
       case "fatal":
         this.#crashed(answer.code, answer.message);
@@ -169,12 +186,21 @@ export class WorkerHost {
     }
   }
 
-  /** Ends the image in progress and returns it, or null if its caller has aborted it. */
-  #done() {
-    clearTimeout(this.#deadline);
-    const working = this.#working;
-    this.#working = null;
-    return working?.isSettled ? null : working;
+  /** @param {import("./protocol.js").Scored} answer */
+  #scored({ id, result }) {
+    const job = this.#leave(id);
+    if (!job) return;
+    job.finish(result);
+    this.#listener.onEvent({ type: "scored", result });
+  }
+
+  /** Takes an image out of the worker and returns its job, or null if the caller has aborted it. @param {number} id */
+  #leave(id) {
+    const job = this.#working.get(id);
+    this.#working.delete(id);
+    this.#watch();
+    this.#listener.onFree();
+    return job && !job.isSettled ? job : null;
   }
 
   /** @param {number} bytes */
@@ -187,7 +213,7 @@ export class WorkerHost {
   }
 
   /**
-   * Replaces a worker that crashed. A graphics card gets a second worker; then the CPU takes over. The image in progress goes to the
+   * Replaces a worker that crashed. A graphics card gets a second worker; then the CPU takes over. The images in progress go to the
    * next worker. If two workers on the CPU crash at the same image, the image is rejected.
    * @param {import("./protocol.js").FailureCode} code
    * @param {string} message
@@ -195,9 +221,9 @@ export class WorkerHost {
   #crashed(code, message) {
     const wasReady = this.isReady;
     const onGpu = this.#backend === "webgpu" && this.#reason === null && this.#settings.device !== "cpu";
-    const working = this.#working?.isSettled ? null : this.#working;
+    const [working] = [...this.#working.values()].filter((job) => !job.isSettled);
     if (working && wasReady && !onGpu && ++working.crashes > 1) {
-      this.#done()?.reject(new ScoreError("image", `the scorer stopped at this image twice: ${message}`));
+      working.fail(new ScoreError("image", `the scorer stopped at this image twice: ${message}`));
     } else if (!working && wasReady) {
       this.#idleCrashes += 1;
     }

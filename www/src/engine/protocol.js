@@ -67,7 +67,7 @@
  * @property {Task | null} perception
  * @property {Task | null} alignment  null without a prompt
  *
- * @typedef {ImageResult & { elapsedMs: number }} Result
+ * @typedef {ImageResult & { elapsedMs: number }} Result  `elapsedMs`: the time that the image took, without the time that it shared with the image before it
  */
 
 /**
@@ -121,8 +121,8 @@
  * @property {Map<string, Blob>} kept  shards by hash that did not fit into the cache of an earlier worker
  * @property {boolean} mayAsk  whether the page answers {@link Confirm}
  *
- * @typedef {{ type: "score", id: number, image: Blob, prompt: string | null, crops: number | null }} ScoreRequest
- *   `prompt` null: read it from the image's metadata; `crops` null: as many as the model has
+ * @typedef {{ type: "score", id: number, image: ArrayBuffer, prompt: string | null, crops: number | null }} ScoreRequest
+ *   `image`: transferred; `prompt` null: read it from the image's metadata; `crops` null: as many as the model has
  * @typedef {{ type: "confirmed", isWanted: boolean }} Confirmed
  * @typedef {StartRequest | ScoreRequest | Confirmed} Request
  */

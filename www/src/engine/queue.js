@@ -1,139 +1,134 @@
 // @ts-check
-// queue.js — the requests that wait for the worker. The next one is chosen when the worker is free. Images by address are fetched
-// ahead, several at a time, so that a slow one does not delay the others.
+// queue.js — the one queue of a scorer. It pulls jobs from its sources: the calls of `score`, and galleries. It reads images ahead,
+// so that neither the network nor the disk delays the worker, and gives the worker the most wanted image that is read.
 
-import { downloadImage } from "../model/download.js";
-import { reasonOf } from "../common/errors.js";
+/**
+ * @typedef {import("./job.js").Job} Job
+ *
+ * @typedef {object} Source
+ * @property {(isFull: (server: string | null) => boolean) => Iterable<Job>} waiting
+ *   the jobs that wait, in their present order, the most wanted first. Those of a full server can be left out
+ *
+ * @typedef {object} Worker
+ * @property {boolean} isFree
+ * @property {(job: Job, asked: import("./job.js").Asked, bytes: Promise<ArrayBuffer>) => void} score  called only while it is free
+ */
 
-/** @typedef {import("./protocol.js").Result} Result */
-
-/** The number of images that are fetched ahead. A browser opens six connections to a server. */
-const FETCHED = 4;
-
-/** A request for a score, with the promise of its caller. The promise outlives crashes of the worker. */
-export class Pending {
-  /** The number of crashes on the CPU while this image was scored. */
-  crashes = 0;
-  /** Whether its worker ended while it was scored. Then it is the next one. */
-  isAgain = false;
-  isSettled = false;
-  /** @type {Promise<Result>} */ promise;
-  /** @type {(result: Result) => void} */ #resolve = () => {};
-  /** @type {(error: Error) => void} */ #reject = () => {};
-  #signal;
-
-  /**
-   * @param {number} id
-   * @param {Blob | string} image  the bytes, or the address from which the queue fetches them
-   * @param {string | null} prompt
-   * @param {import("./protocol.js").ScoreOptions} options
-   * @param {(pending: Pending) => void} onAbort
-   */
-  constructor(id, image, prompt, { signal, priority = 0, crops }, onAbort) {
-    this.id = id;
-    this.image = image;
-    this.prompt = prompt;
-    this.priority = priority;
-    this.crops = crops;
-    this.#signal = signal;
-    this.fetching = new AbortController();
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.abort = () => {
-      this.reject(reasonOf(/** @type {AbortSignal} */ (signal)));
-      onAbort(this);
-    };
-    signal?.addEventListener("abort", this.abort);
-  }
-
-  /** @param {Result} result */
-  resolve(result) {
-    this.#settle();
-    this.#resolve(result);
-  }
-
-  /** @param {Error} error */
-  reject(error) {
-    this.#settle();
-    this.#reject(error);
-  }
-
-  #settle() {
-    this.isSettled = true;
-    this.fetching.abort();
-    this.#signal?.removeEventListener("abort", this.abort);
-  }
-}
+/** The number of images that are read ahead from the disk, and from each server. A browser opens six connections to a server, and thumbnails need some of them. */
+export const AHEAD = 4;
+/** The number of images that are kept in memory until they are scored. */
+const AHEAD_IN_ALL = 12;
 
 export class Queue {
-  /** In the order of the calls. @type {Set<Pending>} */ #waiting = new Set();
-  /** Requests by address whose image is being fetched or was fetched. @type {Set<Pending>} */ #fetched = new Set();
-  #onFetched;
+  /** In the order of precedence among equal priorities. @type {Set<Source>} */ #sources = new Set();
+  /** Jobs whose worker ended. They come first. @type {Job[]} */ #again = [];
+  /** Jobs whose images were read ahead, the oldest first. @type {Set<Job>} */ #ahead = new Set();
+  /** The next job, with the bytes of its image at hand for the worker. @type {{ job: Job, bytes: Promise<ArrayBuffer> } | null} */ #loaded = null;
+  #isAwake = false;
+  #worker;
 
-  /** @param {() => void} onFetched  called when an image was fetched */
-  constructor(onFetched) {
-    this.#onFetched = onFetched;
+  /** @param {Worker} worker */
+  constructor(worker) {
+    this.#worker = worker;
   }
 
-  /** @param {Pending} pending */
-  add(pending) {
-    this.#waiting.add(pending);
-    if (typeof pending.image === "string") this.#fetch();
+  /** @param {Source} source */
+  add(source) {
+    this.#sources.add(source);
+    this.wake();
   }
 
-  /** @param {Pending} pending */
-  delete(pending) {
-    this.#waiting.delete(pending);
-    this.#fetched.delete(pending);
-    this.#fetch();
+  /** @param {Source} source */
+  remove(source) {
+    this.#sources.delete(source);
   }
 
-  /** Removes and returns the request with the highest priority whose image is here. Equal ones keep their order. */
-  next() {
-    const best = this.#best(({ image }) => image instanceof Blob);
-    if (best) this.delete(best);
-    return best;
+  /** Takes back jobs whose worker ended. @param {Job[]} jobs */
+  again(jobs) {
+    for (const job of jobs) job.again();
+    this.#again.unshift(...jobs);
   }
 
-  #fetch() {
-    while (this.#fetched.size < FETCHED) {
-      const pending = this.#best((pending) => typeof pending.image === "string" && !this.#fetched.has(pending));
-      if (!pending) return;
-      this.#fetched.add(pending);
-      // The browser's cache may hold a response without CORS headers, from an <img> with the same address.
-      downloadImage(String(pending.image), { signal: pending.fetching.signal, cache: "no-cache" }).then((blob) => {
-        pending.image = blob;
-        this.#onFetched();
-      }, (error) => {
-        this.delete(pending);
-        if (!pending.isSettled) pending.reject(error);
-      });
+  /** Looks for work soon. Call it when the worker is free, and when a source has new jobs or another order. */
+  wake() {
+    if (this.#isAwake) return;
+    this.#isAwake = true;
+    queueMicrotask(() => this.#pull()); // Thousands of calls at once cause one look.
+  }
+
+  #pull() {
+    this.#isAwake = false;
+    for (let job; this.#worker.isFree && (job = this.#next());) {
+      const { bytes } = this.#load(job);
+      this.#loaded = null; // The worker gets the bytes. If it crashes, they are read again.
+      const asked = job.begin();
+      if (asked) this.#worker.score(job, asked, bytes);
     }
+    this.#readAhead();
+    const next = this.#next();
+    this.#loaded = next && this.#load(next);
   }
 
-  /** @param {(pending: Pending) => boolean} isMeant */
-  #best(isMeant) {
-    /** @type {Pending | null} */
-    let best = null;
-    let highest = -Infinity;
-    for (const pending of this.#waiting) {
-      if (!isMeant(pending)) continue;
-      if (pending.isAgain) {
-        best = pending;
-        break;
+  /** Rejects the jobs whose worker ended. @param {Error} error */
+  reject(error) {
+    for (const job of this.#again.splice(0)) job.fail(error);
+  }
+
+  /** The next job, if its image is read. Images of servers keep no other waiting. @returns {Job | null} */
+  #next() {
+    this.#again = this.#again.filter(({ state }) => state === "read");
+    if (this.#again.length > 0) return this.#again[0];
+    for (const job of this.#waiting(() => false)) {
+      if (job.state === "read") return job;
+      if (job.server === null) return null;
+    }
+    return null;
+  }
+
+  #readAhead() {
+    /** @type {Map<string | null, number>} */
+    const counts = new Map();
+    /** @param {string | null} server */
+    const isFull = (server) => counts.get(server) === AHEAD;
+    /** @type {Set<Job>} */
+    const wanted = new Set();
+    for (const job of this.#waiting(isFull)) {
+      const { server } = job;
+      if (isFull(server)) continue;
+      counts.set(server, (counts.get(server) ?? 0) + 1);
+      if (job.state === "waiting") {
+        this.#ahead.add(job);
+        job.read().then(() => this.wake());
       }
-      const priority = typeof pending.priority === "function" ? pending.priority() : pending.priority;
-      if (best === null || priority > highest) [best, highest] = [pending, priority];
+      if (wanted.add(job).size === AHEAD_IN_ALL || isFull(null)) break; // What comes after so many files is not needed soon.
     }
-    return best;
+    for (const job of this.#ahead) {
+      const isWanted = wanted.has(job) || job.state === "reading";
+      // The order changes while a person scrolls. Images that were read for an earlier order must not fill the memory.
+      if (!isWanted && job.state === "read" && this.#ahead.size > AHEAD_IN_ALL) job.forget();
+      if (!isWanted && job.state !== "read") this.#ahead.delete(job);
+    }
   }
 
-  /** @param {Error} error */
-  rejectAll(error) {
-    for (const pending of this.#waiting) pending.reject(error);
-    this.#waiting.clear();
-    this.#fetched.clear();
+  /** Reads the bytes of a job's image, unless they are at hand. @param {Job} job */
+  #load(job) {
+    if (this.#loaded?.job === job) return this.#loaded;
+    const bytes = /** @type {Blob} */ (job.image).arrayBuffer();
+    bytes.catch(() => {}); // The worker reports the error.
+    return { job, bytes };
+  }
+
+  /** Merges the jobs of all sources by priority. @param {(server: string | null) => boolean} isFull @returns {Generator<Job, void, void>} */
+  * #waiting(isFull) {
+    const heads = [...this.#sources].map((source) => source.waiting(isFull)[Symbol.iterator]()).map((jobs) => ({ jobs, next: jobs.next() }));
+    for (;;) {
+      let best = null;
+      for (const head of heads) {
+        if (!head.next.done && (!best || head.next.value.priority() > best.next.value.priority())) best = head;
+      }
+      if (!best) return;
+      yield best.next.value;
+      best.next = best.jobs.next();
+    }
   }
 }

@@ -1,5 +1,6 @@
 // @ts-check
-// worker.js — the worker: it holds model, wasm module and device, and scores one image at a time.
+// worker.js — the worker: it holds model, wasm module and device, and scores images. On WebGPU the page gives it a second image while the
+// graphics card computes the first one.
 
 import { openBundle } from "../model/bundle.js";
 import { Fault, openScorer } from "./backend.js";
@@ -8,7 +9,8 @@ import { camelCase } from "./names.js";
 
 /** @type {Awaited<ReturnType<typeof openScorer>>} */
 let scorer;
-let queue = Promise.resolve();
+/** When the last image was done. */
+let doneAt = 0;
 /** @type {(isWanted: boolean) => void} */
 let confirmed = () => {};
 
@@ -16,10 +18,10 @@ let confirmed = () => {};
 self.onmessage = ({ data: request }) => {
   switch (request.type) {
     case "start":
-      queue = queue.then(() => start(request));
+      start(request);
       break;
     case "score":
-      queue = queue.then(() => score(request));
+      score(request); // The page has heard that the scorer is ready.
       break;
     case "confirmed":
       confirmed(request.isWanted);
@@ -56,22 +58,14 @@ function ask(bytes) {
 /** @param {import("./protocol.js").ScoreRequest} request */
 async function score({ id, image, prompt, crops }) {
   try {
-    const bytes = await bytesOf(image);
     const begin = performance.now();
-    const result = camelCase(await scorer.score(bytes, prompt, crops ?? undefined));
-    answer({ type: "result", id, result: { ...result, elapsedMs: performance.now() - begin } });
+    const result = camelCase(await scorer.score(new Uint8Array(image), prompt, crops ?? undefined));
+    const end = performance.now();
+    answer({ type: "result", id, result: { ...result, elapsedMs: end - Math.max(begin, doneAt) } });
+    doneAt = end;
   } catch (error) {
     if (error instanceof Fault) fatal(error);
     else answer({ type: "error", id, code: codeOf(error, "image"), message: messageOf(error) });
-  }
-}
-
-/** @param {Blob} image */
-async function bytesOf(image) {
-  try {
-    return new Uint8Array(await image.arrayBuffer());
-  } catch (error) {
-    throw new ScoreError("image", `the file could not be read (${messageOf(error)}): it was changed or moved since it was chosen; choose it again`);
   }
 }
 

@@ -159,7 +159,7 @@ export class Collection extends EventTarget {
   /** @param {Iterable<number>} ids */
   remove(ids) {
     for (const work of this.#list.delete(ids)) {
-      this.#scoring.drop(work);
+      work.drop();
       this.#frame.touch(work.item.id);
     }
     this.#wanted.renew();
@@ -178,7 +178,7 @@ export class Collection extends EventTarget {
 
   /** @param {Work} work */
   #again(work) {
-    this.#scoring.again(work);
+    work.again();
     this.#wanted.renew();
     this.#touch(work.item.id);
   }
@@ -228,7 +228,7 @@ export class Collection extends EventTarget {
     this.#wanted.setVisible(ids);
   }
 
-  /** Stops after the image in progress. */
+  /** Stops after the images in progress. */
   pause() {
     this.#scoring.isPaused = true;
     this.#frame.ask();
@@ -243,10 +243,10 @@ export class Collection extends EventTarget {
     this.#scoring.wake();
   }
 
-  /** Holds the image in progress and all waiting ones until `resume`. Images that are added later are scored. */
+  /** Holds the images in progress and all waiting ones until `resume`. Images that are added later are scored. */
   cancel() {
     for (const work of this.#list.works.values()) {
-      if (work.item.status === "working") this.#scoring.drop(work);
+      if (work.item.status === "working") work.drop();
       if (work.item.status === "waiting") this.#hold(work, true);
     }
     this.#wanted.renew();
@@ -319,7 +319,7 @@ export class Collection extends EventTarget {
 
   /** @param {Work} work */
   #takeOut(work) {
-    this.#scoring.drop(work);
+    work.drop();
     this.#hold(work, true);
     this.#twice.add(work.item.id);
   }

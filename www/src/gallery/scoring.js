@@ -1,9 +1,10 @@
 // @ts-check
-// scoring.js — scores the images one after the other, in the order of `Wanted`. An image with an earlier result is not scored again.
-// Images from the network are fetched ahead, several at a time, so that a slow one does not delay the others.
+// scoring.js — the gallery as a source of the scorer's queue: it gives the images in the order of `Wanted`, and takes their results. An
+// image with an earlier result is not scored again.
 
+import { Job } from "../engine/job.js";
 import { isAbort } from "../common/errors.js";
-import { FETCHED } from "./reader.js";
+import { keyOf } from "./results.js";
 
 /**
  * @typedef {import("./work.js").Work} Work
@@ -20,21 +21,18 @@ import { FETCHED } from "./reader.js";
 const WINDOW = 15;
 /** The number of images in a row with an error of the device after which the scoring stops. */
 const FAILURES_TO_STOP = 3;
-/** The number of images of a server that are fetched ahead. A browser opens six connections to it, and thumbnails need some of them. */
-const FETCHED_OF_SERVER = 4;
 
 export class Scoring {
   /** @type {Scorer | null} */ #scorer = null;
-  /** @type {{ work: Work, abort: AbortController } | null} */ #job = null;
   /** @type {number[]} */ #times = [];
-  #runs = "";
+  /** The settings that the results depend on. */
+  #run = "";
   #failures = 0;
-  #wakeUp = () => {};
-  #isScoring = false;
-  #isLooking = false;
+  #isRecalling = false;
   isPaused = false;
   /** Whether the scorer failed, so that the images wait for another one. */
   #isBroken = false;
+  /** The image that was scored last with this key. @type {Map<string, WeakRef<Work>>} */ #scored = new Map();
   #host;
   #reader;
 
@@ -50,11 +48,13 @@ export class Scoring {
   /** @param {Scorer | null} scorer */
   use(scorer) {
     if (scorer === null || scorer !== this.#scorer) {
-      if (this.#job) this.drop(this.#job.work);
       this.#scorer?.removeEventListener("state", this.#onState);
-      scorer?.addEventListener("state", this.#onState);
+      this.#scorer?.queue.remove(this);
+      for (const work of this.#host.wanted.works.values()) if (work.job) this.#wait(work); // Its result would be that of the other scorer.
       this.#scorer = scorer;
       this.#isBroken = false;
+      scorer?.addEventListener("state", this.#onState);
+      scorer?.queue.add(this);
     }
     this.wake();
   }
@@ -72,151 +72,90 @@ export class Scoring {
     return sorted.length ? (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2 : null;
   }
 
-  /** Ends the work in progress for this image, which waits then. @param {Work} work */
-  drop(work) {
-    work.drop();
-    if (this.#job?.work === work) this.#job.abort.abort();
-  }
-
-  /** Lets this image wait to be scored again. @param {Work} work */
-  again(work) {
-    work.again();
-    if (this.#job?.work === work) this.#job.abort.abort();
-  }
-
-  /** Looks for work. Call it after each change that can bring some. */
+  /** Tells the queue about changes that can bring work. */
   wake() {
-    this.#wakeUp();
     this.#compareRuns();
-    this.#score();
-    this.#lookAhead();
-    this.#fetchAhead();
+    this.#scorer?.queue.wake();
+    this.#recallAll();
   }
 
   /** Notices a change of the model or the crops. */
   #compareRuns() {
     if (!this.#scorer) return;
-    const runs = JSON.stringify(runOf(this.#scorer.info));
-    if (runs === this.#runs) return;
-    const isFirst = this.#runs === "";
-    this.#runs = runs;
+    const { modelHash, crops, preprocessing } = this.#scorer.info;
+    const run = JSON.stringify([modelHash, crops, preprocessing]);
+    if (run === this.#run) return;
+    const isFirst = this.#run === "";
+    this.#run = run;
     this.#times = [];
     if (!isFirst) this.#host.outdated();
   }
 
-  async #score() {
-    if (this.#isScoring) return;
-    this.#isScoring = true;
-    for (let scorer, work; !this.#isBroken && (scorer = this.#scorer) && (work = this.#next((work) => !work.entry.url || work.isPrepared));) {
-      if (work.isPrepared) await this.#run(work, scorer);
-      else await Promise.race([this.#prepare(work), this.#woken()]); // Afterwards, another image may come first.
-      this.#compareRuns();
-    }
-    this.#isScoring = false;
+  // The source.
+
+  /** @param {(server: string | null) => boolean} isFull */
+  * waiting(isFull) {
+    for (const work of this.#allowed()) if (!isFull(serverOf(work))) yield this.#jobOf(work);
   }
 
-  /** Resolves at the next `wake`: an image that was just edited must not wait for a slow one. @returns {Promise<void>} */
-  #woken() {
-    return new Promise((resolve) => {
-      this.#wakeUp = resolve;
+  * #allowed() {
+    for (const work of this.#host.wanted) if (!this.#isBroken && (work.isEdited || !this.isPaused)) yield work;
+  }
+
+  /** @param {Work} work @returns {Job} */
+  #jobOf(work) {
+    if (work.job) return work.job;
+    /** @type {Job} */
+    const job = work.job = new Job({
+      server: serverOf(work),
+      priority: () => (work.isEdited ? 1 : 0),
+      open: (signal) => this.#open(work, job, signal),
+      begin: () => this.#begin(work),
+      scored: (result) => this.#done(work, result),
+      failed: (error) => this.#fail(work, error),
     });
+    return job;
   }
 
-  /** @param {(work: Work) => boolean} wanted */
-  #next(wanted) {
-    for (const work of this.#host.wanted) {
-      if ((work.isEdited || !this.isPaused) && wanted(work)) return work;
-    }
-  }
-
-  /** Reads the next image while one is scored. If there are earlier results, looks up those of all images. */
-  async #lookAhead() {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
-    for (let work; (work = this.#nextToPrepare());) await this.#prepare(work);
-    this.#isLooking = false;
-  }
-
-  #nextToPrepare() {
-    const hasEarlier = this.#reader.results?.hasEarlier === true;
-    if (!this.#scorer) return this.#next((work) => hasEarlier && !work.hashing && !work.entry.url);
-    const next = this.#next((work) => !work.entry.url);
-    if (next && !next.isPrepared && !next.preparing) return next;
-    return this.#next((work) => (work.hash !== null || hasEarlier) && !work.isPrepared && !work.preparing && !work.entry.url);
-  }
-
-  #fetchAhead() {
-    if (!this.#scorer || this.#isBroken) return;
-    /** @type {Map<string, number>} */
-    const ahead = new Map();
-    let inAll = 0;
-    for (const work of this.#host.wanted.remote()) {
-      if (inAll === FETCHED) return;
-      if (this.isPaused && !work.isEdited) continue;
-      const { server = "" } = work.entry;
-      const count = ahead.get(server) ?? 0;
-      if (count === FETCHED_OF_SERVER) continue;
-      ahead.set(server, count + 1);
-      inAll += 1;
-      if (!work.isPrepared && !work.preparing) this.#prepare(work).then(() => this.wake());
-    }
+  /**
+   * @param {Work} work
+   * @param {Job} job
+   * @param {AbortSignal} signal
+   */
+  async #open(work, job, signal) {
+    const open = () => this.#reader.open(work, signal);
+    // An image of a server is fetched once, for its hash and its score, unless an earlier hash finds a result.
+    const image = work.entry.url && work.hash === null ? await open() : null;
+    await this.#lookUp(work, job, image);
+    return work.job === job ? image ?? open() : null;
   }
 
   /** @param {Work} work */
-  #prepare(work) {
-    return work.preparing ??= this.#lookUp(work, work.version).catch((error) => this.#fail(work, work.version, error)).finally(() => {
-      work.preparing = null;
-    });
-  }
-
-  /**
-   * @param {Work} work
-   * @param {number} version
-   */
-  async #lookUp(work, version) {
-    const found = await this.#reader.read(work, () => (version === work.version ? this.#scorer?.info : undefined));
-    if (!found || version !== work.version) return;
-    const { key, stored } = found;
-    work.key = key;
-    if (stored) this.#finish(work, stored.result, stored.provenance, true);
-    else work.isPrepared = true;
-  }
-
-  /**
-   * @param {Work} work
-   * @param {Scorer} scorer
-   */
-  async #run(work, scorer) {
-    const { version, key } = work;
-    const info = { ...scorer.info };
-    const abort = new AbortController();
-    this.#job = { work, abort };
+  #begin(work) {
+    const same = work.key === null ? null : this.#scored.get(work.key)?.deref();
+    if (same && same.key === work.key && same.item.result && same.item.provenance) {
+      this.#finish(work, same.item.result, same.item.provenance, true); // The same file has another name.
+      return null;
+    }
     work.begin();
     this.#host.changed(work);
-    this.#lookAhead();
-    this.#fetchAhead();
-    try {
-      const begin = performance.now();
-      const blob = work.blob ?? await work.entry.blob(abort.signal);
-      if (version !== work.version) return;
-      const result = await scorer.score(blob, work.asked, { signal: abort.signal, priority: () => (work.isEdited ? 2 : 1) });
-      this.#failures = 0;
-      if (version !== work.version) return;
-      if (JSON.stringify(runOf(scorer.info)) !== JSON.stringify(runOf(info)) || result.crops !== info.crops) {
-        this.drop(work); // The settings changed meanwhile, so it is not known which ones the result has.
-        return;
-      }
-      this.#times = [...this.#times, performance.now() - begin].slice(-WINDOW);
-      const { device, dtype, modelHash, preprocessing } = info;
-      const provenance = { device, dtype, modelHash, preprocessing };
-      if (key) this.#reader.results?.put(key, result, provenance);
-      this.#finish(work, result, provenance, false);
-    } catch (error) {
-      this.#fail(work, version, error);
-    } finally {
-      this.#job = null;
-      this.#host.changed(work);
-    }
+    return { prompt: work.asked, crops: this.#scorer?.info.crops ?? null };
+  }
+
+  /**
+   * @param {Work} work
+   * @param {import("./types.js").Result} result
+   */
+  #done(work, result) {
+    const { device, dtype, modelHash, preprocessing } = /** @type {Scorer} */ (this.#scorer).info;
+    const { key } = work;
+    this.#failures = 0;
+    this.#times = [...this.#times, result.elapsedMs].slice(-WINDOW);
+    const provenance = { device, dtype, modelHash, preprocessing };
+    this.#finish(work, result, provenance, false);
+    if (key === null) return;
+    this.#scored.set(key, new WeakRef(work));
+    this.#reader.results?.put(key, result, provenance);
   }
 
   /**
@@ -230,26 +169,69 @@ export class Scoring {
     this.#host.changed(work);
   }
 
+  // Earlier results.
+
+  /** Looks up the results of all files in their order, one after the other, if there can be any. A person sees them before the first new score. */
+  async #recallAll() {
+    if (this.#isRecalling) return;
+    this.#isRecalling = true;
+    for (let work; (work = this.#nextToRecall());) {
+      await this.#lookUp(work, this.#jobOf(work));
+    }
+    this.#isRecalling = false;
+  }
+
+  #nextToRecall() {
+    const hasEarlier = this.#reader.results?.hasEarlier === true;
+    for (const work of this.#allowed()) {
+      if (!work.entry.url && !work.lookUp && (hasEarlier || work.hash !== null)) return work;
+    }
+  }
+
+  /** Takes an earlier result, if there is one. It never rejects. @param {Work} work @param {Job} job @param {Blob | null} [image] */
+  #lookUp(work, job, image) {
+    return work.lookUp ??= this.#findEarlier(work, job, image).catch((error) => job.fail(error));
+  }
+
   /**
    * @param {Work} work
-   * @param {number} version
+   * @param {Job} job
+   * @param {Blob | null} [image]
+   */
+  async #findEarlier(work, job, image) {
+    await this.#reader.recall(work, image);
+    if (work.job !== job || !this.#scorer) return;
+    const key = work.key = work.hash && await keyOf(work.hash, work.asked, this.#scorer.info);
+    const stored = key && await this.#reader.results?.get(key);
+    if (stored && work.job === job) this.#finish(work, stored.result, stored.provenance, true);
+  }
+
+  // Failures.
+
+  /**
+   * @param {Work} work
    * @param {unknown} error
    */
-  #fail(work, version, error) {
-    if (version !== work.version) return;
+  #fail(work, error) {
     const code = error instanceof Error && "code" in error ? error.code : null;
     const message = sentenceOf(error, work);
-    if (this.#isBroken) return this.drop(work);
+    if (this.#isBroken && code === "device") return this.#wait(work);
     this.#failures = code === "device" ? this.#failures + 1 : 0;
     if (code === "closed" || code === "model" || this.#failures >= FAILURES_TO_STOP) {
-      this.drop(work);
-      if (code === "closed") this.#scorer = null;
-      else this.#stop(message);
+      this.#wait(work);
+      if (code !== "closed") this.#stop(message);
       return;
     }
     if (isAbort(error)) work.stop(); // Another user of the scorer stopped it, and would stop it again.
     else work.fail(message);
     this.#host.changed(work);
+  }
+
+  /** @param {Work} work */
+  #wait(work) {
+    const isWorking = work.item.status === "working";
+    work.drop();
+    if (isWorking) this.#host.changed(work);
   }
 
   /** @param {string} message */
@@ -260,9 +242,9 @@ export class Scoring {
   }
 }
 
-/** @param {import("./types.js").ScorerInfo} info */
-function runOf({ modelHash, crops, preprocessing }) {
-  return { modelHash, crops, preprocessing };
+/** The server of an image from the network; null for a file. @param {Work} work */
+function serverOf({ entry }) {
+  return entry.url ? entry.server ?? "" : null;
 }
 
 /**

@@ -85,8 +85,7 @@
  * The part of a scorer that the collection uses.
  * @typedef {object} Scorer
  * @property {ScorerInfo} info
- * @property {(image: Blob, prompt: string | null, options: { signal?: AbortSignal, priority?: number | (() => number) }) =>
- *   Promise<Result>} score  rejects with an error that has a `code`
+ * @property {Pick<import("../engine/queue.js").Queue, "add" | "remove" | "wake">} queue  pulls the images; its errors have a `code`
  * @property {EventTarget["addEventListener"]} addEventListener
  * @property {EventTarget["removeEventListener"]} removeEventListener
  *

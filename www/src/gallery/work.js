@@ -4,7 +4,8 @@
 //   waiting → working → scored
 //                     → failed
 //
-// Every state returns to waiting by `again`. A waiting image can be held.
+// Every state returns to waiting by `again`. A waiting image can be held. The engine's queue works on `job`; a dropped job counts for
+// nothing.
 
 import { readSidecar } from "./prompts.js";
 
@@ -29,15 +30,11 @@ export class Work {
   #isMarked = false;
   /** Whether the prompt was typed on this visit. */
   #isTyped = false;
-  /** Increases when the work in progress becomes obsolete. */
-  version = 0;
   /** Whether the prompt was typed since the last result. Such images are scored first. */
   isEdited = false;
-  /** The look-up of an earlier result. @type {Promise<void> | null} */ preparing = null;
-  /** Whether there is no earlier result, so that the image can be scored. */
-  isPrepared = false;
+  /** The scoring of the image, until it is done. @type {import("../engine/job.js").Job | null} */ job = null;
+  /** The look-up of an earlier result. @type {Promise<void> | null} */ lookUp = null;
   /** The key of the result in the store. @type {string | null} */ key = null;
-  /** The image, if it was fetched ahead. @type {Blob | null} */ blob = null;
 
   /**
    * @param {number} id
@@ -61,6 +58,11 @@ export class Work {
     return this.item.status === "scored" || this.item.status === "failed";
   }
 
+  /** The image, if it was fetched ahead. */
+  get blob() {
+    return this.job?.image ?? null;
+  }
+
   /** The prompt for the scorer; null: read it from the image. */
   get asked() {
     return this.#typed ?? this.#tabled ?? this.entry.prompt ?? this.#beside;
@@ -78,8 +80,7 @@ export class Work {
 
   /** Makes the work in progress obsolete. */
   drop() {
-    this.version += 1;
-    this.isPrepared = false;
+    this.#leave();
     this.key = null;
     if (this.item.status === "working") this.item.status = "waiting";
   }
@@ -105,6 +106,7 @@ export class Work {
   finish(result, provenance, fromStore) {
     const { width, height, elapsedMs } = result;
     Object.assign(this.item, { status: "scored", error: null, result, provenance, fromStore, width, height, elapsedMs });
+    this.isEdited = false;
     this.#leave();
     this.showPrompt();
   }
@@ -112,6 +114,7 @@ export class Work {
   /** @param {string} error */
   fail(error) {
     Object.assign(this.item, { status: "failed", error, result: null, provenance: null, fromStore: false, elapsedMs: null });
+    this.isEdited = false;
     this.#leave();
   }
 
@@ -119,12 +122,12 @@ export class Work {
   stop() {
     this.drop();
     this.hold(true);
-    this.#leave();
   }
 
   #leave() {
-    this.isEdited = false;
-    this.blob = null;
+    const { job } = this;
+    this.job = this.lookUp = null;
+    job?.cancel();
   }
 
   // Prompts and marks.
