@@ -7,6 +7,7 @@
 mod containers;
 mod found;
 mod images;
+mod model_folders;
 mod models;
 mod mutate;
 mod requests;
@@ -15,12 +16,17 @@ mod tables;
 mod target;
 mod texts;
 
+use std::rc::Rc;
+
 use crate::support::score_server::Server;
+use model_folders::ModelFolders;
+use tables::SplitFolder;
 use target::Target;
 
 /// For parsers that do not decode pixels: the program itself, and buffers of inputs below 1 MiB.
 const SMALL_MIB: u64 = 2 << 10;
-/// For decoders of images: at most 2 GiB for the largest image, and its copy in RGB.
+/// For decoders of images. A decoder may allocate 2 GiB, for 16,384 × 16,384 pixels with four 16-bit channels. The copy of these
+/// in 8-bit RGB takes 0.75 GiB. The rest is for buffers that double when they grow.
 const IMAGES_MIB: u64 = 6 << 10;
 
 #[test]
@@ -70,6 +76,15 @@ fn pytorch_files() {
 }
 
 #[test]
+fn folders_of_models() {
+    Target { name: "folders_of_models", inputs: 1000, memory_mib: SMALL_MIB }.run(|| {
+        let folders = Rc::new(ModelFolders::new());
+        let changed = folders.clone();
+        (move |u| changed.changed(u), move |path, bytes| folders.open_with(path, bytes))
+    });
+}
+
+#[test]
 fn tables_of_images() {
     Target { name: "tables_of_images", inputs: 5000, memory_mib: SMALL_MIB }.run(|| {
         let tables = tables::image_tables();
@@ -82,6 +97,14 @@ fn tables_of_opinions() {
     Target { name: "tables_of_opinions", inputs: 5000, memory_mib: SMALL_MIB }.run(|| {
         let tables = tables::opinion_tables();
         (move |u| tables::changed(u, &tables), tables::read_opinions)
+    });
+}
+
+#[test]
+fn lists_of_splits() {
+    Target { name: "lists_of_splits", inputs: 2000, memory_mib: SMALL_MIB }.run(|| {
+        let (folder, lists) = (SplitFolder::new(), tables::lists());
+        (move |u| tables::changed(u, &lists), move |_, bytes| folder.read(bytes))
     });
 }
 

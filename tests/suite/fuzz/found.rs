@@ -3,16 +3,19 @@
 use std::fs;
 use std::io::{Cursor, Write};
 
+use arrow_ipc::reader::StreamReader;
 use tsp_mgs_core::Error;
 use tsp_mgs_core::metadata::embedded_prompt;
 use tsp_mgs_core::preprocess::decode;
 use tsp_mgs_trainer::data::dataset;
 use tsp_mgs_trainer::score::model::{Model, ModelArgs};
+use tsp_mgs_trainer::score::stream::next_batch;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
 use super::containers::{gif, webp};
-use super::tables::repacked;
+use super::streams::arrow_streams;
+use crate::support::archives::repacked_zip;
 use crate::support::data_folder::{DataFolder, workbook};
 use crate::support::image_bytes::{Scans, jpeg};
 
@@ -80,7 +83,7 @@ fn a_workbook_with_a_cell_far_away_is_refused() {
     let folder = DataFolder::new();
     let whole = workbook(&[("0.jpg", "a cat", 1.0)]);
     for (cell, expected) in [("XFD1048576", "the sheet has 16384 columns"), ("A1048576", "expected a number")] {
-        let bytes = repacked(&whole, |_, content| {
+        let bytes = repacked_zip(&whole, |_, content| {
             let text = String::from_utf8_lossy(content).replace("r=\"A2\"", &format!("r=\"{cell}\""));
             *content = text.into_bytes();
         });
@@ -89,4 +92,17 @@ fn a_workbook_with_a_cell_far_away_is_refused() {
         let error = format!("{:#}", opened.expect_err("a row without a score"));
         assert!(error.contains(expected), "{cell}: {error}");
     }
+}
+
+/// The bytes of a stream include the sizes of its buffers. The reader panics on a size that exceeds the data.
+#[test]
+fn a_panic_of_the_arrow_reader_becomes_an_error() {
+    let stream = &arrow_streams()[0];
+    let error_with = |place: usize| {
+        let mut damaged = stream.clone();
+        damaged[place] = 0xff;
+        next_batch(&mut StreamReader::try_new(Cursor::new(damaged), None).ok()?)?.err()
+    };
+    let mut errors = (0..stream.len()).filter_map(error_with).map(|error| format!("{error:#}"));
+    assert!(errors.any(|error| error.starts_with("internal error: ")));
 }

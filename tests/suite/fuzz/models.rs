@@ -1,6 +1,5 @@
 //! Weights: bundles, safetensors files and PyTorch files.
 
-use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
 use arbtest::arbitrary::{Result, Unstructured};
@@ -13,12 +12,11 @@ use tsp_mgs_core::prompts::{PromptFeatures, PromptSet, Task};
 use tsp_mgs_core::scorer::{ImageTower, Precision, Scorer};
 use tsp_mgs_core::seeded;
 use tsp_mgs_trainer::score::model::{Model, ModelArgs};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::mutate::{mutate, mutated_text};
+use super::mutate::{mutate, mutated_text, mutated_zip};
 use super::target::Input;
 use crate::parity;
+use crate::support::archives::zip_entries;
 use crate::support::fixtures::{fixture, read};
 
 /// Bytes of the header's length in a safetensors file, and of the manifest's in a bundle's input.
@@ -104,7 +102,7 @@ pub fn bundles() -> Vec<Bundle> {
         .into()
 }
 
-/// The changed manifest of a bundle, or its changed shard. The manifest has the size of the shard.
+/// A bundle with a changed manifest or a changed shard. The manifest has the right size of a changed shard.
 pub fn changed_bundle(u: &mut Unstructured, bundles: &[Bundle]) -> Result<Input> {
     let Bundle { manifest, shard } = u.choose(bundles)?;
     let (mut manifest, mut shard) = (manifest.clone(), shard.clone());
@@ -165,7 +163,7 @@ fn change_safetensors(u: &mut Unstructured, file: &mut Vec<u8>) -> Result<()> {
     let (length, rest) = file.split_first_chunk::<LENGTH_BYTES>().expect("a length");
     let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
     let header = std::str::from_utf8(header).expect("JSON");
-    // Changes cluster at the start of a text, and each tensor is to have its share.
+    // `mutated_text` changes the start of a text more often than the rest. So each part of the header is a start sometimes.
     let middle = u.int_in_range(0..=header.len())?;
     let (before, after) = header.split_at_checked(middle).unwrap_or(("", header));
     let after = mutated_text(u, after, &JSON_WORDS)?;
@@ -174,10 +172,11 @@ fn change_safetensors(u: &mut Unstructured, file: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// A PyTorch file, and the entries of it if it is a ZIP archive.
+/// A PyTorch file.
 pub struct PyTorchFile {
     bytes: Vec<u8>,
-    entries: Vec<(String, Vec<u8>)>,
+    /// The names of its entries, if it is a ZIP archive.
+    entries: Vec<String>,
 }
 
 /// PyTorch files of all kinds.
@@ -185,39 +184,24 @@ pub fn pytorch_files() -> Vec<PyTorchFile> {
     ["hf.bin", "hf_legacy.bin", "openai.pt", "open_clip_checkpoint.pt", "torchscript.pt"]
         .map(|name| {
             let bytes = read(&fixture("formats").join(name));
-            let mut entries = Vec::new();
-            if let Ok(mut zip) = ZipArchive::new(Cursor::new(&bytes)) {
-                for i in 0..zip.len() {
-                    let mut entry = zip.by_index(i).expect("an entry");
-                    let (name, mut content) = (entry.name().expect("a name").into_owned(), Vec::new());
-                    entry.read_to_end(&mut content).expect("an entry");
-                    entries.push((name, content));
-                }
-            }
-            PyTorchFile { bytes, entries }
+            PyTorchFile { entries: zip_entries(&bytes), bytes }
         })
         .into()
 }
 
 /// A file with a changed pickle, packed again, or with other changes.
 pub fn changed_pytorch(u: &mut Unstructured, files: &[PyTorchFile]) -> Result<Input> {
-    let file = u.choose(files)?;
-    let mut bytes = file.bytes.clone();
-    if file.entries.is_empty() || u.ratio(1, 4)? {
+    let PyTorchFile { bytes, entries } = u.choose(files)?;
+    let bytes = if entries.is_empty() || u.ratio(1, 4)? {
+        let mut bytes = bytes.clone();
         mutate(u, &mut bytes, &PICKLE_WORDS)?;
-        return Ok(Input { ending: "pt", bytes });
-    }
-    let mut entries = file.entries.clone();
-    let pickle = entries.iter().position(|(name, _)| name.ends_with("/data.pkl")).expect("each archive has one");
-    let place = if u.ratio(7, 8)? { pickle } else { u.int_in_range(0..=entries.len() - 1)? };
-    mutate(u, &mut entries[place].1, &PICKLE_WORDS)?;
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for (name, content) in entries {
-        zip.start_file(name, options).expect("an entry");
-        zip.write_all(&content).expect("writing");
-    }
-    Ok(Input { ending: "pt", bytes: zip.finish().expect("a whole file").into_inner() })
+        bytes
+    } else {
+        let pickle = entries.iter().find(|name| name.ends_with("/data.pkl")).expect("each archive has one");
+        let entry = if u.ratio(7, 8)? { pickle } else { u.choose(entries)? };
+        mutated_zip(u, bytes, entry, &PICKLE_WORDS)?
+    };
+    Ok(Input { ending: "pt", bytes })
 }
 
 /// Opens weights as `--clip FILE` does.

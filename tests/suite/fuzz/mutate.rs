@@ -2,6 +2,8 @@
 
 use arbtest::arbitrary::{Result, Unstructured};
 
+use crate::support::archives::repacked_zip;
+
 /// Inputs stay below this size, so that a target parses many of them.
 const MAX_BYTES: usize = 1 << 20;
 /// Half of all changes are in the first bytes, where most formats have their header.
@@ -27,6 +29,17 @@ pub fn mutated_text(u: &mut Unstructured, text: &str, words: &[&str]) -> Result<
     let mut bytes = text.as_bytes().to_vec();
     mutate(u, &mut bytes, &words)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A ZIP archive with changes by [`mutate`] in the content of one entry.
+pub fn mutated_zip(u: &mut Unstructured, archive: &[u8], entry: &str, words: &[&[u8]]) -> Result<Vec<u8>> {
+    let mut result = Ok(());
+    let archive = repacked_zip(archive, |name, content| {
+        if name == entry {
+            result = mutate(u, content, words);
+        }
+    });
+    result.map(|()| archive)
 }
 
 fn change(u: &mut Unstructured, bytes: &mut Vec<u8>, words: &[&[u8]]) -> Result<()> {

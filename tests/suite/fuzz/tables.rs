@@ -1,22 +1,20 @@
 //! Tables of images and of opinion scores.
 
-use std::io::{Cursor, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use arbtest::arbitrary::{Result, Unstructured};
 use arrow_array::{ArrayRef, BinaryArray, StringArray};
 use parquet::basic::Compression as Codec;
-use tsp_mgs_trainer::data::dataset::{self, DataArgs};
+use tsp_mgs_trainer::data::dataset::{self, DataArgs, Dataset};
+use tsp_mgs_trainer::data::splits;
 use tsp_mgs_trainer::score::images::SkippedImages;
 use tsp_mgs_trainer::score::input::{InputArgs, count, records};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-use super::mutate::mutate;
+use super::mutate::{mutate, mutated_zip};
 use super::target::Input;
-use crate::support::archives::write_parquet;
-use crate::support::data_folder::{parquet_file, workbook};
+use crate::support::archives::{write_parquet, zip_entries};
+use crate::support::data_folder::{DataFolder, parquet_file, workbook};
 use crate::support::fixtures::read;
 
 /// Parts of tables.
@@ -43,6 +41,9 @@ const WORDS: [&[u8]; 20] = [
     b"PAR1",
 ];
 
+/// Parts of the XML in a workbook.
+const XML_WORDS: [&[u8]; 4] = [b"<row r=\"4294967295\">", b"<c r=\"ZZZZZZ99999999\">", b"</row>", b"&#x0;"];
+
 /// Tables of images in all formats.
 pub fn image_tables() -> Vec<Input> {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -68,12 +69,13 @@ pub fn image_tables() -> Vec<Input> {
 /// One of `tables`, changed.
 pub fn changed(u: &mut Unstructured, tables: &[Input]) -> Result<Input> {
     let Input { ending, bytes } = u.choose(tables)?;
-    let mut bytes = bytes.clone();
     if *ending == "xlsx" && u.ratio(7, 8)? {
-        bytes = changed_workbook(u, &bytes)?;
-    } else {
-        mutate(u, &mut bytes, &WORDS)?;
+        let entries = zip_entries(bytes);
+        let entry = u.choose(&entries)?;
+        return Ok(Input { ending, bytes: mutated_zip(u, bytes, entry, &XML_WORDS)? });
     }
+    let mut bytes = bytes.clone();
+    mutate(u, &mut bytes, &WORDS)?;
     Ok(Input { ending, bytes })
 }
 
@@ -110,31 +112,35 @@ pub fn read_opinions(path: &Path, _: &[u8]) {
     }
 }
 
-fn changed_workbook(u: &mut Unstructured, bytes: &[u8]) -> Result<Vec<u8>> {
-    let entries = ZipArchive::new(Cursor::new(bytes)).expect("a workbook").len();
-    let changed = u.int_in_range(0..=entries - 1)?;
-    let words: [&[u8]; 4] = [b"<row r=\"4294967295\">", b"<c r=\"ZZZZZZ99999999\">", b"</row>", b"&#x0;"];
-    let mut result = Ok(());
-    let bytes = repacked(bytes, |i, content| {
-        if i == changed {
-            result = mutate(u, content, &words);
-        }
-    });
-    result.map(|()| bytes)
+/// A data set with a list of a split that can be replaced.
+pub struct SplitFolder {
+    folder: DataFolder,
+    args: DataArgs,
+    dataset: Dataset,
 }
 
-/// A ZIP archive whose entries are changed. The function gets the index and the content of each.
-pub fn repacked(bytes: &[u8], mut change: impl FnMut(usize, &mut Vec<u8>)) -> Vec<u8> {
-    let mut zip = ZipArchive::new(Cursor::new(bytes)).expect("an archive");
-    let mut out = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
-    for i in 0..zip.len() {
-        let mut entry = zip.by_index(i).expect("an entry");
-        let (name, mut content) = (entry.name().expect("a name").into_owned(), Vec::new());
-        entry.read_to_end(&mut content).expect("an entry");
-        change(i, &mut content);
-        out.start_file(name, options).expect("an entry");
-        out.write_all(&content).expect("writing");
+impl SplitFolder {
+    pub fn new() -> Self {
+        let folder = DataFolder::new();
+        folder.images(["0.jpg", "1.jpg"]);
+        folder.write("t.csv", LISTS[0]);
+        folder.write("1/val.csv", "image,mos\n1.jpg,2\n");
+        let args = folder.args_with_columns("t.csv", "image=image,mos=mos");
+        let dataset = dataset::open(&args).expect("a data set");
+        Self { folder, args, dataset }
     }
-    out.finish().expect("a whole file").into_inner()
+
+    /// Reads the split with this training list.
+    pub fn read(&self, list: &[u8]) {
+        self.folder.write("1/train.csv", list);
+        // A wrong list is an error.
+        let _ = splits::read(self.folder.path(), &self.args, &self.dataset);
+    }
+}
+
+/// Lists with a header and without.
+const LISTS: [&str; 2] = ["image,mos\n0.jpg,1.5\n1.jpg,2\n", "0.jpg,1.5\n\"1.jpg\",2\n"];
+
+pub fn lists() -> Vec<Input> {
+    LISTS.map(|list| Input { ending: "csv", bytes: list.into() }).into()
 }

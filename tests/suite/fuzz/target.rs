@@ -1,13 +1,15 @@
 //! Runs a fuzz target in a process of its own, with limits on memory and time.
 //!
-//! The process writes each input to a file before it parses it. So the file holds the guilty input however the process ends:
-//! by a panic, by a failed allocation, by a stack overflow, or by the watchdog.
+//! The process writes each input to a file before it parses it. So the file has the input that failed, whether the process
+//! ends by a panic, by a failed allocation, by a stack overflow, or by the watchdog. The process is in a process group of its
+//! own, so that the processes that it has started can be ended with it.
 
 use std::env;
 use std::fs;
+use std::os::unix::process::{CommandExt, parent_id};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook};
 use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
+use std::process::{self, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -24,7 +26,7 @@ const CHILD: &str = "TSP_MGS_FUZZ_TARGET";
 const COUNT: &str = "fuzz target ";
 /// The longest time for one input. Code that is not optimised has more.
 const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 60 } else { 10 });
-/// Random bytes for the choices of one input.
+/// Random bytes for the choices of one input. A change takes at most 15 of them, and an input has at most 16 changes.
 const ENTROPY: u64 = 1024;
 
 /// The message of the last panic of this process, or of the first one in sources of this project.
@@ -43,7 +45,7 @@ pub struct Input {
 pub struct Target {
     /// The name of its test function in `fuzz`.
     pub name: &'static str,
-    /// The number of inputs in a run without [`SECONDS`]. They are the same in each run.
+    /// The number of inputs in a run without [`SECONDS`], for a few seconds on two cores. They are the same in each run.
     pub inputs: u64,
     /// The limit on the address space of the process, in MiB. It is enforced on Linux.
     pub memory_mib: u64,
@@ -67,7 +69,11 @@ impl Target {
         let mut command = self.limited(&env::current_exe().expect("a running program has a path"));
         command.args(["--exact", &format!("fuzz::{}", self.name), "--nocapture", "--test-threads=1"]);
         // Each arena of glibc reserves address space.
-        let output = command.env(CHILD, self.name).env("MALLOC_ARENA_MAX", "2").output().expect("the tests run");
+        command.env(CHILD, self.name).env("MALLOC_ARENA_MAX", "2").process_group(0);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the tests run");
+        let group = child.id();
+        let output = child.wait_with_output().expect("the tests run");
+        kill_group(group);
         let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = text.lines().collect();
         let end = lines[lines.len().saturating_sub(40)..].join("\n");
@@ -140,7 +146,13 @@ impl Target {
     }
 }
 
-/// Ends the process when an input takes too long.
+/// Kills a process group. It may be empty already.
+fn kill_group(leader: u32) {
+    let mut kill = Command::new("kill");
+    kill.args(["-KILL", "--", &format!("-{leader}")]).stderr(Stdio::null()).status().expect("kill runs");
+}
+
+/// Ends the process group when an input takes too long, or when the process that started it has ended.
 struct Watchdog {
     began: Instant,
     /// Milliseconds from `began` to the start of the input that is parsed; 0 between inputs.
@@ -150,13 +162,17 @@ struct Watchdog {
 impl Watchdog {
     fn start() -> &'static Self {
         let this: &'static Self = Box::leak(Box::new(Self { began: Instant::now(), busy_since: AtomicU64::new(0) }));
-        thread::spawn(|| {
+        let parent = parent_id();
+        thread::spawn(move || {
             loop {
                 thread::sleep(Duration::from_millis(200));
                 let since = this.busy_since.load(Ordering::SeqCst);
-                if since > 0 && this.now().saturating_sub(since) > LIMIT.as_millis() as u64 {
+                let is_late = since > 0 && this.now().saturating_sub(since) > LIMIT.as_millis() as u64;
+                if is_late {
                     eprintln!("an input takes longer than {LIMIT:?}");
-                    exit(3);
+                }
+                if is_late || parent_id() != parent {
+                    kill_group(process::id());
                 }
             }
         });

@@ -1,7 +1,7 @@
 //! Archives and Parquet files with given content.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
 use arrow_array::{ArrayRef, RecordBatch};
@@ -11,6 +11,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression as Codec;
 use parquet::file::properties::WriterProperties;
 use tar::EntryType;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 /// An entry of a tar file.
 #[derive(Clone, Copy)]
@@ -41,7 +43,7 @@ pub fn tar(entries: &[(&str, Entry)]) -> Vec<u8> {
     tar.into_inner().expect("a vector takes all")
 }
 
-/// A tar file with these files, in the order in which WebDataset's writer would store them.
+/// A tar file with these files, in this order.
 pub fn tar_of_files(files: &[(&str, &[u8])]) -> Vec<u8> {
     tar(&files.iter().map(|&(name, bytes)| (name, Entry::File(bytes))).collect::<Vec<_>>())
 }
@@ -50,6 +52,28 @@ pub fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(bytes).expect("a vector takes all");
     gzip.finish().expect("a vector takes all")
+}
+
+/// The names of the entries of a ZIP archive. There are none if the bytes are no archive.
+pub fn zip_entries(bytes: &[u8]) -> Vec<String> {
+    let zip = ZipArchive::new(Cursor::new(bytes)).ok();
+    zip.iter().flat_map(|zip| zip.file_names().map(|name| name.expect("a name").into_owned())).collect()
+}
+
+/// A ZIP archive whose entries are changed. The function gets the name and the content of each.
+pub fn repacked_zip(bytes: &[u8], mut change: impl FnMut(&str, &mut Vec<u8>)) -> Vec<u8> {
+    let mut zip = ZipArchive::new(Cursor::new(bytes)).expect("an archive");
+    let mut out = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for i in 0..zip.len() {
+        let mut entry = zip.by_index(i).expect("an entry");
+        let (name, mut content) = (entry.name().expect("a name").into_owned(), Vec::new());
+        entry.read_to_end(&mut content).expect("an entry");
+        change(&name, &mut content);
+        out.start_file(name, options).expect("an entry");
+        out.write_all(&content).expect("writing");
+    }
+    out.finish().expect("a whole file").into_inner()
 }
 
 /// Writes a Parquet file with these columns, all of which may hold nulls.
