@@ -15,7 +15,7 @@ use crate::support::program::{json_lines, run, trainer};
 pub struct ImageFolder(TempDir);
 
 impl ImageFolder {
-    /// Makes a folder of photographs with prompts and of `broken.png`, which is not an image.
+    /// Makes a folder with photographs, their prompts, and a file `broken.png` that is not an image.
     pub fn new() -> Self {
         let this = Self(tempfile::tempdir().expect("a temporary folder"));
         fs::create_dir(this.file("images")).expect("a folder");
