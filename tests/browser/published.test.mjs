@@ -76,6 +76,13 @@ claim("without JavaScript the page shows the images, best first, with their scor
   assert.equal((await page.request.get(`${site.origin}/${thumbnail}`)).headers()["content-type"], "image/jpeg");
 }, { javaScriptEnabled: false });
 
+claim("the page shows the notes that all scored images have in common, also if the first image has no score", async (page, { go }) => {
+  assert.ok(rows[0].error);
+  await go();
+  await ready(page);
+  assert.deepEqual(await page.locator("tsp-gallery .banner:visible").allTextContents(), ["Demo weights, trained on synthetic images."]);
+});
+
 claim("the page sorts, searches, filters and opens images, and asks for nothing but its own files", async (page, { go, asked }) => {
   await go();
   await ready(page);

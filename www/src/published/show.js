@@ -81,7 +81,8 @@ export class Published {
   #show(notices, score) {
     const { element, clear } = toolbar(this.#rows, this.#view, () => this.#update());
     this.#clear = clear;
-    const shared = this.#rows[0]?.notes.filter((note) => this.#rows.every(({ notes, error }) => error !== null || notes.includes(note))) ?? [];
+    const scored = this.#rows.filter(({ error }) => error === null);
+    const shared = scored[0]?.notes.filter((note) => scored.every(({ notes }) => notes.includes(note))) ?? [];
     this.#root.replaceChildren(element,
       ...[...shared, ...notices].map((note) => make("p", { class: "banner" }, sentence(note))),
       this.#work, this.#said, this.#grid, this.#none, this.#end, this.#detail.element);
