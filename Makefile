@@ -31,12 +31,14 @@ export NODEVICE_SELECT := 1
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
 .PHONY: help score gallery web model test format lint audit test-native fuzz test-wasm test-page test-engines jre size bench bench-kernels bench-tools bench-cuda gpu-pack \
-	gpu-check dist archive wheel npm-package container-files test-install test-docs book fixtures picture apt wasm-target
+	gpu-check dist archive wheel npm-package container-files test-install test-docs book fixtures picture pictures apt wasm-target
 
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-score: $(TRAINER) ## Score the sample images natively
+# The program without Parquet, server and training: those are half of a build.
+score: FEATURES = -p tsp-mgs-trainer --no-default-features
+score: $(TRAINER) ## Build the part that scores, and score the sample images
 	$(TRAINER) score www/samples
 	$(TOOK)
 
@@ -67,8 +69,10 @@ format: ## Check the formatting
 lint: wasm-target www/node_modules/.package-lock.json $(DENY) ## Check types, lints and imports of all code, CUDA included, and licences of dependencies
 	python3 -m unittest discover -s tests -p "circles_test.py"
 	python3 tests/circles.py
+	python3 -m unittest discover -s trainer/synth/pictures -p "*_test.py"
 	DOCS_RS=1 cargo clippy --locked --all-targets --features tsp-mgs-trainer/cuda,tsp-mgs-kernels/rivals -- -D warnings
 	cargo clippy --locked -p tsp-mgs-trainer -- -D warnings
+	cargo clippy --locked -p tsp-mgs-trainer --no-default-features -- -D warnings
 	cargo clippy $(WASM) --features cpu --all-targets -- -D warnings
 	cargo clippy $(WASM) --features cpu-relaxed -- -D warnings
 	cargo clippy $(WASM) --features webgpu -- -D warnings
@@ -178,6 +182,9 @@ fixtures: $(VENV)/ready ## Make the fixtures anew from PyTorch, transformers, op
 picture: apt web ## Take the README's pictures of the gallery
 	cd www && node picture.mjs
 
+pictures: ## Fetch freely licensed pictures for `trainer synth --pictures` into target/pictures
+	python3 trainer/synth/pictures/fetch.py $(TARGET)/pictures
+
 # Set-up: each line does nothing where its work is done.
 
 apt:
@@ -234,7 +241,7 @@ tests/bench/node_modules/.package-lock.json: tests/bench/package-lock.json www/n
 	cd tests/bench && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-# Cargo knows best whether there is anything to do. Without features it is built for the CPU alone, in half of the time.
+# Cargo knows best whether there is anything to do. Without `gpu` it is built for the CPU alone, in half of the time.
 .PHONY: $(TRAINER)
 test test-native fuzz test-page test-engines test-docs archive wheel container-files bench gpu-pack gpu-check: FEATURES = --features gpu
 $(TRAINER):

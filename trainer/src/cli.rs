@@ -4,16 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use tsp_mgs_data::splits::{self, SplitsArgs};
-use tsp_mgs_evaluate::args::EvaluateArgs;
-use tsp_mgs_reproduce::args::ReproduceArgs;
 use tsp_mgs_score::args::ScoreArgs;
 use tsp_mgs_score::device_report::{self, DeviceArgs};
 use tsp_mgs_score::export::{self, ExportArgs};
 use tsp_mgs_score::hub::{self, ModelsArgs};
-use tsp_mgs_serve::args::ServeArgs;
-use tsp_mgs_synth::data_set::{self, SynthArgs};
-use tsp_mgs_train::args::TrainArgs;
+
+use crate::commands::{evaluate, reproduce, serve, splits, synth, train};
 
 /// Scores AI-generated images for perception and alignment, and trains the models that do
 ///
@@ -32,23 +28,23 @@ pub enum Command {
     /// Score images and folders of images
     Score(Box<ScoreArgs>),
     /// Serve scores over HTTP, and the gallery page
-    Serve(Box<ServeArgs>),
+    Serve(Box<serve::Args>),
     /// Write a model as a bundle, for `score --model` and for the browser
     Export(ExportArgs),
     /// List the models that can be fetched by name, and those in the cache
     Models(ModelsArgs),
     /// Draw or check splits of a data set into a training and a test part
-    Splits(SplitsArgs),
+    Splits(splits::Args),
     /// Train on opinion scores as in the paper, or resume an interrupted run
-    Train(Box<TrainArgs>),
+    Train(Box<train::Args>),
     /// Evaluate a model or a baseline against opinion scores
-    Evaluate(Box<EvaluateArgs>),
+    Evaluate(Box<evaluate::Args>),
     /// Reproduce the paper's tables and figures beside the published numbers
-    Reproduce(Box<ReproduceArgs>),
+    Reproduce(Box<reproduce::Args>),
     /// Report what a device is, whether it computes correctly, and how fast
     Device(DeviceArgs),
     /// Write a synthetic data set, for demonstrations and tests
-    Synth(SynthArgs),
+    Synth(synth::Args),
 }
 
 impl Command {
@@ -73,15 +69,15 @@ impl Command {
         let done = |()| ExitCode::SUCCESS;
         match self {
             Self::Score(args) => tsp_mgs_score::run::run(args),
-            Self::Serve(args) => tsp_mgs_serve::server::run(args),
+            Self::Serve(args) => serve::run(args),
             Self::Export(args) => export::run(args).map(done),
             Self::Models(args) => hub::run(args).map(done),
             Self::Splits(args) => splits::run(args),
-            Self::Train(args) => tsp_mgs_train::run::run(args).map(done),
-            Self::Evaluate(args) => tsp_mgs_evaluate::run::run(args).map(done),
-            Self::Reproduce(args) => tsp_mgs_reproduce::run::run(args),
+            Self::Train(args) => train::run(args).map(done),
+            Self::Evaluate(args) => evaluate::run(args).map(done),
+            Self::Reproduce(args) => reproduce::run(args),
             Self::Device(args) => device_report::run(args).map(done),
-            Self::Synth(args) => data_set::run(args).map(done),
+            Self::Synth(args) => synth::run(args).map(done),
         }
     }
 }

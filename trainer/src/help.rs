@@ -102,6 +102,10 @@ fn with_page(command: Command, path: &'static [&'static str], page: &Page) -> Co
             .after_help(format!("Examples:\n{}", page.examples))
             .mut_args(|arg| if is_short(&arg) { arg } else { arg.hide_short_help(true) });
     };
+    // A subcommand that is off has no subcommands of its own.
+    if command.find_subcommand(first).is_none() {
+        return command;
+    }
     command.mut_subcommand(first, |command| with_page(command, rest, page))
 }
 

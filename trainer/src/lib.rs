@@ -7,12 +7,18 @@
 #![recursion_limit = "256"]
 
 pub mod cli;
+mod commands;
 pub mod help;
 
 pub use tsp_mgs_data as data;
+#[cfg(feature = "train")]
 pub use tsp_mgs_evaluate as evaluate;
+#[cfg(feature = "train")]
 pub use tsp_mgs_reproduce as reproduce;
 pub use tsp_mgs_score as score;
+#[cfg(feature = "serve")]
 pub use tsp_mgs_serve as serve;
+#[cfg(feature = "train")]
 pub use tsp_mgs_synth as synth;
+#[cfg(feature = "train")]
 pub use tsp_mgs_train as train;

@@ -3,13 +3,19 @@
 //! The crate also has what all native crates share: parsers of flags, atomic file writes, threads, prefetching,
 //! progress bars and safe text for terminals.
 
+#[cfg(feature = "data-sets")]
 pub mod dataset;
+#[cfg(feature = "data-sets")]
 pub mod splits;
 
+#[cfg(feature = "data-sets")]
 pub mod decoded;
+#[cfg(feature = "data-sets")]
 pub mod image_cache;
+#[cfg(feature = "data-sets")]
 pub mod loader;
 
+#[cfg(feature = "data-sets")]
 pub mod metrics;
 
 pub mod csv_format;

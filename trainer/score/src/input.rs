@@ -13,9 +13,11 @@ pub mod shard;
 mod paths;
 mod tar_file;
 
+#[cfg(feature = "arrow")]
 pub mod cells;
 mod csv_table;
 mod lines;
+#[cfg(feature = "arrow")]
 mod parquet_table;
 pub mod table;
 mod tables;

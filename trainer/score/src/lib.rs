@@ -17,13 +17,16 @@ pub mod slow_start;
 
 pub mod args;
 pub mod run;
+#[cfg(feature = "arrow")]
 pub mod stream;
+mod without_arrow;
 
 pub mod input;
 pub use input::{images, record};
 
 pub mod batching;
 pub mod features;
+#[cfg(feature = "data-sets")]
 pub mod predict;
 pub mod prepare;
 

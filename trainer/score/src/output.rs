@@ -1,6 +1,8 @@
 //! The destination of rows: standard output, or parts that are joined to a file at the end.
 
 pub(crate) mod encode;
+#[cfg(feature = "arrow")]
+mod parquet;
 pub(crate) mod parts;
 pub(crate) mod resume;
 pub(crate) mod run_settings;

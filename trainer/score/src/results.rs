@@ -3,6 +3,7 @@
 pub mod columns;
 pub mod row;
 
+#[cfg(feature = "arrow")]
 pub mod arrow_rows;
 pub mod text_rows;
 

@@ -26,7 +26,11 @@ use crate::output::{Output, resume};
 use crate::prepare::prepare_all;
 use crate::results::tally::Tally;
 use crate::slow_start::SlowStartNote;
-use crate::{input, stream};
+#[cfg(feature = "arrow")]
+use crate::stream;
+#[cfg(not(feature = "arrow"))]
+use crate::without_arrow::stream;
+use crate::{input, without_arrow};
 
 /// Runs `trainer score`.
 ///
@@ -56,6 +60,9 @@ use crate::{input, stream};
 /// ```
 pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
     let skipped = SkippedImages::default();
+    if args.stream.is_some() {
+        without_arrow::check()?;
+    }
     let records = if args.stream.is_some() { None } else { Some(input_records(args, &skipped)?) };
     if let Some(out) = &args.output.gallery {
         Gallery::check(out, args.output.overwrite, &args.input.paths)?;

@@ -11,10 +11,14 @@ use walkdir::WalkDir;
 
 use super::args::InputArgs;
 use super::images::SkippedImages;
+#[cfg(feature = "arrow")]
+use super::parquet_table;
 use super::paths::{TABLES, count_path, extension, failed, pattern};
 use super::record::Records;
 use super::table::Table;
-use super::{csv_table, lines, parquet_table};
+use super::{csv_table, lines};
+#[cfg(not(feature = "arrow"))]
+use crate::without_arrow::parquet_table;
 
 /// Returns the tables of one value of `--from`: a file, the tables in a folder and its subfolders, or the files that
 /// match a glob pattern.

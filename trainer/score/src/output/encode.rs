@@ -2,25 +2,20 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
-use arrow_select::coalesce::BatchCoalescer;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
+use anyhow::Result;
 use tsp_mgs_core::result::Run;
 
-use crate::results::arrow_rows;
+#[cfg(feature = "arrow")]
+use super::parquet::{self, ParquetEncoder};
+use super::parts::open_part;
 use crate::results::row::ResultRow;
 use crate::results::text_rows::{self, Format};
-
-/// The number of rows that a joined Parquet file encodes at once. It is fixed, so that the file does not depend on the
-/// sizes of its parts.
-const PARQUET_ROWS: usize = 8192;
+use crate::without_arrow;
+#[cfg(not(feature = "arrow"))]
+use crate::without_arrow::parquet::{self, ParquetEncoder};
 
 /// An output file, and its format according to the extension of its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +40,7 @@ pub enum Encoder {
     /// Writes text.
     Text(Format, BufWriter<File>),
     /// Writes Parquet.
-    Parquet(Box<ArrowWriter<File>>),
+    Parquet(ParquetEncoder),
 }
 
 impl FromStr for OutputFile {
@@ -59,7 +54,10 @@ impl FromStr for OutputFile {
             "csv" => FileFormat::Text(Format::Csv),
             "jsonl" | "ndjson" => FileFormat::Text(Format::Jsonl),
             "txt" => FileFormat::Text(Format::Table),
-            "parquet" => FileFormat::Parquet,
+            "parquet" => {
+                without_arrow::check().map_err(|error| error.to_string())?;
+                FileFormat::Parquet
+            }
             _ => return Err("expected a file ending in .csv, .jsonl, .parquet or .txt (a table for people)".into()),
         };
         Ok(Self { path, format })
@@ -74,7 +72,7 @@ impl Encoder {
     pub fn new(format: FileFormat, file: File) -> Result<Self> {
         Ok(match format {
             FileFormat::Text(format) => Self::Text(format, BufWriter::new(file)),
-            FileFormat::Parquet => Self::Parquet(parquet_writer(file, None)?),
+            FileFormat::Parquet => Self::Parquet(ParquetEncoder::new(file, None)?),
         })
     }
 
@@ -89,7 +87,7 @@ impl Encoder {
                     out.write_all(&text_rows::line(*format, row, run)?)?;
                 }
             }
-            Self::Parquet(out) => out.write(&arrow_rows::batch(rows, run)?)?,
+            Self::Parquet(out) => out.add(rows, run)?,
         }
         Ok(())
     }
@@ -101,7 +99,7 @@ impl Encoder {
     pub fn finish(self) -> Result<()> {
         let file = match self {
             Self::Text(_, out) => out.into_inner().map_err(io::IntoInnerError::into_error)?,
-            Self::Parquet(out) => out.into_inner()?,
+            Self::Parquet(out) => out.finish()?,
         };
         Ok(file.sync_all()?)
     }
@@ -112,45 +110,16 @@ impl Encoder {
 /// # Errors
 /// Returns an error if a part cannot be read, or if the file cannot be written.
 pub fn join(format: FileFormat, parts: impl Iterator<Item = PathBuf>, out: File, settings: &str) -> Result<()> {
-    let open = |path: &Path| File::open(path).with_context(|| format!("reading the part {}", path.display()));
     let file = match format {
         FileFormat::Text(format) => {
             let mut out = BufWriter::new(out);
             out.write_all(text_rows::header(format).as_bytes())?;
             for part in parts {
-                io::copy(&mut BufReader::new(open(&part)?), &mut out)?;
+                io::copy(&mut BufReader::new(open_part(&part)?), &mut out)?;
             }
             out.into_inner().map_err(io::IntoInnerError::into_error)?
         }
-        FileFormat::Parquet => {
-            let mut out = parquet_writer(out, Some(settings))?;
-            let mut chunks = BatchCoalescer::new(arrow_rows::SCHEMA.clone(), PARQUET_ROWS);
-            for part in parts {
-                let context = || format!("reading the part {}", part.display());
-                let reader = ParquetRecordBatchReaderBuilder::try_new(open(&part)?).with_context(context)?;
-                for batch in reader.with_batch_size(PARQUET_ROWS).build().with_context(context)? {
-                    chunks.push_batch(batch.with_context(context)?)?;
-                    while let Some(chunk) = chunks.next_completed_batch() {
-                        out.write(&chunk)?;
-                    }
-                }
-            }
-            chunks.finish_buffered_batch()?;
-            while let Some(chunk) = chunks.next_completed_batch() {
-                out.write(&chunk)?;
-            }
-            out.into_inner()?
-        }
+        FileFormat::Parquet => parquet::join(parts, out, settings)?,
     };
     Ok(file.sync_all()?)
-}
-
-fn parquet_writer(file: File, settings: Option<&str>) -> Result<Box<ArrowWriter<File>>> {
-    let metadata = settings.map(|settings| vec![KeyValue::new("tsp-mgs".to_owned(), settings.to_owned())]);
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(metadata)
-        .set_created_by(concat!("tsp-mgs ", env!("CARGO_PKG_VERSION")).to_owned())
-        .build();
-    Ok(Box::new(ArrowWriter::try_new(file, arrow_rows::SCHEMA.clone(), Some(properties))?))
 }
