@@ -26,11 +26,11 @@ SMALL = {
 
 def make(folder):
     """Makes the files in the folder."""
-    for name in ("www/samples", "photos", "rows/00"):
+    for name in ("www/samples", "photos", "rows/00", "target/pictures"):
         (folder / name).mkdir(parents=True)
     for name in SAMPLES:
         for suffix in ("jpg", "txt"):
-            for place in ("www/samples", "photos"):
+            for place in ("www/samples", "photos", "target/pictures"):
                 shutil.copy(ROOT / f"www/samples/{name}.{suffix}", folder / place)
     (folder / "list.txt").write_text("".join(f"photos/{name}.jpg\n" for name in SAMPLES))
     images = [(folder / f"photos/{name}.jpg").read_bytes() for name in SAMPLES]

@@ -9,12 +9,14 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use csv::{Terminator, WriterBuilder};
+use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use tsp_mgs_data::dataset::agiqa_3k::HEADER;
 use tsp_mgs_data::files::{remove_unfinished, write_whole};
 use tsp_mgs_data::flags::positive;
 
-use crate::plan::{self, Plan};
+use crate::pictures::{self, Picture};
+use crate::plan::{self, Content, Plan};
 use crate::random::{Purpose, RandomStream};
 use crate::{defects, degrade, render};
 
@@ -42,6 +44,14 @@ pub struct SynthArgs {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000), default_value_t = 4000)]
     pub images: u32,
 
+    /// Folder of pictures; half of the images are degraded parts of them
+    ///
+    /// `make pictures` fetches freely licensed ones. JPEG, PNG and WebP files of at least 512 pixels on each side are
+    /// read. The prompt of a picture is its file name, so that no picture is in both parts of a split. Without this
+    /// flag, all images are drawn scenes.
+    #[arg(long, value_name = "DIR")]
+    pub pictures: Option<PathBuf>,
+
     /// Seed of all random choices
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
@@ -63,14 +73,15 @@ pub struct SynthArgs {
 /// ```no_run
 /// use tsp_mgs_synth::data_set::{SynthArgs, run};
 ///
-/// run(&SynthArgs { out: "data/synthetic".into(), images: 800, seed: 1, threads: None })?;
+/// run(&SynthArgs { out: "data/synthetic".into(), images: 800, pictures: None, seed: 1, threads: None })?;
 /// # anyhow::Ok(())
 /// ```
 pub fn run(args: &SynthArgs) -> Result<()> {
     let out = args.out.as_path();
     let n_images = args.images as usize;
-    let readme = readme(args);
-    let plans: Vec<Plan> = (0..n_images).map(|index| plan::plan(args.seed, n_images, index)).collect();
+    let pictures = args.pictures.as_deref().map(pictures::find).transpose()?.unwrap_or_default();
+    let readme = readme(args, &pictures)?;
+    let plans: Vec<Plan> = (0..n_images).map(|index| plan::plan(args.seed, n_images, index, &pictures)).collect();
     let table = table(&plans)?;
     prepare_folder(out, &readme)?;
     if fs::read(out.join(TABLE)).is_ok_and(|found| found == table) {
@@ -80,7 +91,8 @@ pub fn run(args: &SynthArgs) -> Result<()> {
     let images = out.join(IMAGES);
     fs::create_dir_all(&images).with_context(|| format!("creating {}", images.display()))?;
     remove_unfinished(&images)?;
-    draw_all(args, &plans, &images)?;
+    let pictures = pictures.iter().map(Picture::decode).collect::<Result<Vec<_>>>()?;
+    make_all(args, &plans, &pictures, &images)?;
     // The table is written last, so that a table always has all of its images.
     write_whole(&out.join(TABLE), &table)?;
     println!("wrote {} ({n_images} synthetic images)", out.display());
@@ -97,7 +109,7 @@ fn prepare_folder(out: &Path, readme: &str) -> Result<()> {
     match fs::read_to_string(&path) {
         Ok(found) if found == readme => return remove_unfinished(out),
         Ok(_) => bail!(
-            "{} says that the folder holds another data set; pass another --out, or the --images and --seed in that file",
+            "{} says that the folder holds another data set; pass another --out, or the flags in that file",
             path.display()
         ),
         Err(_) => {}
@@ -111,8 +123,8 @@ fn prepare_folder(out: &Path, readme: &str) -> Result<()> {
     write_whole(&path, readme.as_bytes())
 }
 
-/// Draws the images that do not exist yet.
-fn draw_all(args: &SynthArgs, plans: &[Plan], images: &Path) -> Result<()> {
+/// Makes the images that do not exist yet.
+fn make_all(args: &SynthArgs, plans: &[Plan], pictures: &[RgbImage], images: &Path) -> Result<()> {
     let threads = match args.threads {
         Some(threads) => threads.get(),
         None => thread::available_parallelism().map_or(1, NonZeroUsize::get),
@@ -127,7 +139,7 @@ fn draw_all(args: &SynthArgs, plans: &[Plan], images: &Path) -> Result<()> {
             let Some(plan) = plans.get(index) else { return Ok(()) };
             let path = images.join(&plan.name);
             if !path.exists() {
-                let written = image(args.seed, index, plan).and_then(|bytes| write_whole(&path, &bytes));
+                let written = image(args.seed, index, plan, pictures).and_then(|bytes| write_whole(&path, &bytes));
                 // The other threads stop after their current image.
                 written.inspect_err(|_| next.store(plans.len(), Ordering::Relaxed))?;
             }
@@ -138,17 +150,20 @@ fn draw_all(args: &SynthArgs, plans: &[Plan], images: &Path) -> Result<()> {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let joined = workers
             .into_iter()
-            .map(|worker| worker.join().map_err(|_| anyhow!("a thread that draws images panicked"))?);
+            .map(|worker| worker.join().map_err(|_| anyhow!("a thread that makes images panicked"))?);
         joined.collect::<Result<()>>()
     })?;
     bar.finish_and_clear();
     Ok(())
 }
 
-/// Draws an image and encodes it as JPEG.
-fn image(seed: u64, index: usize, plan: &Plan) -> Result<Vec<u8>> {
+/// Makes an image and encodes it as JPEG.
+fn image(seed: u64, index: usize, plan: &Plan, pictures: &[RgbImage]) -> Result<Vec<u8>> {
     let mut random = RandomStream::new(seed, Purpose::Pixels, index);
-    let mut canvas = render::render(&plan.depiction.scene, plan.prompt.style, plan.prompt.light, &mut random);
+    let mut canvas = match &plan.content {
+        Content::Scene(prompt, depiction) => render::render(&depiction.scene, prompt.style, prompt.light, &mut random),
+        Content::Picture(index, _) => pictures::cut(&pictures[*index], &mut random),
+    };
     for &degradation in &plan.degradations {
         canvas = degrade::apply(canvas, degradation, &mut random)?;
     }
@@ -165,25 +180,86 @@ fn table(plans: &[Plan]) -> Result<Vec<u8>> {
         let scores = [plan.quality.mos, plan.quality.std, plan.alignment.mos, plan.alignment.std];
         let scores = scores.map(|score| format!("{score:.6}"));
         // AGIQA-3K has a column for styles, and the columns adj1 and adj2 for other additions to the prompt.
-        let style = match plan.prompt.style.word() {
-            "" => String::new(),
-            word => format!("{word} style"),
+        let (prompt, light, style) = match &plan.content {
+            Content::Scene(prompt, _) => (&prompt.text, prompt.light.words(), prompt.style.word()),
+            Content::Picture(_, title) => (title, "", ""),
         };
-        let words = [&plan.name, &plan.prompt.text, plan.prompt.light.words(), "", &style];
+        let style = if style.is_empty() { String::new() } else { format!("{style} style") };
+        let words = [&plan.name, prompt, light, "", &style];
         writer.write_record(words.into_iter().chain(scores.iter().map(String::as_str)))?;
     }
     writer.into_inner().context("writing a table to memory")
 }
 
 /// The text of README.txt. A folder is recognised by it.
-fn readme(args: &SynthArgs) -> String {
+///
+/// # Errors
+/// Fails if a picture cannot be read.
+fn readme(args: &SynthArgs, pictures: &[Picture]) -> Result<String> {
     let SynthArgs { images, seed, .. } = args;
-    format!(
+    let (made_of, flag) = match pictures.len() {
+        0 => (String::new(), ""),
+        count => {
+            let hash = pictures::hash(pictures)?;
+            (
+                format!(
+                    "Half of the images are parts of {count} pictures (SHA-256 {hash}), degraded and scored likewise.\n"
+                ),
+                " --pictures DIR",
+            )
+        }
+    };
+    Ok(format!(
         "A SYNTHETIC data set in AGIQA-3K's layout, generation {GENERATION}.\n\
          \n\
          No person rated these images: drawn scenes are changed and degraded by known amounts, and scored by them.\n\
+         {made_of}\
          Results on them say nothing about real images. Call them synthetic wherever their numbers appear.\n\
          \n\
-         Made by: trainer synth --out DIR --images {images} --seed {seed}\n"
-    )
+         Made by: trainer synth --out DIR --images {images} --seed {seed}{flag}\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+
+    fn args(folder: &Path, out: &str, threads: usize) -> SynthArgs {
+        let [out, pictures] = [out, "pictures"].map(|name| folder.join(name));
+        SynthArgs { out, images: 32, pictures: Some(pictures), seed: 3, threads: NonZeroUsize::new(threads) }
+    }
+
+    fn save(folder: &Path, name: &str, period: u32) {
+        let picture = RgbImage::from_fn(600, 520, |x, y| Rgb([(x % period * 9) as u8, (y % period * 7) as u8, 80]));
+        fs::create_dir_all(folder.join("pictures")).expect("creating");
+        picture.save(folder.join("pictures").join(name)).expect("saving");
+    }
+
+    #[test]
+    fn a_set_with_pictures_is_the_same_on_any_number_of_threads_and_knows_its_pictures() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        save(folder.path(), "fine-stripes.png", 5);
+        save(folder.path(), "wide-stripes.png", 19);
+        for (out, threads) in [("one", 1), ("three", 3)] {
+            run(&args(folder.path(), out, threads)).expect("a data set");
+        }
+        let names: Vec<_> = fs::read_dir(folder.path().join("one/images")).expect("a folder").collect();
+        assert_eq!(names.len(), 32);
+        for name in names {
+            let name = name.expect("an entry").file_name();
+            let [one, three] = ["one", "three"].map(|out| fs::read(folder.path().join(out).join(IMAGES).join(&name)));
+            assert!(one.expect("an image") == three.expect("an image"), "{}", name.display());
+        }
+        let table = fs::read_to_string(folder.path().join("one").join(TABLE)).expect("a table");
+        for title in ["fine stripes", "wide stripes"] {
+            assert_eq!(table.lines().filter(|line| line.starts_with("picture_") && line.contains(title)).count(), 8);
+        }
+
+        // The folder is another data set as soon as a picture differs.
+        save(folder.path(), "wide-stripes.png", 23);
+        let error = run(&args(folder.path(), "one", 1)).expect_err("another picture");
+        assert!(error.to_string().contains("another data set"), "{error}");
+    }
 }

@@ -5,24 +5,36 @@
 //! ```
 //!
 //! Equal strengths of different defects look equally bad. Their parameters were chosen by eye, on contact sheets at
-//! full size.
+//! full size. KADID-10k (Lin et al. 2019), whose people rated five levels of each defect from "imperceptible" to "very
+//! annoying", has its levels of blur and JPEG in the same order over the same range, as a test checks.
 
 use anyhow::Result;
 
 use crate::alignment::SCALE;
 use crate::canvas::Canvas;
 use crate::defects::{add_noise, band, blur, break_texture, compress, warp};
+use crate::filters::{checker, enlarge, sharpen, smear, tint};
 use crate::random::RandomStream;
 
-/// A defect of generated images. Defects are applied in this order.
+/// A defect of generated images or of pictures on the web. Defects are applied in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Defect {
+    /// A wrong colour of the whole image.
+    Tint,
     /// Smooth displacement that bends edges.
     Warp,
     /// Cells with content from other places.
     BrokenTexture,
+    /// Smeared detail, as after denoising.
+    Smear,
     /// Gaussian blur.
     Blur,
+    /// Enlarged from a small image.
+    Enlargement,
+    /// Ringing edges.
+    Sharpening,
+    /// A fine checkerboard.
+    Checkerboard,
     /// Few levels per channel.
     Banding,
     /// Independent noise of pixels.
@@ -55,11 +67,55 @@ const BANDING: Curve = [8.0, 24.0, 44.0, 72.0, 110.0];
 const NOISE: Curve = [3.0, 14.0, 31.0, 55.0, 90.0];
 /// JPEG quality.
 const COMPRESSION: Curve = [50.0, 16.0, 9.0, 5.0, 2.0];
+/// Factor of an enlargement. Reducing by a factor f and enlarging again are two means over f pixels. Together they have
+/// the variance (f² − 1) / 6, so that f = √(6 σ² + 1) blurs as much as the σ of [`BLUR`].
+const ENLARGEMENT: Curve = [1.6, 2.9, 5.2, 8.9, 14.7];
+/// Multiple of the difference from a blurred copy that is added. KADID-10k's levels are 1, 2, 3, 6 and 12.
+const SHARPENING: Curve = [0.5, 2.0, 4.0, 8.0, 16.0];
+/// Radius of the squares of a Kuwahara filter, in pixels.
+const SMEAR: Curve = [0.3, 1.2, 2.6, 4.6, 8.0];
+/// Amplitude of a checkerboard, in levels of 256. Its standard deviation is the amplitude, and a pattern is seen more
+/// easily than noise.
+const CHECKERBOARD: Curve = [1.5, 8.0, 18.0, 34.0, 60.0];
+/// Distance of two channels that move apart, in levels of 256.
+const TINT: Curve = [8.0, 40.0, 80.0, 130.0, 200.0];
 
 impl Defect {
-    /// All defects, in the order in which they are applied.
-    pub const ALL: [Self; 6] =
+    /// The defects of drawn scenes, in the order in which they are applied.
+    pub const OF_SCENES: [Self; 6] =
         [Self::Warp, Self::BrokenTexture, Self::Blur, Self::Banding, Self::Noise, Self::Compression];
+
+    /// The defects of pictures: all, in the order in which they are applied.
+    pub const OF_PICTURES: [Self; 11] = [
+        Self::Tint,
+        Self::Warp,
+        Self::BrokenTexture,
+        Self::Smear,
+        Self::Blur,
+        Self::Enlargement,
+        Self::Sharpening,
+        Self::Checkerboard,
+        Self::Banding,
+        Self::Noise,
+        Self::Compression,
+    ];
+
+    /// The parameter at strengths 0, ¼, ½, ¾ and 1.
+    fn curve(self) -> Curve {
+        match self {
+            Self::Tint => TINT,
+            Self::Warp => WARP,
+            Self::BrokenTexture => BROKEN,
+            Self::Smear => SMEAR,
+            Self::Blur => BLUR,
+            Self::Enlargement => ENLARGEMENT,
+            Self::Sharpening => SHARPENING,
+            Self::Checkerboard => CHECKERBOARD,
+            Self::Banding => BANDING,
+            Self::Noise => NOISE,
+            Self::Compression => COMPRESSION,
+        }
+    }
 }
 
 /// The perception score in [0, 5], without the noise of raters.
@@ -67,21 +123,41 @@ pub fn quality(degradations: &[Degradation]) -> f32 {
     SCALE * degradations.iter().map(|degradation| 1.0 - degradation.strength).product::<f32>()
 }
 
-/// Random degradations whose [`quality`] is the given one. There are three, because bad images have several defects.
-pub fn degradations(quality: f32, random: &mut RandomStream) -> Vec<Degradation> {
-    let mut defects = Defect::ALL;
+/// Random degradations of a drawn scene whose [`quality`] is the given one. There are three, because bad images have
+/// several defects.
+pub fn of_scene(quality: f32, random: &mut RandomStream) -> Vec<Degradation> {
+    degradations(quality, Defect::OF_SCENES, 3, random)
+}
+
+/// One to three random degradations of a picture whose [`quality`] is the given one.
+pub fn of_picture(quality: f32, random: &mut RandomStream) -> Vec<Degradation> {
+    let count = 1 + random.below(3);
+    degradations(quality, Defect::OF_PICTURES, count, random)
+}
+
+/// One to three random degradations out of `defects` whose [`quality`] is the given one.
+fn degradations<const N: usize>(
+    quality: f32,
+    mut defects: [Defect; N],
+    count: usize,
+    random: &mut RandomStream,
+) -> Vec<Degradation> {
     random.shuffle(&mut defects);
+    // The last degradation may take the whole loss. A wrong colour alone does not make an image bad.
+    if defects[count - 1] == Defect::Tint {
+        defects.swap(count - 1, N - 1);
+    }
     let mut kept = quality / SCALE;
-    // The first two degradations take a share of the loss, and the third takes the rest, so that Π (1 − strength) is
-    // the quality.
+    // The last degradation takes what the others leave of the loss, so that Π (1 − strength) is the quality.
     let mut take = |part: f32| {
         let strength = part * (1.0 - kept);
         kept = if strength < 1.0 { kept / (1.0 - strength) } else { 0.0 };
         strength
     };
     let parts = [random.range(0.15, 0.5), random.range(0.3, 0.7), 1.0];
-    let degradation = |(defect, part)| Degradation { defect, strength: take(part) };
-    let mut degradations: Vec<Degradation> = defects.into_iter().zip(parts).map(degradation).collect();
+    let degradation = |(defect, &part)| Degradation { defect, strength: take(part) };
+    let mut degradations: Vec<Degradation> =
+        defects.into_iter().zip(&parts[parts.len() - count..]).map(degradation).collect();
     degradations.sort_by_key(|degradation| degradation.defect);
     degradations
 }
@@ -89,16 +165,21 @@ pub fn degradations(quality: f32, random: &mut RandomStream) -> Vec<Degradation>
 /// Applies a degradation.
 ///
 /// # Errors
-/// Fails if encoded JPEG data cannot be decoded.
+/// Fails if the image cannot be resized, or if encoded JPEG data cannot be decoded.
 pub fn apply(canvas: Canvas, degradation: Degradation, random: &mut RandomStream) -> Result<Canvas> {
-    let Degradation { defect, strength } = degradation;
-    Ok(match defect {
-        Defect::Warp => warp(&canvas, interpolate(WARP, strength), random),
-        Defect::BrokenTexture => break_texture(&canvas, interpolate(BROKEN, strength), random),
-        Defect::Blur => blur(&canvas, interpolate(BLUR, strength)),
-        Defect::Banding => band(canvas, interpolate(BANDING, strength), random),
-        Defect::Noise => add_noise(canvas, interpolate(NOISE, strength), random),
-        Defect::Compression => compress(&canvas, interpolate(COMPRESSION, strength))?,
+    let amount = interpolate(degradation.defect.curve(), degradation.strength);
+    Ok(match degradation.defect {
+        Defect::Tint => tint(canvas, amount, random),
+        Defect::Warp => warp(&canvas, amount, random),
+        Defect::BrokenTexture => break_texture(&canvas, amount, random),
+        Defect::Smear => smear(&canvas, amount),
+        Defect::Blur => blur(&canvas, amount),
+        Defect::Enlargement => enlarge(&canvas, amount, random)?,
+        Defect::Sharpening => sharpen(&canvas, amount),
+        Defect::Checkerboard => checker(canvas, amount, random),
+        Defect::Banding => band(canvas, amount, random),
+        Defect::Noise => add_noise(canvas, amount, random),
+        Defect::Compression => compress(&canvas, amount)?,
     })
 }
 
@@ -140,10 +221,12 @@ mod tests {
         let mut random = RandomStream::new(2, Purpose::Plan, 0);
         for i in 0..200 {
             let asked = 5.0 * i as f32 / 199.0;
-            let degradations = degradations(asked, &mut random);
-            assert!((quality(&degradations) - asked).abs() < 1e-4, "{asked} {degradations:?}");
-            assert!(degradations.iter().all(|degradation| (0.0..=1.0).contains(&degradation.strength)));
-            assert!(degradations.windows(2).all(|pair| pair[0].defect < pair[1].defect), "{degradations:?}");
+            for degradations in [of_scene(asked, &mut random), of_picture(asked, &mut random)] {
+                assert!((quality(&degradations) - asked).abs() < 1e-4, "{asked} {degradations:?}");
+                assert!(degradations.iter().all(|degradation| (0.0..=1.0).contains(&degradation.strength)));
+                assert!(degradations.iter().all(|d| d.defect != Defect::Tint || d.strength < 0.75), "{degradations:?}");
+                assert!(degradations.windows(2).all(|pair| pair[0].defect < pair[1].defect), "{degradations:?}");
+            }
         }
     }
 
@@ -152,13 +235,46 @@ mod tests {
         let mut random = RandomStream::new(4, Purpose::Pixels, 0);
         let scene = Prompt::sample(&mut RandomStream::new(4, Purpose::Prompt, 0)).scene;
         let clean = render(&scene, Style::Any, Light::Any, &mut random);
-        for defect in Defect::ALL {
+        for defect in Defect::OF_PICTURES {
             let changes = [0.0, 0.25, 0.5, 0.75, 1.0].map(|strength| {
                 // Each strength gets the same random numbers.
                 let mut random = RandomStream::new(4, Purpose::Pixels, 1);
                 change(&clean, &apply(clean.clone(), Degradation { defect, strength }, &mut random).unwrap())
             });
             assert!(changes.windows(2).all(|pair| pair[1] > pair[0]), "{defect:?} {changes:?}");
+        }
+    }
+
+    #[test]
+    fn a_small_amount_of_a_filter_leaves_the_image_nearly_as_it_is() {
+        let scene = Prompt::sample(&mut RandomStream::new(4, Purpose::Prompt, 0)).scene;
+        let clean = render(&scene, Style::Any, Light::Any, &mut RandomStream::new(4, Purpose::Pixels, 0));
+        let random = &mut RandomStream::new(4, Purpose::Pixels, 1);
+        let none = [
+            enlarge(&clean, 1.0, random).unwrap(),
+            sharpen(&clean, 0.0),
+            smear(&clean, 0.0),
+            checker(clean.clone(), 0.0, random),
+            tint(clean.clone(), 0.0, random),
+        ];
+        // Half a level: values are rounded to bytes, and those outside the range are clipped.
+        assert!(none.iter().all(|image| change(&clean, image) < 0.5));
+    }
+
+    #[test]
+    fn the_levels_of_kadid_10k_fall_in_quality_over_most_of_the_scale() {
+        // The standard deviations of blur and the JPEG qualities of levels 1 to 5, from the data set's code.
+        let levels = [(Defect::Blur, [0.1, 0.5, 1.0, 2.0, 5.0]), (Defect::Compression, [43.0, 36.0, 24.0, 7.0, 4.0])];
+        for (defect, amounts) in levels {
+            let strength = |amount: f32| {
+                let curve = defect.curve();
+                let steps = (0..=1000).map(|step| step as f32 / 1000.0);
+                let distance = |strength: f32| (interpolate(curve, strength) - amount).abs();
+                steps.min_by(|a, b| distance(*a).total_cmp(&distance(*b))).unwrap()
+            };
+            let strengths = amounts.map(strength);
+            assert!(strengths.windows(2).all(|pair| pair[0] <= pair[1]), "{defect:?} {strengths:?}");
+            assert!(strengths[1] < 0.2 && strengths[3] > 0.4 && strengths[4] > 0.8, "{defect:?} {strengths:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Synthetic data sets in AGIQA-3K's layout, for demonstrations and tests.
 //!
-//! A scene is drawn from a prompt. Elements of the prompt are changed and the image is degraded, both by known amounts,
-//! from which the scores follow. Everything depends on the seed and the index of the image alone, and not on the number
+//! A scene is drawn from a prompt, or a part is cut from a picture. Elements of the prompt are changed and the image is
+//! degraded, both by known amounts, from which the scores follow. Everything depends on the seed and the index of the image alone, and not on the number
 //! of threads.
 
 pub mod data_set;
@@ -13,7 +13,9 @@ mod plan;
 mod background;
 mod canvas;
 mod defects;
+mod filters;
 mod layout;
+mod pictures;
 mod prompt;
 mod random;
 mod render;

@@ -1,7 +1,8 @@
 //! The plan of each image: generator, prompt, scene, degradations and scores. Nothing is drawn here.
 
 use crate::alignment::{Depiction, SCALE, alignment, depict};
-use crate::degrade::{Degradation, degradations, quality};
+use crate::degrade::{Degradation, of_picture, of_scene, quality};
+use crate::pictures::Picture;
 use crate::prompt::Prompt;
 use crate::random::{Purpose, RandomStream};
 
@@ -30,6 +31,9 @@ const GENERATORS: [Generator; 8] = [
     Generator { name: "zeta_normal", quality_rank: 0, alignment_rank: 1 },
 ];
 
+/// The generator that stands in the names of parts of pictures.
+const PICTURE: &str = "picture";
+
 /// Probability that a score is in the generator's typical eighth. Otherwise it is uniform over the scale.
 const TYPICAL_SHARE: f32 = 0.5;
 
@@ -41,16 +45,23 @@ const RATER_NOISE: f32 = 0.1;
 pub struct Plan {
     /// File name of the image.
     pub name: String,
-    /// The prompt.
-    pub prompt: Prompt,
-    /// The scene that is drawn, and what it lacks.
-    pub depiction: Depiction,
-    /// Degradations that are applied to the drawn scene.
+    /// What the image shows.
+    pub content: Content,
+    /// Degradations that are applied to it.
     pub degradations: Vec<Degradation>,
     /// Opinions of the perception quality.
     pub quality: Opinion,
     /// Opinions of the alignment quality.
     pub alignment: Opinion,
+}
+
+/// What an image shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// The prompt of a drawn scene, the scene, and what it lacks.
+    Scene(Prompt, Depiction),
+    /// A part of the picture of this index, whose title is the prompt.
+    Picture(usize, String),
 }
 
 /// The opinion scores of an image.
@@ -62,21 +73,33 @@ pub struct Opinion {
     pub std: f32,
 }
 
-/// Plans the image of an index in a data set of `n_images`.
-pub fn plan(seed: u64, n_images: usize, index: usize) -> Plan {
+/// Plans the image of an index in a data set of `n_images`. If there are pictures, every second prompt is the title of
+/// one, in turns.
+pub fn plan(seed: u64, n_images: usize, index: usize, pictures: &[Picture]) -> Plan {
     let (prompt_id, generator) = (index / GENERATORS.len(), &GENERATORS[index % GENERATORS.len()]);
-    let prompt = Prompt::sample(&mut RandomStream::new(seed, Purpose::Prompt, prompt_id));
+    // Numbers have three digits as in AGIQA-3K, or more if there are more prompts.
+    let digits = (n_images.div_ceil(GENERATORS.len()).saturating_sub(1)).to_string().len().max(3);
     let mut random = RandomStream::new(seed, Purpose::Plan, index);
 
-    let degradations = degradations(target(generator.quality_rank, &mut random), &mut random);
+    if !pictures.is_empty() && !prompt_id.is_multiple_of(2) {
+        let picture = prompt_id / 2 % pictures.len();
+        let degradations = of_picture(target(generator.quality_rank, &mut random), &mut random);
+        return Plan {
+            name: format!("{PICTURE}_{}_{prompt_id:0digits$}.jpg", generator.name.replace('_', "-")),
+            content: Content::Picture(picture, pictures[picture].title.clone()),
+            quality: Opinion::sample(quality(&degradations), &mut random),
+            // It shows what its title says.
+            alignment: Opinion::sample(SCALE, &mut random),
+            degradations,
+        };
+    }
+    let prompt = Prompt::sample(&mut RandomStream::new(seed, Purpose::Prompt, prompt_id));
+    let degradations = of_scene(target(generator.quality_rank, &mut random), &mut random);
     let depiction = depict(&prompt.scene, target(generator.alignment_rank, &mut random), &mut random);
     let quality = Opinion::sample(quality(&degradations), &mut random);
     let alignment = Opinion::sample(alignment(&prompt.scene, &depiction.missing), &mut random);
-
-    // Numbers have three digits as in AGIQA-3K, or more if there are more prompts.
-    let digits = (n_images.div_ceil(GENERATORS.len()).saturating_sub(1)).to_string().len().max(3);
     let name = format!("{}_{prompt_id:0digits$}.jpg", generator.name);
-    Plan { name, prompt, depiction, degradations, quality, alignment }
+    Plan { name, content: Content::Scene(prompt, depiction), degradations, quality, alignment }
 }
 
 /// A target score: in the generator's typical eighth, or anywhere on the scale.
@@ -105,7 +128,7 @@ mod tests {
     const N_IMAGES: usize = 2000;
 
     fn plans() -> Vec<Plan> {
-        (0..N_IMAGES).map(|index| plan(1, N_IMAGES, index)).collect()
+        (0..N_IMAGES).map(|index| plan(1, N_IMAGES, index, &[])).collect()
     }
 
     fn correlation(a: &[f32], b: &[f32]) -> f32 {
@@ -151,11 +174,35 @@ mod tests {
         assert!((mean(best) - mean(worst) - 2.19).abs() < 0.35, "{} {}", mean(best), mean(worst));
     }
 
+    fn prompt(plan: &Plan) -> &str {
+        match &plan.content {
+            Content::Scene(prompt, _) => &prompt.text,
+            Content::Picture(_, title) => title,
+        }
+    }
+
+    #[test]
+    fn half_of_the_prompts_are_titles_of_pictures_in_turns_and_the_others_stay_as_they_are() {
+        let pictures = ["a bridge", "a bee", "a leaf"].map(|title| Picture { path: title.into(), title: title.into() });
+        let mixed: Vec<Plan> = (0..96).map(|index| plan(1, 96, index, &pictures)).collect();
+        for (index, images) in mixed.chunks(GENERATORS.len()).enumerate() {
+            if index % 2 == 0 {
+                let drawn = plan(1, 96, GENERATORS.len() * index, &[]);
+                assert_eq!(images[0], drawn);
+            } else {
+                let title = &pictures[index / 2 % 3].title;
+                assert!(images.iter().all(|plan| prompt(plan) == title && plan.name.starts_with("picture_")));
+            }
+        }
+        let names: std::collections::BTreeSet<&str> = mixed.iter().map(|plan| plan.name.as_str()).collect();
+        assert_eq!(names.len(), mixed.len());
+    }
+
     #[test]
     fn each_prompt_has_an_image_of_every_generator() {
         let plans = plans();
         for images in plans.chunks(GENERATORS.len()) {
-            assert!(images.iter().all(|plan| plan.prompt == images[0].prompt));
+            assert!(images.iter().all(|plan| prompt(plan) == prompt(&images[0])));
             assert!(images.iter().zip(GENERATORS).all(|(plan, generator)| plan.name.starts_with(generator.name)));
         }
         assert_eq!(plans[8].name, "alpha_normal_001.jpg");
