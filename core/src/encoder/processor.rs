@@ -107,7 +107,7 @@ mod tests {
         let stored = features(WeightFormat::Stored);
         assert_eq!(stored, features(WeightFormat::Int8));
         assert_ne!(stored, features(WeightFormat::Float32));
-        // It is 0.052, of which the same weights have 0.021 when they are multiplied in float32.
+        // It is 0.052. With the same weights multiplied in float32, it is 0.021.
         let difference = selfcheck::difference(stored.as_slice().expect("floats"));
         assert!(difference < 0.1, "{difference} from the features of the weights in float32");
     }
