@@ -70,8 +70,10 @@ claim("a listener that throws stops nothing", async (page) => {
 }, { provoked: [/thrown by the test/] });
 
 claim("after the shared scorer has failed, the next <tsp-score> gets another one", async (page) => {
-  // Six workers die as soon as they are ready: two at the first image, which is then given up, and four while they wait.
-  await inWorker(page, `const { postMessage } = self;
+  // Six workers die as soon as they are ready: two at the first image, which is then given up, and four while they wait. None may score
+  // an image before.
+  await inWorker(page, `self.addEventListener("message", (event) => event.data.type === "score" && event.stopImmediatePropagation());
+    const { postMessage } = self;
     self.postMessage = (message) => {
       postMessage.call(self, message);
       if (message.type === "ready") setTimeout(() => { throw new WebAssembly.RuntimeError("unreachable"); });
