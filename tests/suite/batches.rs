@@ -200,7 +200,7 @@ fn evaluation_sees_the_views_of_a_score_in_order() {
     let found = batches.iter().flatten();
     assert_eq!(found.clone().map(|(item, _)| *item).collect::<Vec<_>>(), [4, 0, 1, 2, 3]);
     for (item, found) in found {
-        let image = decode(&read(&images[*item].path)).expect("an image");
+        let image = decode(&read(images[*item].source.path())).expect("an image");
         let expected = views(&image, plan.views).expect("views");
         assert!(found.pixels(SIDE) == expected.pixels(SIDE), "{}: other pixels", FILES[*item]);
         assert_eq!(found.crop_rects, expected.crop_rects, "{}", FILES[*item]);

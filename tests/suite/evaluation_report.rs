@@ -13,7 +13,7 @@ use crate::support::fixtures::{fixture, read};
 
 fn row(image: &str, generator: &str, mos: f64, predicted: f64) -> EvaluatedImage {
     EvaluatedImage {
-        image: fixture("images").join(image),
+        image: fixture("images").join(image).into(),
         prompt: "a cat".into(),
         generator: Some(generator.into()),
         style: None,
@@ -357,7 +357,7 @@ fn a_file_name_need_not_be_unicode() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let mut evaluation = small();
-    evaluation.rows[0].image = PathBuf::from(OsStr::from_bytes(b"cat\xff.png"));
+    evaluation.rows[0].image = PathBuf::from(OsStr::from_bytes(b"cat\xff.png")).into();
     let (folder, _) = report(&[evaluation]);
     let json: Value = serde_json::from_slice(&read(&folder.path().join("evaluation.json"))).unwrap();
     assert_eq!(json[0]["rows"][0]["image"], "cat\u{fffd}.png");

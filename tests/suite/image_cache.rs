@@ -4,13 +4,15 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use image::{Rgb, RgbImage};
+use tsp_mgs_trainer::data::dataset::ImageSource;
 use tsp_mgs_trainer::data::image_cache::{CachedImage, ImageCache, data_set_hash};
 
 use crate::support::fixtures::{fixture, read};
 
 /// A cache in `folder` with these images.
 pub fn fill(folder: &Path, paths: &[PathBuf]) -> Vec<Result<CachedImage>> {
-    ImageCache::open(folder).expect("a folder").fill(paths).expect("a cache")
+    let sources: Vec<ImageSource> = paths.iter().cloned().map(ImageSource::from).collect();
+    ImageCache::open(folder).expect("a folder").fill(&sources).expect("a cache")
 }
 
 /// The names of complete entries.

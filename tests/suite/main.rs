@@ -47,6 +47,8 @@ mod image_cache;
 mod metrics;
 /// Work on other threads: prefetching and jobs that fail.
 mod parallel_work;
+/// Data sets whose images are inside Parquet files, in training, evaluation and reproduction.
+mod parquet_data_sets;
 /// Splits of data sets: drawing.
 mod split_drawing;
 /// Splits of data sets: writing, reading and checking their lists.

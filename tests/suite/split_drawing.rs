@@ -7,7 +7,7 @@ use tsp_mgs_trainer::data::splits::{Split, draw, prompt_key, validation};
 /// Images named `PROMPT_NUMBER.png`. Each prompt has 1 to 4 images.
 fn items(prompts: usize) -> Vec<Item> {
     let item = |prompt: usize, i: usize| Item {
-        image: PathBuf::new(),
+        image: PathBuf::new().into(),
         name: format!("{prompt:03}_{i}.png"),
         // The spelling of the prompt differs between images.
         prompt: if i == 0 { format!("A  prompt {prompt} ") } else { format!("a prompt {prompt}") },

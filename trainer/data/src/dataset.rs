@@ -22,8 +22,11 @@ mod aigciqa2023;
 mod aigiqa_20k;
 
 mod image_files;
+mod image_source;
+pub(crate) mod parquet_images;
 
 pub use args::{DataArgs, OpinionColumns};
+pub use image_source::ImageSource;
 pub use item::{Dataset, Item};
 pub use layout::Layout;
 pub use problem::{Problem, ProblemKind, Problems, quoted_start};

@@ -1,13 +1,13 @@
 //! A data set whose images are decoded, and the choice of a split.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use tsp_mgs_core::options::Options;
 
-use crate::dataset::{self, DataArgs, Dataset, Item};
+use crate::dataset::{self, DataArgs, Dataset, ImageSource, Item};
 use crate::image_cache::{CachedImage, ImageCache, data_set_hash};
 use crate::splits::{self, Split};
 
@@ -33,8 +33,8 @@ impl DecodedSet {
         for options in tasks {
             set.require(options)?;
         }
-        let paths: Vec<PathBuf> = set.items.iter().map(|item| item.image.clone()).collect();
-        let decoded = ImageCache::open(cache)?.fill(&paths)?;
+        let sources: Vec<ImageSource> = set.items.iter().map(|item| item.image.clone()).collect();
+        let decoded = ImageCache::open(cache)?.fill(&sources)?;
         let (mut items, mut images, mut undecodable) = (Vec::new(), Vec::new(), Vec::new());
         for (item, image) in std::mem::take(&mut set.items).into_iter().zip(decoded) {
             match image {

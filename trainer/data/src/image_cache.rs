@@ -1,12 +1,13 @@
 //! A cache of decoded images on disk, so that an epoch reads pixels instead of decoding files.
 //!
-//! The cache is a folder with one file for each image: a header, and the pixels of the upscaled image ([`Enlarged`]).
+//! The cache is a folder with one file for each image, which stands in a file of its own or in a Parquet file: a header, and the pixels of the upscaled image ([`Enlarged`]).
 //! The name of a file consists of the SHA-256 of the image file and the name of the preprocessing. Equal images
 //! therefore share a file, and a changed image gets a new one. A file is written under a temporary name, and never
 //! changed afterwards.
 
 mod entry;
 mod index;
+mod work;
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -15,15 +16,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread::available_parallelism;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use entry::{HEADER_BYTES, entry_path};
 use image::ImageReader;
 use index::{FileStamp, Index};
 use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::preprocess::{Enlarged, decode, kept_size};
 
-use crate::parallel::in_parallel;
+use crate::dataset::ImageSource;
 use crate::progress::progress_bar;
+
+use work::Work;
 
 pub use entry::MappedImage;
 
@@ -32,11 +35,11 @@ pub struct ImageCache {
     folder: PathBuf,
 }
 
-/// An image file with an entry in the cache.
+/// An image with an entry in the cache.
 #[derive(Clone, Debug)]
 pub struct CachedImage {
-    /// The path of the image file.
-    pub path: PathBuf,
+    /// The place of the encoded image.
+    pub source: ImageSource,
     /// The SHA-256 of the image file in hexadecimal.
     pub sha256: String,
     /// The path of the file with its pixels.
@@ -76,88 +79,90 @@ impl ImageCache {
 
     /// Decodes the images that are not in the cache yet, on all processors.
     ///
-    /// Returns one result for each path, in the same order. An image that cannot be read or decoded gives an error with
-    /// its path, and does not affect the others. An image that is in the cache is not read again if the size and the
-    /// modification time of its file are unchanged.
+    /// Returns one result for each image, in the same order. An image that cannot be read or decoded gives an error with
+    /// its place, and does not affect the others. An image that is in the cache is not read again if the size and the
+    /// modification time of its file, or of the Parquet file that holds it, are unchanged.
     ///
     /// # Errors
     /// Returns an error if the cache cannot be written. If the disk is full, the error says how much space is missing.
     /// Written entries are kept.
-    pub fn fill(&self, paths: &[PathBuf]) -> Result<Vec<Result<CachedImage>>> {
-        let index = Mutex::new(Index::open(&self.folder)?);
-        let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let progress = progress_bar(paths.len());
-        let write_error = OnceLock::new();
-        let images = in_parallel(workers, paths.iter().collect(), |path: &PathBuf| {
-            if write_error.get().is_some() {
-                bail!("the cache cannot be written");
-            }
-            progress.inc(1);
-            self.cached(path, &index).map_err(|problem| match problem {
-                CacheError::Image(error) => error,
-                CacheError::Write(error) => {
-                    let text = anyhow!("{error}");
-                    // Several threads may fail at the same time. The first error is reported.
-                    let _ = write_error.set(error);
-                    text
-                }
-            })
-        });
-        progress.finish_and_clear();
-        if let Some(error) = write_error.into_inner() {
+    pub fn fill(&self, sources: &[ImageSource]) -> Result<Vec<Result<CachedImage>>> {
+        let work = Work {
+            cache: self,
+            index: Mutex::new(Index::open(&self.folder)?),
+            workers: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            progress: progress_bar(sources.len()),
+            write_error: OnceLock::new(),
+        };
+        let mut images = work.files_and_known_cells(sources);
+        work.other_cells(sources, &mut images);
+        work.progress.finish_and_clear();
+        let absent = || Err(anyhow!("the Parquet file has no such row"));
+        let images: Vec<Result<CachedImage>> = images.into_iter().map(|image| image.unwrap_or_else(absent)).collect();
+        if let Some(error) = work.write_error.into_inner() {
             let is_full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-            let rest = images.iter().zip(paths).filter(|(image, _)| image.is_err()).map(|(_, path)| path.as_path());
-            let missing = if is_full { self.missing_space(rest, &lock(&index)) } else { String::new() };
+            let rest = images.iter().zip(sources).filter(|(image, _)| image.is_err()).map(|(_, source)| source);
+            let missing = if is_full { self.missing_space(rest, &lock(&work.index)) } else { String::new() };
             return Err(error)
                 .with_context(|| format!("writing to the image cache {}{missing}", self.folder.display()));
         }
-        let named = |(image, path): (Result<CachedImage>, &PathBuf)| image.with_context(|| path.display().to_string());
-        Ok(images.into_iter().zip(paths).map(named).collect())
+        let named = |(image, source): (Result<_>, &ImageSource)| image.with_context(|| source.to_string());
+        Ok(images.into_iter().zip(sources).map(named).collect())
     }
 
-    /// Returns the entry of an image, which is created if there is no valid one.
-    fn cached(&self, path: &Path, index: &Mutex<Index>) -> Result<CachedImage, CacheError> {
-        let stamp = stamp(path)?;
-        let known = stamp.and_then(|stamp| lock(index).get(path, stamp).map(str::to_owned));
-        if let Some(image) = known.and_then(|sha256| self.find(path, sha256)) {
-            return Ok(image);
-        }
-        let bytes = fs::read(path).context("reading the file").map_err(CacheError::Image)?;
-        let sha256 = sha256(&bytes);
-        let image = match self.find(path, sha256.clone()) {
+    /// Returns the entry of an image whose file has not changed since it was added.
+    fn known(&self, source: &ImageSource, stamp: Option<FileStamp>, index: &Mutex<Index>) -> Option<CachedImage> {
+        let sha256 = lock(index).get(source, stamp?).map(str::to_owned)?;
+        self.find(source, sha256)
+    }
+
+    /// Returns the entry of an image with these bytes, which is created if there is no valid one.
+    fn add(
+        &self,
+        source: &ImageSource,
+        bytes: &[u8],
+        stamp: Option<FileStamp>,
+        index: &Mutex<Index>,
+    ) -> Result<CachedImage, CacheError> {
+        let sha256 = sha256(bytes);
+        let image = match self.find(source, sha256.clone()) {
             Some(image) => image,
             None => {
-                let decoded = decode(&bytes).map_err(|error| CacheError::Image(error.into()))?;
+                let decoded = decode(bytes).map_err(|error| CacheError::Image(error.into()))?;
                 let entry = entry_path(&self.folder, &sha256);
                 entry::write(&self.folder, &entry, &Enlarged::new(&decoded)).map_err(CacheError::Write)?;
-                CachedImage { path: path.to_owned(), sha256, entry }
+                CachedImage { source: source.clone(), sha256, entry }
             }
         };
         if let Some(stamp) = stamp {
-            lock(index).add(path, stamp, &image.sha256).map_err(CacheError::Write)?;
+            lock(index).add(source, stamp, &image.sha256).map_err(CacheError::Write)?;
         }
         Ok(image)
     }
 
-    /// Returns the entry of the file with this hash, if there is a valid one.
-    fn find(&self, path: &Path, sha256: String) -> Option<CachedImage> {
+    /// Returns the entry of the image with this hash, if there is a valid one.
+    fn find(&self, source: &ImageSource, sha256: String) -> Option<CachedImage> {
         let entry = entry_path(&self.folder, &sha256);
         MappedImage::open(&entry).ok()?;
-        Some(CachedImage { path: path.to_owned(), sha256, entry })
+        Some(CachedImage { source: source.clone(), sha256, entry })
     }
 
     /// Returns a note for the error of a full disk. `rest` are the images that were not cached.
-    fn missing_space<'a>(&self, rest: impl Iterator<Item = &'a Path>, index: &Index) -> String {
+    fn missing_space<'a>(&self, rest: impl Iterator<Item = &'a ImageSource>, index: &Index) -> String {
         // Some images may be in the cache from an earlier run.
-        let is_missing = |path: &&Path| {
-            let known = stamp(path).ok().flatten().and_then(|stamp| index.get(path, stamp));
+        let is_missing = |source: &&ImageSource| {
+            let known = stamp(source.path()).ok().flatten().and_then(|stamp| index.get(source, stamp));
             known.is_none_or(|sha256| !entry_path(&self.folder, sha256).is_file())
         };
-        let missing: Vec<u64> = rest.filter(is_missing).filter_map(|path| entry_bytes(path).ok()).collect();
-        let megabytes = missing.iter().sum::<u64>().div_ceil(1_000_000);
+        let missing: Vec<&ImageSource> = rest.filter(is_missing).collect();
+        // The sizes of images in a Parquet file are not known without reading all of them.
+        let is_sized = missing.iter().all(|source| matches!(source, ImageSource::File(_)));
+        let bytes: u64 = missing.iter().filter_map(|source| entry_bytes(source.path()).ok()).sum();
+        let megabytes = bytes.div_ceil(1_000_000);
+        let need = if is_sized { format!(" and need about {megabytes} MB more") } else { String::new() };
         format!(
-            ": {} images are not in the cache yet and need about {megabytes} MB more; free this much disk space or choose another \
-             folder, then start again (existing entries are kept)",
+            ": {} images are not in the cache yet{need}; free disk space or choose another folder, then start again (existing \
+             entries are kept)",
             missing.len(),
         )
     }

@@ -18,9 +18,12 @@ pub mod loader;
 #[cfg(feature = "data-sets")]
 pub mod metrics;
 
+#[cfg(feature = "arrow")]
+pub mod cells;
 pub mod csv_format;
 pub mod files;
 pub mod flags;
+pub mod image_cell;
 pub mod parallel;
 pub mod prefetch;
 pub mod progress;

@@ -229,6 +229,6 @@ fn lock(buffers: &Mutex<Vec<Vec<f32>>>) -> MutexGuard<'_, Vec<Vec<f32>>> {
 
 /// Returns all results, or the first error with the path of its image.
 fn all_of<R>(images: &[CachedImage], items: &[usize], done: Vec<Result<R>>) -> Result<Vec<R>> {
-    let named = |(result, &item): (Result<R>, &usize)| result.with_context(|| images[item].path.display().to_string());
+    let named = |(result, &item): (Result<R>, &usize)| result.with_context(|| images[item].source.to_string());
     done.into_iter().zip(items).map(named).collect()
 }

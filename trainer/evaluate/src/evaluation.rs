@@ -1,9 +1,9 @@
 //! The predictions of a model on a data set, as plain data for the report.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use serde::{Serialize, Serializer};
+use tsp_mgs_data::dataset::ImageSource;
 use tsp_mgs_data::metrics::Metrics;
 
 /// Width of the opinion scale: scores are from 0 to 5.
@@ -33,9 +33,9 @@ pub struct Evaluation {
 /// Opinion score and predicted score of an image, both on the scale of 0 to 5; higher is better.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvaluatedImage {
-    /// Path of the image.
-    #[serde(serialize_with = "lossy")]
-    pub image: PathBuf,
+    /// Place of the image. In JSON, it is a text, whose characters that are not Unicode are replaced.
+    #[serde(serialize_with = "as_text")]
+    pub image: ImageSource,
     /// The prompt.
     pub prompt: String,
     /// Name of the generator of the image, if known.
@@ -87,7 +87,7 @@ pub struct Group {
 impl EvaluatedImage {
     /// The file name of the image.
     pub fn name(&self) -> String {
-        self.image.file_name().map_or_else(|| self.image.to_string_lossy(), |name| name.to_string_lossy()).into_owned()
+        self.image.name()
     }
 
     /// Absolute difference of prediction and opinion score, ≥ 0.
@@ -159,9 +159,8 @@ pub(crate) fn predictions_and_mos<'a>(rows: impl IntoIterator<Item = &'a Evaluat
     rows.into_iter().map(|row| (row.predicted, row.mos)).unzip()
 }
 
-/// Serialises a path as text; characters that are not Unicode are replaced.
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path.to_string_lossy())
+fn as_text<S: Serializer>(image: &ImageSource, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(image)
 }
 
 /// Formats a metric with three digits; `None` is a dash.

@@ -171,7 +171,7 @@ impl Run {
                 self.learner.step(&input, optimiser.micro_batch, rate, alpha_rate)?
             };
             if !result.loss.is_finite() {
-                let files: Vec<String> = items().map(|item| item.image.display().to_string()).collect();
+                let files: Vec<String> = items().map(|item| item.image.to_string()).collect();
                 bail!(
                     "the loss is {} in step {} of epoch {}; the last checkpoint has the weights of an earlier step; \
                      the images of the step: {}",

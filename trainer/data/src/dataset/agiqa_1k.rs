@@ -72,11 +72,11 @@ fn prompts_beside(folder: &Path) -> Result<HashMap<String, String>> {
     let mut tables = Vec::new();
     let workbook = folder.join("AIGC_MOS_Zscore.xlsx");
     if workbook.is_file() {
-        tables.push(table_file::read(&workbook, &[])?);
+        tables.push(table_file::read(&workbook, &[], None)?);
     } else {
         let lists = WalkDir::new(folder).max_depth(LIST_DEPTH).sort_by_file_name().into_iter().flatten();
         for list in lists.filter(|file| file.file_name() == "train.csv" || file.file_name() == "val.csv") {
-            tables.push(table_file::read(list.path(), &[])?);
+            tables.push(table_file::read(list.path(), &[], None)?);
         }
     }
     tables.retain(|table| is_header(&table.first, &HEADER));

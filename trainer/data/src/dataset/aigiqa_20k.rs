@@ -5,11 +5,14 @@
 
 use super::columns::{Columns, OPINION_SCALE, PropertySource, is_header};
 
+/// The header of tables that have one.
+pub(crate) const HEADER: [&str; 3] = ["name", "prompt", "mos"];
+
 /// The number of columns of a list without scores.
 pub(crate) const WITHOUT_SCORES: usize = 2;
 
 pub(crate) fn columns(first: &[String]) -> Option<Columns> {
-    let has_header = is_header(first, &["name", "prompt", "mos"]);
+    let has_header = is_header(first, &HEADER);
     let is_row = (WITHOUT_SCORES..=WITHOUT_SCORES + 1).contains(&first.len())
         && is_image(&first[0])
         && first.get(WITHOUT_SCORES).is_none_or(|score| score.trim().parse::<f64>().is_ok());

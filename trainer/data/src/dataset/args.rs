@@ -18,7 +18,9 @@ pub struct DataArgs {
     /// Table of opinion scores, or its folder
     ///
     /// Known layouts: AGIQA-3K, AGIQA-1K, AIGCIQA2023 and AIGIQA-20K as published, and data sets of `trainer synth`.
-    /// Another CSV or Parquet file needs --columns.
+    /// Another CSV or Parquet file needs --columns. A Parquet file may hold the images themselves. A file AGIQA-3K.parquet,
+    /// or one with the name of another known layout, needs no --columns: it has the columns of the published table and a
+    /// column `image`.
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
 
@@ -38,7 +40,8 @@ pub struct DataArgs {
     /// Columns of another table: image=NAME,prompt=NAME,mos=NAME
     ///
     /// image is required, and so is at least one of perception and alignment; mos means perception. prompt, generator
-    /// and style are optional. Scores may be any finite numbers. The scale of the model is 0 to 5.
+    /// and style are optional. Scores may be any finite numbers. The scale of the model is 0 to 5. Images are paths or,
+    /// in Parquet, bytes or Hugging Face's images; for these, name=NAME may name the images.
     #[arg(long, value_name = "NAMES")]
     #[serde(default)]
     pub columns: Option<OpinionColumns>,
@@ -53,8 +56,10 @@ pub struct DataArgs {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpinionColumns {
-    /// The column of image paths, relative to the folder of images.
+    /// The column of images, or of their paths relative to the folder of images.
     pub image: String,
+    /// The column of names, for images that the table itself has. By default, the paths beside the images are names.
+    pub name: Option<String>,
     /// The column of prompts.
     pub prompt: Option<String>,
     /// The column of perception scores.
@@ -70,7 +75,7 @@ pub struct OpinionColumns {
 impl OpinionColumns {
     /// Returns the names of all columns, in the order of the fields and without repetition.
     pub(crate) fn all(&self) -> Vec<&str> {
-        let optional = [&self.prompt, &self.perception, &self.alignment, &self.generator, &self.style];
+        let optional = [&self.name, &self.prompt, &self.perception, &self.alignment, &self.generator, &self.style];
         let mut names = vec![self.image.as_str()];
         for name in optional.into_iter().flatten() {
             if !names.contains(&name.as_str()) {
@@ -94,7 +99,7 @@ impl OpinionColumns {
             alignment: optional(&self.alignment)?,
             generator: source(&self.generator)?,
             style: source(&self.style)?,
-            ..Columns::with_name(column(&self.image)?)
+            ..Columns::with_name(column(self.name.as_ref().unwrap_or(&self.image))?)
         })
     }
 
@@ -104,7 +109,8 @@ impl OpinionColumns {
     /// Returns the name of the image column if it is missing.
     pub(crate) fn find_in_list<'a>(&'a self, header: &[String]) -> Result<Columns, &'a str> {
         let column = |name: &str| header.iter().position(|found| found.trim() == name);
-        let image = column(&self.image).ok_or(self.image.as_str())?;
+        let name = self.name.as_ref().unwrap_or(&self.image);
+        let image = column(name).ok_or(name.as_str())?;
         Ok(Columns { prompt: self.prompt.as_deref().and_then(column), ..Columns::with_name(image) })
     }
 }
@@ -122,6 +128,7 @@ impl FromStr for OpinionColumns {
                     continue;
                 }
                 "image" => return Err("image is given twice".to_owned()),
+                "name" => &mut columns.name,
                 "prompt" => &mut columns.prompt,
                 "mos" | "perception" => &mut columns.perception,
                 "alignment" => &mut columns.alignment,
@@ -129,7 +136,7 @@ impl FromStr for OpinionColumns {
                 "style" => &mut columns.style,
                 role => {
                     return Err(format!(
-                        "expected image, prompt, mos, perception, alignment, generator or style before `=`, found `{role}`"
+                        "expected image, name, prompt, mos, perception, alignment, generator or style before `=`, found `{role}`"
                     ));
                 }
             };

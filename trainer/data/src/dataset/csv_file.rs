@@ -50,7 +50,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Table> {
         }
     }
     let first = rows.first().map(|row| row.cells.clone()).unwrap_or_default();
-    Ok(Table { path: path.to_owned(), first, rows, problems: log.problems })
+    Ok(Table { path: path.to_owned(), first, rows, problems: log.problems, image_column: None })
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! A data set in memory.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail};
 use tsp_mgs_core::options::Options;
 use tsp_mgs_core::prompts::Task;
 
+use super::image_source::ImageSource;
 use super::problem::Problem;
 
 /// Images with their prompts and opinion scores.
@@ -26,9 +25,10 @@ pub struct Dataset {
 /// An image with its prompt and opinion scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
-    /// The path of the image file, which existed when the table was read.
-    pub image: PathBuf,
-    /// The name in the table. It includes the folder if names repeat: `Controlnet/000-1.png`.
+    /// The place of the image. A file existed when the table was read.
+    pub image: ImageSource,
+    /// The name in the table. It includes the folder if names repeat: `Controlnet/000-1.png`. An image inside the table
+    /// has the name that stands beside it, or else the number of its row: `row-17`.
     pub name: String,
     /// The prompt, which is empty if the table has no prompts.
     pub prompt: String,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
 use super::table::Table;
-use super::{agiqa_1k, agiqa_3k, aigciqa2023, aigiqa_20k};
+use super::{agiqa_1k, agiqa_3k, aigciqa2023, aigiqa_20k, table_file};
 
 /// The layout of a published table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -46,11 +46,45 @@ impl Layout {
     /// Returns the names of the table files. The first one that exists is used.
     pub fn files(self) -> &'static [&'static str] {
         match self {
-            Self::Agiqa3k => &["data.csv"],
-            Self::Agiqa1k => &["AIGC_MOS_Zscore.xlsx", "AIGC_all.csv"],
-            Self::Aigciqa2023 => &["all_set.csv"],
-            Self::Aigiqa20k => &["info_train.csv"],
+            Self::Agiqa3k => &["data.csv", "AGIQA-3K.parquet"],
+            Self::Agiqa1k => &["AIGC_MOS_Zscore.xlsx", "AIGC_all.csv", "AGIQA-1K.parquet"],
+            Self::Aigciqa2023 => &["all_set.csv", "AIGCIQA2023.parquet"],
+            Self::Aigiqa20k => &["info_train.csv", "AIGIQA-20K.parquet"],
         }
+    }
+
+    /// Returns the layout whose table has the name of this file.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        Self::value_variants().iter().find(|layout| layout.files().contains(&name)).copied()
+    }
+
+    /// Reads a Parquet file with the columns of the published table. Its images are in a column `image`, with or without the
+    /// column of their names.
+    ///
+    /// # Errors
+    /// Returns an error if a column is missing.
+    pub(crate) fn read_parquet(self, path: &Path) -> Result<Table> {
+        const IMAGE: &str = "image";
+        let header: &[&str] = match self {
+            Self::Agiqa3k => &agiqa_3k::HEADER,
+            Self::Agiqa1k => &agiqa_1k::HEADER,
+            Self::Aigciqa2023 => &aigciqa2023::HEADER,
+            Self::Aigiqa20k => &aigiqa_20k::HEADER,
+        };
+        let first: Vec<String> = header.iter().map(|&name| name.to_owned()).collect();
+        let name = self.columns(&first).and_then(|columns| columns.name.last().copied()).unwrap_or(0);
+        let found = table_file::column_names(path)?;
+        let has = |name: &str| found.iter().any(|found| found == name);
+        let mut columns = header.to_vec();
+        if !has(columns[name]) && has(IMAGE) {
+            columns[name] = IMAGE;
+        }
+        let image = if has(IMAGE) { IMAGE } else { columns[name] };
+        let mut table = table_file::read(path, &columns, Some(image))?;
+        table.first.clone_from(&first);
+        table.rows[0].cells = first;
+        Ok(table)
     }
 
     /// Returns the meaning of the columns, or `None` if the first row is not that of this layout.

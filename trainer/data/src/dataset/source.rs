@@ -12,6 +12,7 @@ use super::agiqa_1k;
 use super::args::DataArgs;
 use super::columns::Columns;
 use super::image_files::{FindError, ImageFiles};
+use super::image_source::ImageSource;
 use super::item::{Dataset, Item};
 use super::layout::Layout;
 use super::problem::{Problem, ProblemKind, ProblemLog, Problems};
@@ -55,6 +56,12 @@ const SYNTHETIC: &str = "synthetic";
 /// ```
 pub fn open(args: &DataArgs) -> Result<Dataset> {
     let source = SourceTable::open(args)?;
+    if let Some(column) = &source.table.image_column {
+        if args.images.is_some() {
+            bail!("{}: column `{column}` holds the images; omit --images", args.data.display());
+        }
+        return source.dataset(args, None);
+    }
     let files =
         args.images.as_deref().map_or_else(|| ImageFiles::in_folder(source.folder()), ImageFiles::in_chosen_folder)?;
     source.dataset(args, Some(&files))
@@ -75,15 +82,25 @@ impl SourceTable {
             if is_folder {
                 bail!("--columns needs the path of a table, and {} is a folder", args.data.display());
             }
-            let table = table_file::read(&args.data, &names.all())?;
+            let table = table_file::read(&args.data, &names.all(), Some(&names.image))?;
             let columns = names.find(&table.first).map_err(|name| missing_column(&table, name))?;
+            if names.name.is_some() && table.image_column.is_none() {
+                let (path, image) = (args.data.display(), &names.image);
+                bail!(
+                    "{path}: column `{image}` has paths, which are the names of the images; omit name=… in --columns"
+                );
+            }
             return Ok(Self { table, columns, layout: None });
         }
         let path = if is_folder { Layout::find(&args.data, args.layout)? } else { args.data.clone() };
-        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
-            bail!("{}: name the columns of a Parquet file: --columns image=…,prompt=…,mos=…", path.display());
-        }
-        let mut table = table_file::read(&path, &[])?;
+        let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+        let mut table = match args.layout.or_else(|| Layout::of_file(&path)) {
+            Some(layout) if is_parquet => layout.read_parquet(&path)?,
+            None if is_parquet => {
+                bail!("{}: name the columns of a Parquet file: --columns image=…,prompt=…,mos=…", path.display())
+            }
+            _ => table_file::read(&path, &[], None)?,
+        };
         let (layout, mut columns) = Layout::of(&table, args.layout)?;
         if layout == Layout::Agiqa1k && agiqa_1k::add_prompts(&mut table)? {
             (_, columns) = Layout::of(&table, Some(layout))?;
@@ -98,7 +115,7 @@ impl SourceTable {
         Ok(Self { table, columns, layout: Some(layout) })
     }
 
-    /// Checks all rows, and returns the data set. Images are only searched if `files` is given.
+    /// Checks all rows, and returns the data set. Image files are only searched if `files` is given.
     pub fn dataset(&self, args: &DataArgs, files: Option<&ImageFiles>) -> Result<Dataset> {
         let path = &self.table.path;
         let mut log = ProblemLog { file: path, problems: self.table.problems.clone() };
@@ -131,8 +148,12 @@ impl SourceTable {
 
     fn item(&self, row: &TableRow, log: &mut ProblemLog) -> Option<Item> {
         let values = self.columns.values(row, log)?;
+        let image = match &self.table.image_column {
+            Some(column) => ImageSource::Cell { table: self.table.path.clone(), column: column.clone(), row: row.line },
+            None => PathBuf::new().into(), // it is searched below
+        };
         Some(Item {
-            image: PathBuf::new(),
+            image,
             name: values.name,
             prompt: values.prompt,
             perception: values.perception,
@@ -178,7 +199,7 @@ pub(crate) struct ListRow {
 impl ImageList {
     /// Reads a list. The columns are those of `data`, or are detected from the first row.
     pub fn read(path: &Path, data: Option<&DataArgs>) -> Result<Self> {
-        let table = table_file::read(path, &[])?;
+        let table = table_file::read(path, &[], None)?;
         let columns = match data.and_then(|args| args.columns.as_ref()) {
             Some(names) => names.find_in_list(&table.first).map_err(|name| missing_column(&table, name))?,
             None => Layout::of(&table, data.and_then(|args| args.layout))?.1,
@@ -234,7 +255,7 @@ fn find_images(items: &mut Vec<Item>, files: &ImageFiles, log: &mut ProblemLog) 
         let at = (item.line, Some(item.name.as_str()));
         match files.find(&item.name) {
             Ok(path) => {
-                item.image = path;
+                item.image = path.into();
                 found += 1;
                 return true;
             }

@@ -14,6 +14,8 @@ pub(crate) struct Table {
     pub rows: Vec<TableRow>,
     /// The problems of the rows that could not be read.
     pub problems: Vec<Problem>,
+    /// The column of a Parquet file that holds the images themselves; `None` if they are files.
+    pub image_column: Option<String>,
 }
 
 /// A row of a table.

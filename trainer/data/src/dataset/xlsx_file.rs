@@ -34,7 +34,7 @@ pub(crate) fn read(path: &Path) -> Result<Table> {
         }
     }
     let first = rows.first().map(|row| row.cells.clone()).unwrap_or_default();
-    Ok(Table { path: path.to_owned(), first, rows, problems: log.problems })
+    Ok(Table { path: path.to_owned(), first, rows, problems: log.problems, image_column: None })
 }
 
 /// Returns the cells of the first sheet that are not empty, with their row and column, from 0.

@@ -1,6 +1,6 @@
-//! An index of the hashes of image files, so that an unchanged file is not read again.
+//! An index of the hashes of images, so that an unchanged file is not read again.
 //!
-//! The index is a file with JSON lines. A line is appended when an image file is hashed. If a path has several lines,
+//! The index is a file with JSON lines. A line is appended when an image is hashed. If a path has several lines,
 //! the last one counts. An incomplete line of a killed process is ignored.
 
 use std::collections::HashMap;
@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::dataset::ImageSource;
 
 const FILE_NAME: &str = "index.jsonl";
 
@@ -69,15 +71,15 @@ impl Index {
         Ok(Self { known, log })
     }
 
-    /// Returns the hash of a file, if it is known and the file is unchanged.
-    pub fn get(&self, path: &Path, stamp: FileStamp) -> Option<&str> {
-        let entry = self.known.get(&key(path)?)?;
+    /// Returns the hash of an image, if it is known and its file is unchanged.
+    pub fn get(&self, source: &ImageSource, stamp: FileStamp) -> Option<&str> {
+        let entry = self.known.get(&key(source)?)?;
         (entry.stamp == stamp).then_some(entry.sha256.as_str())
     }
 
-    /// Stores the hash of a file. A path that is not UTF-8 is ignored.
-    pub fn add(&mut self, path: &Path, stamp: FileStamp, sha256: &str) -> io::Result<()> {
-        let Some(path) = key(path) else { return Ok(()) };
+    /// Stores the hash of an image. A path that is not UTF-8 is ignored.
+    pub fn add(&mut self, source: &ImageSource, stamp: FileStamp, sha256: &str) -> io::Result<()> {
+        let Some(path) = key(source) else { return Ok(()) };
         let entry = IndexEntry { path: path.clone(), stamp, sha256: sha256.to_owned() };
         let mut text = serde_json::to_vec(&entry)?;
         text.push(b'\n');
@@ -87,6 +89,11 @@ impl Index {
     }
 }
 
-fn key(path: &Path) -> Option<String> {
-    absolute(path).ok()?.into_os_string().into_string().ok()
+/// Returns the absolute path of an image. For one in a Parquet file, column and row follow it.
+fn key(source: &ImageSource) -> Option<String> {
+    let path = absolute(source.path()).ok()?.into_os_string().into_string().ok()?;
+    Some(match source {
+        ImageSource::File(_) => path,
+        ImageSource::Cell { column, row, .. } => format!("{path}#{column}#{row}"),
+    })
 }

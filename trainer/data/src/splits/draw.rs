@@ -32,7 +32,7 @@ const VALIDATION_STREAM: u64 = 1 << 32;
 /// use tsp_mgs_data::splits::draw;
 ///
 /// let item = |name: &str, prompt: &str| Item {
-///     image: name.into(),
+///     image: std::path::PathBuf::from(name).into(),
 ///     name: name.into(),
 ///     prompt: prompt.into(),
 ///     perception: Some(3.0),

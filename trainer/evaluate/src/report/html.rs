@@ -3,8 +3,6 @@
 //!
 //! The template `report.html` escapes all values that are not marked as safe here.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,6 +11,7 @@ use image::imageops::{FilterType, resize};
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
 use tsp_mgs_core::preprocess::decode;
+use tsp_mgs_data::dataset::ImageSource;
 use tsp_mgs_data::metrics::{Interval, RESAMPLES};
 
 use crate::evaluation::{EvaluatedImage, Evaluation, Group, GroupKind, MAX_UNMARKED_ERROR, capitalised, format_metric};
@@ -240,8 +239,8 @@ fn scores(task: &str, mos: f64, predicted: f64) -> Scores {
 }
 
 /// A thumbnail of the upright image on white, as people rated it, at most [`THUMBNAIL`] pixels a side.
-fn thumbnail(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).context("not readable")?;
+fn thumbnail(image: &ImageSource) -> Result<Vec<u8>> {
+    let bytes = image.read().context("not readable")?;
     let image = decode(&bytes)?;
     let scale = (f64::from(THUMBNAIL) / f64::from(image.width().max(image.height()))).min(1.0);
     let [width, height] = [image.width(), image.height()].map(|side| ((f64::from(side) * scale).round() as u32).max(1));

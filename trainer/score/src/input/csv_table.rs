@@ -7,9 +7,10 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use csv::{ByteRecord, Reader};
 use tsp_mgs_data::csv_format::{self, QuoteChecker, WRONG_QUOTE, read_row};
+use tsp_mgs_data::image_cell::ImageCell;
 
 use super::record::Records;
-use super::table::{ImageCell, InputColumns, InputRow, Table};
+use super::table::{InputColumns, InputRow, Table};
 
 /// Returns the records of a table.
 ///

@@ -5,11 +5,12 @@ use std::io::{BufRead, Read};
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
 use tsp_mgs_core::metadata::parse_json;
+use tsp_mgs_data::image_cell::ImageCell;
 
 use super::images::SkippedImages;
 use super::paths::of_path;
 use super::record::Records;
-use super::table::{FoundColumns, ImageCell, InputColumns, InputRow, Table};
+use super::table::{FoundColumns, InputColumns, InputRow, Table};
 
 /// The maximum size of a line in bytes. It limits memory if the input is not a text.
 const MAX_LINE: u64 = 256 << 20;

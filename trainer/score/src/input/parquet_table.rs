@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, ensure};
 use arrow_array::RecordBatch;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use tsp_mgs_data::cells::holds_bytes;
 use tsp_mgs_data::parallel::catch_panic;
 
 use super::cells;
@@ -35,7 +36,7 @@ pub fn open(path: &Path, table: Table, columns: &InputColumns) -> Result<Records
     };
     let roots = schema.fields().iter().enumerate().filter(|(_, field)| is_used(field.name())).map(|(root, _)| root);
     let projection = ProjectionMask::roots(reader.parquet_schema(), roots);
-    let rows = if cells::holds_bytes(&schema, &columns.image) { IMAGE_ROWS } else { PATH_ROWS };
+    let rows = if holds_bytes(schema.field_with_name(&columns.image)?.data_type()) { IMAGE_ROWS } else { PATH_ROWS };
     let reader = reader.with_projection(projection).with_batch_size(rows).build()?;
     Ok(Box::new(Batches { reader, table, columns, read: 0, is_broken: false }.flatten()))
 }

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tsp_mgs_core::result::FoundPrompt;
 use tsp_mgs_data::flags::column_roles;
+use tsp_mgs_data::image_cell::ImageCell;
 
 use super::images::check_no_address;
 use super::record::{Image, Record, RecordName};
@@ -41,16 +42,6 @@ pub struct InputRow {
     pub image: ImageCell,
     /// The prompt. An empty one counts as none.
     pub prompt: Option<String>,
-}
-
-/// A cell of the image column.
-pub enum ImageCell {
-    /// Null.
-    Empty,
-    /// A path, or a `data:` URL.
-    Text(String),
-    /// The content of an image file.
-    Bytes(Vec<u8>),
 }
 
 /// The name of a table, and the folder of its images.
