@@ -350,7 +350,10 @@ fn a_task_without_scores_or_prompts_is_refused() {
 fn a_folder_or_table_that_is_not_known_says_what_is() {
     let folder = DataFolder::new();
     let error = message(&folder.args());
-    assert!(error.contains("no table in") && error.contains("data.csv, AGIQA-3K.parquet, AIGC_MOS_Zscore.xlsx"), "{error}");
+    assert!(
+        error.contains("no table in") && error.contains("data.csv, AGIQA-3K.parquet, AIGC_MOS_Zscore.xlsx"),
+        "{error}"
+    );
     folder.write("data.csv", "name,quality\na.png,1\n");
     let error = message(&folder.args());
     assert!(error.contains("data.csv:1: expected the first row of a known layout, found name,quality"), "{error}");
