@@ -1,4 +1,4 @@
-"""Fetches the pictures that packages.toml lists, and writes who made them under which licence.
+"""Fetches the pictures that packages.json lists, and writes who made them under which licence.
 
     python3 fetch.py FOLDER
 
@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 
 COLUMNS = ["file", "title", "author", "licence", "package", "version"]
@@ -28,7 +27,7 @@ def main():
     out = Path(sys.argv[1]).absolute()
     if out.exists():
         sys.exit(f"{out} exists already; remove it to fetch the pictures again")
-    packages = tomllib.loads(Path(__file__).with_name("packages.toml").read_text())["package"]
+    packages = json.loads(Path(__file__).with_name("packages.json").read_text())["packages"]
     out.parent.mkdir(parents=True, exist_ok=True)
     # The folder gets its name when it is complete.
     with tempfile.TemporaryDirectory(dir=out.parent) as unfinished:
