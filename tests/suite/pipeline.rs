@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::fixtures::read;
-use crate::support::program::trainer;
+use crate::support::program::{end_at, trainer};
 
 /// A small data set and the folders of runs on it.
 struct Workshop {
@@ -103,9 +103,10 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     let whole = shop.weights("whole");
     assert!(!whole.is_empty());
 
-    for checkpoints in [1, 1, 2, 3] {
-        shop.kill_after("killed", checkpoints);
+    for point in ["step-taken:1", "checkpoint-written:1", "checkpoint-in-place:1", "step-taken:3", "models-saved:1"] {
+        end_at(&mut shop.train("killed"), point);
     }
+    shop.kill_after("killed", 1);
     // The newest checkpoint is damaged, too. The run resumes from the one before it.
     let newest = shop.checkpoints("killed").pop().expect("a checkpoint");
     let weights = newest.join("weights.safetensors");

@@ -10,7 +10,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::support::fixtures::read;
 use crate::support::image_folder::{ImageFolder, file_name};
-use crate::support::program::{json_lines, run, stderr, trainer};
+use crate::support::program::{end_at, json_lines, run, stderr, trainer};
 
 const IMAGES: usize = 60;
 
@@ -39,7 +39,8 @@ fn parts(folder: &Path) -> usize {
 fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
     let folder = ImageFolder::many(IMAGES);
     let mut random = ChaCha8Rng::seed_from_u64(7);
-    for (format, kills) in [("csv", 8), ("jsonl", 8), ("parquet", 4)] {
+    // These are few, because `a_run_that_ends_at_any_point_goes_on` has each step of the output.
+    for (format, kills) in [("csv", 2), ("jsonl", 4), ("parquet", 2)] {
         let start = Instant::now();
         let whole = format!("whole.{format}");
         run(&mut folder.score(&["many", "--output", &whole]), 1);
@@ -77,6 +78,31 @@ fn a_run_that_is_killed_at_any_instant_ends_with_the_same_file() {
     let rows = json_lines(&read(&folder.file("whole.jsonl")));
     let ids: BTreeSet<String> = rows.iter().map(file_name).collect();
     assert_eq!((rows.len(), ids.len()), (IMAGES, IMAGES));
+}
+
+#[test]
+fn a_run_that_ends_at_any_point_goes_on_and_writes_the_same_file() {
+    let folder = ImageFolder::many(IMAGES);
+    for format in ["csv", "jsonl", "parquet"] {
+        let [whole, out] = ["whole", "out"].map(|name| format!("{name}.{format}"));
+        run(&mut folder.score(&["many", "--output", &whole]), 1);
+        let arguments = ["many", "--output", &out, "--resume", "--part-seconds", "0", "--threads", "3"];
+        let parts = || parts(&folder.file(&format!("{out}.parts")));
+        // Each batch is a part.
+        let points = [("rows-added:1", 0), ("part-finished:1", 1), ("part-finished:2", 3), ("rows-added:2", 4)];
+        for (point, finished) in points {
+            end_at(&mut folder.score(&arguments), point);
+            assert_eq!(parts(), finished, "{out}: {point}");
+        }
+        end_at(&mut folder.score(&arguments), "parts-joined:1");
+        assert!(parts() > 4, "all of them");
+        assert!(read(&folder.file(&out)) == read(&folder.file(&whole)), "{out}");
+        end_at(&mut folder.score(&arguments), "parts-renamed:1");
+        assert_eq!(parts(), 0);
+        run(&mut folder.score(&arguments), 0);
+        assert!(read(&folder.file(&out)) == read(&folder.file(&whole)), "{out}");
+        assert!(!folder.file(&format!("{out}.joined")).exists(), "the next run removes it");
+    }
 }
 
 /// Runs a command that stops after some errors and leaves its parts.

@@ -4,6 +4,7 @@ use std::env::consts::EXE_EXTENSION;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tsp_mgs_trainer::data::failpoint::EXIT_CODE;
 
 /// A command for the binary, which `make test-native` builds beside this test.
 pub fn trainer() -> Command {
@@ -20,6 +21,12 @@ pub fn run(command: &mut Command, code: i32) -> Output {
     let output = command.output().expect("the trainer runs");
     assert_eq!(output.status.code(), Some(code), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
+}
+
+/// Runs a command that ends at a [failpoint](tsp_mgs_trainer::data::failpoint).
+#[track_caller]
+pub fn end_at(command: &mut Command, point: &str) {
+    run(command.env("TSP_MGS_FAILPOINT", point), EXIT_CODE);
 }
 
 pub fn stderr(output: &Output) -> String {

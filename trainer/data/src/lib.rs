@@ -21,6 +21,7 @@ pub mod metrics;
 #[cfg(feature = "arrow")]
 pub mod cells;
 pub mod csv_format;
+pub mod failpoint;
 pub mod files;
 pub mod flags;
 pub mod image_cell;

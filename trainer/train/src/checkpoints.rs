@@ -16,6 +16,7 @@ use tsp_mgs_core::bundle::sha256;
 use tsp_mgs_core::checkpoint::{Checkpoint, Naming};
 use tsp_mgs_core::parameters::named_tensors;
 use tsp_mgs_core::weights::read_safetensors;
+use tsp_mgs_data::failpoint::failpoint;
 use tsp_mgs_data::files::{flush_folder, put_in_place, remove_unfinished, unfinished_folder, write_flushed};
 
 use crate::history::Progress;
@@ -82,10 +83,12 @@ impl Checkpoints {
             state.files.push((file.to_owned(), sha256(&bytes)));
         }
         write(STATE, serde_json::to_string_pretty(&state).expect("the state is plain data").as_bytes())?;
+        failpoint("checkpoint-written");
         let target = self.folder.join(&name);
         // A checkpoint of this name is damaged: `load_newest` would have resumed from a complete one.
         put_in_place(&staging.keep(), &target)?;
         flush_folder(&self.folder).with_context(|| format!("writing {}", self.folder.display()))?;
+        failpoint("checkpoint-in-place");
         self.remove_old()
     }
 

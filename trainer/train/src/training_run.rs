@@ -10,6 +10,7 @@ use tsp_mgs_core::encoder::ClipEncoder;
 use tsp_mgs_core::options::{Alpha, Options};
 use tsp_mgs_core::scorer::{ImageTower, Scorer};
 use tsp_mgs_data::decoded::{DecodedSet, workers};
+use tsp_mgs_data::failpoint::failpoint;
 use tsp_mgs_data::files::write_atomically;
 use tsp_mgs_data::loader::{BatchPlan, Batches, Mirroring};
 use tsp_mgs_data::splits::{self, Split};
@@ -132,6 +133,7 @@ impl Run {
             self.progress.step = 0;
             self.progress.loss_sum = 0.0;
             self.save_models()?;
+            failpoint("models-saved");
             self.checkpoints.save(&self.learner, &self.progress)?;
             self.progress.write_log(&self.folder.join(run_folder::LOG))?;
         }
@@ -186,6 +188,7 @@ impl Run {
             self.progress.loss_sum += result.loss;
             batches.give_back(batch.pixels);
             self.display.step(self.progress.step, result.loss, rate);
+            failpoint("step-taken");
             if !is_last && self.checkpoint_every.is_some_and(|every| self.progress.step.is_multiple_of(every)) {
                 self.checkpoints.save(&self.learner, &self.progress)?;
             }

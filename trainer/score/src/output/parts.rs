@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, anyhow, bail};
 use tsp_mgs_core::result::Run;
+use tsp_mgs_data::failpoint::failpoint;
 use tsp_mgs_data::files::{UNFINISHED, UnfinishedFile, flush_folder, parent, write_atomically};
 
 use super::encode::{Encoder, OutputFile, join};
@@ -123,6 +124,7 @@ impl Parts {
             Some(open) => add(open),
             None => self.begin().and_then(|open| add(self.open.insert(open))),
         };
+        failpoint("rows-added");
         added.map_err(|error| self.with_advice(error))
     }
 
@@ -139,6 +141,7 @@ impl Parts {
             Ok(flush_folder(&self.folder)?)
         };
         finish().map_err(|error| self.with_advice(error))?;
+        failpoint("part-finished");
         self.finished.push(part);
         Ok(())
     }
@@ -157,11 +160,17 @@ impl Parts {
             Ok(flush_folder(parent(&self.output.path))?)
         };
         joined().map_err(|error| self.with_advice(error))?;
+        failpoint("parts-joined");
         // Windows does not rename a folder with an open file.
         drop(self.lock);
         // Renaming is one step. A folder with only some of the parts would look like an unfinished run.
         let done = with_suffix(&self.output.path, ".joined");
-        fs::rename(&self.folder, &done).and_then(|()| fs::remove_dir_all(&done)).with_context(|| {
+        let remove = || {
+            fs::rename(&self.folder, &done)?;
+            failpoint("parts-renamed");
+            fs::remove_dir_all(&done)
+        };
+        remove().with_context(|| {
             format!("{} is written; removing its parts {}", self.output.path.display(), self.folder.display())
         })
     }
