@@ -105,6 +105,8 @@ fn a_gallery_replaces_a_gallery_when_it_is_told_to_and_nothing_else() {
     };
     refused(&["images", "--gallery", "images/site"], 1, "pass a --gallery outside of it");
     refused(&["images", "--gallery", "images/", "--overwrite"], 1, "is both an input and the --gallery");
+    let inside = folder.file("images/below/site").display().to_string();
+    refused(&["images/bel*", "--gallery", &inside], 1, "pass a --gallery outside of it");
     refused(&["images", "--gallery", "site", "--output", "a.csv", "--resume"], 2, "cannot be used with");
     refused(&["images", "--overwrite"], 2, "required");
 
@@ -131,6 +133,7 @@ fn a_run_that_stops_leaves_an_earlier_gallery_as_it_was() {
     let before = read(&folder.file("site/index.html"));
     let stopped = run(&mut folder.score(&["images", "--gallery", "site", "--overwrite", "--max-errors", "0"]), 1);
     assert!(stderr(&stopped).contains("stopped"), "{}", stderr(&stopped));
+    assert!(stderr(&stopped).contains("note: the gallery site was not written"), "{}", stderr(&stopped));
     assert_eq!(read(&folder.file("site/index.html")), before);
 }
 

@@ -28,8 +28,6 @@ use crate::results::tally::Tally;
 use crate::slow_start::SlowStartNote;
 #[cfg(feature = "arrow")]
 use crate::stream;
-#[cfg(not(feature = "arrow"))]
-use crate::without_arrow::stream;
 use crate::{input, without_arrow};
 
 /// Runs `trainer score`.
@@ -84,7 +82,10 @@ pub fn run(args: &ScoreArgs) -> Result<ExitCode> {
         .map(|folder| FeatureStore::open(folder, &features_key, &scorer, args.compute.precision))
         .transpose()?;
     match records {
+        #[cfg(feature = "arrow")]
         None => stream::run(args, &mut scorer, &run, store),
+        #[cfg(not(feature = "arrow"))]
+        None => Err(without_arrow::error().into()),
         Some(records) => {
             let code = score_records(args, records, &settings, &mut scorer, &run, store, counter)?;
             if let Some(note) = skipped.note() {
@@ -188,6 +189,11 @@ fn report(args: &ScoreArgs, run: &Run, total: Tally, stopped: bool) -> ExitCode 
         }
     } else if stopped {
         eprintln!("error: {TOO_MANY_ERRORS}");
+    }
+    if let Some(gallery) = &args.output.gallery
+        && stopped
+    {
+        eprintln!("note: the gallery {} was not written", printable(&gallery.to_string_lossy()));
     }
     if failures > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -14,7 +14,8 @@ pub fn check() -> Result<(), UsageError> {
     Err(error())
 }
 
-fn error() -> UsageError {
+/// The error of a program without the feature `arrow`.
+pub fn error() -> UsageError {
     UsageError::new(
         "this program was built without Parquet and Arrow; build it with `cargo build --release --locked`, or use CSV \
          or JSON lines",
@@ -83,25 +84,6 @@ pub mod parquet_table {
 
     /// Returns the error.
     pub fn count(_: &Path) -> Result<u64> {
-        unavailable()
-    }
-}
-
-/// Streams of record batches.
-#[cfg(not(feature = "arrow"))]
-pub mod stream {
-    use std::process::ExitCode;
-
-    use anyhow::Result;
-    use tsp_mgs_core::result::Run;
-    use tsp_mgs_core::scorer::Scorer;
-
-    use super::unavailable;
-    use crate::args::ScoreArgs;
-    use crate::features::FeatureStore;
-
-    /// Returns the error.
-    pub fn run(_: &ScoreArgs, _: &mut Scorer, _: &Run, _: Option<FeatureStore>) -> Result<ExitCode> {
         unavailable()
     }
 }

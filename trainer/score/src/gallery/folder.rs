@@ -1,7 +1,7 @@
 //! Checks that a gallery can be written to a folder.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use glob::Pattern;
@@ -54,9 +54,7 @@ fn check_apart(out: &Path, inputs: &[PathBuf]) -> Result<()> {
             bail!("{} is both an input and the --gallery; pass another --gallery", out.display());
         }
         let is_inside = match pattern(input) {
-            Some(pattern) => {
-                Pattern::new(pattern).is_ok_and(|pattern| out.ancestors().any(|folder| pattern.matches_path(folder)))
-            }
+            Some(pattern) => matches_folder_of(pattern, out)?,
             None => input.is_dir() && place.starts_with(absolute(input)?),
         };
         if is_inside {
@@ -65,6 +63,17 @@ fn check_apart(out: &Path, inputs: &[PathBuf]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Returns whether a glob pattern matches `path` or one of the folders that it is in. Each of both may be relative.
+fn matches_folder_of(pattern: &str, path: &Path) -> Result<bool> {
+    let here = env::current_dir().context("reading the path of the current folder")?;
+    let pattern = Path::new(&Pattern::escape(&here.to_string_lossy())).join(pattern);
+    // `components` leaves `.` out.
+    let pattern: PathBuf = pattern.components().collect();
+    let path: PathBuf = here.join(path).components().collect();
+    Ok(Pattern::new(&pattern.to_string_lossy())
+        .is_ok_and(|pattern| path.ancestors().any(|folder| pattern.matches_path(folder))))
 }
 
 /// Returns the absolute path without links, as far as it exists.

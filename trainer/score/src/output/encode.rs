@@ -5,12 +5,11 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tsp_mgs_core::result::Run;
 
 #[cfg(feature = "arrow")]
 use super::parquet::{self, ParquetEncoder};
-use super::parts::open_part;
 use crate::results::row::ResultRow;
 use crate::results::text_rows::{self, Format};
 use crate::without_arrow;
@@ -115,7 +114,8 @@ pub fn join(format: FileFormat, parts: impl Iterator<Item = PathBuf>, out: File,
             let mut out = BufWriter::new(out);
             out.write_all(text_rows::header(format).as_bytes())?;
             for part in parts {
-                io::copy(&mut BufReader::new(open_part(&part)?), &mut out)?;
+                let file = File::open(&part).with_context(|| format!("reading the part {}", part.display()))?;
+                io::copy(&mut BufReader::new(file), &mut out)?;
             }
             out.into_inner().map_err(io::IntoInnerError::into_error)?
         }

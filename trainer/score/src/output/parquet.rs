@@ -12,7 +12,6 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use tsp_mgs_core::result::Run;
 
-use super::parts::open_part;
 use crate::results::arrow_rows;
 use crate::results::row::ResultRow;
 
@@ -64,7 +63,8 @@ pub fn join(parts: impl Iterator<Item = PathBuf>, out: File, settings: &str) -> 
     let mut chunks = BatchCoalescer::new(arrow_rows::SCHEMA.clone(), ROWS);
     for part in parts {
         let context = || format!("reading the part {}", part.display());
-        let reader = ParquetRecordBatchReaderBuilder::try_new(open_part(&part)?).with_context(context)?;
+        let file = File::open(&part).with_context(context)?;
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).with_context(context)?;
         for batch in reader.with_batch_size(ROWS).build().with_context(context)? {
             chunks.push_batch(batch.with_context(context)?)?;
             while let Some(chunk) = chunks.next_completed_batch() {

@@ -252,14 +252,6 @@ fn remove(path: &Path) -> Result<()> {
     fs::remove_file(path).with_context(|| format!("removing {}", path.display()))
 }
 
-/// Opens a part for reading.
-///
-/// # Errors
-/// Returns an error that names the part.
-pub(super) fn open_part(path: &Path) -> Result<File> {
-    File::open(path).with_context(|| format!("reading the part {}", path.display()))
-}
-
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
     let file = File::create(&path).with_context(|| format!("opening {}", path.display()))?;
