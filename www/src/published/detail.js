@@ -4,7 +4,7 @@
 import { sentence } from "../ui/format.js";
 import { icon, make } from "./dom.js";
 import { bar, figure, picture } from "./tiles.js";
-import { SCALE, TASKS } from "./view.js";
+import { SCALE, TASKS } from "./selection.js";
 
 /**
  * @typedef {import("./rows.js").Row} Row

@@ -10,7 +10,7 @@ import { rowOf, rowsIn } from "./rows.js";
 import { styles } from "./style.js";
 import { tile } from "./tiles.js";
 import { toolbar } from "./toolbar.js";
-import { shownRows, startView, TASKS } from "./view.js";
+import { shownRows, startView, TASKS } from "./selection.js";
 
 /**
  * @typedef {import("./rows.js").Row} Row

@@ -4,7 +4,7 @@
 
 import { sentence } from "../ui/format.js";
 import { draw, make } from "./dom.js";
-import { SCALE, TASKS } from "./view.js";
+import { SCALE, TASKS } from "./selection.js";
 
 /** @typedef {import("./rows.js").Row} Row */
 

@@ -2,12 +2,12 @@
 // toolbar.js — search, order, and the lowest scores that are shown.
 
 import { draw, icon, make } from "./dom.js";
-import { SCALE, TASKS, histogram } from "./view.js";
+import { SCALE, TASKS, histogram } from "./selection.js";
 
 /**
  * @typedef {import("./rows.js").Row} Row
  * @typedef {import("./rows.js").TaskName} TaskName
- * @typedef {import("./view.js").View} View
+ * @typedef {import("./selection.js").View} View
  */
 
 const BINS = 25;

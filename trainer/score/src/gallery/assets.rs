@@ -13,7 +13,7 @@ pub const SCRIPTS: [(&str, &str); 18] = [
     script!("published/element.js"),
     script!("published/show.js"),
     script!("published/rows.js"),
-    script!("published/view.js"),
+    script!("published/selection.js"),
     script!("published/dom.js"),
     script!("published/tiles.js"),
     script!("published/toolbar.js"),

@@ -1,5 +1,5 @@
 // @ts-check
-// view.js — which rows are shown, and in which order. Pure.
+// selection.js — which rows are shown, and in which order. Pure.
 
 import { countsIn, fold, naturalKey, SCALE } from "../gallery/view.js";
 import { TASK_NAMES, TASKS as TEXTS } from "../ui/tasks.js";
