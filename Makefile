@@ -36,7 +36,7 @@ FUZZ_SECONDS ?= 600
 help: ## List the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-# The program without Parquet, server and training: those are half of a build.
+# Without Parquet, server and training, which take a third of a build.
 score: FEATURES = -p tsp-mgs-trainer --no-default-features
 score: $(TRAINER) ## Build the part that scores, and score the sample images
 	$(TRAINER) score www/samples
