@@ -28,7 +28,7 @@ use crate::part::{Epilogue, Part};
 use crate::simd;
 #[cfg(feature = "rivals")]
 pub use code_sums::CodeSums;
-use rows::Rows;
+use rows::QuantisedRows;
 use sums::Sums;
 use weight::quantise;
 use write::Write;
@@ -77,7 +77,7 @@ impl Int8 {
         let length = self.codes.row_length(self.inputs);
         // Blocks of nearly equal size.
         let block = out.len().div_ceil(out.len().div_ceil(self.codes.rows_at_once()).max(1)).max(1);
-        let mut rows = Rows::default();
+        let mut rows = QuantisedRows::default();
         for (input, out) in input.chunks(block * self.inputs).zip(out.chunks_mut(block)) {
             rows.round(input, self.inputs, length);
             rows.codes.resize(self.codes.padded(out.len()) * length, 0);
@@ -88,7 +88,14 @@ impl Int8 {
     }
 
     /// Dequantises a block of sums and writes those of its rows and columns that exist.
-    fn write(&self, sums: &Sums, rows: &Rows, columns: &Range<usize>, epilogue: Epilogue, out: &mut [&mut [f32]]) {
+    fn write(
+        &self,
+        sums: &Sums,
+        rows: &QuantisedRows,
+        columns: &Range<usize>,
+        epilogue: Epilogue,
+        out: &mut [&mut [f32]],
+    ) {
         let written = sums.first_column..columns.end.min(sums.first_column + sums.width);
         let place = written.start - columns.start..written.end - columns.start;
         simd::run(Write {

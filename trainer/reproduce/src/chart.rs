@@ -7,7 +7,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use tsp_mgs_core::prompts::Task;
 use tsp_mgs_evaluate::report::plots::{BACKGROUND, COLOURS, FONT, GRID_LINE, SECONDARY_TEXT, TEXT};
 
-use crate::table::{Statistics, Table, TableRow};
+use crate::table::{MethodRow, Statistics, Table};
 
 /// Sizes and margins of the chart, in pixels.
 const WIDTH: u32 = 1640;
@@ -42,7 +42,7 @@ pub fn bars(table: &Table) -> Result<String> {
         let start = axis_start(&table.rows);
         let panels = canvas.split_evenly((1, 2));
         for (panel, task) in panels.iter().zip([Task::Perception, Task::Alignment]) {
-            let rows: Vec<&TableRow> = table.rows.iter().filter(|row| row.task == task).collect();
+            let rows: Vec<&MethodRow> = table.rows.iter().filter(|row| row.task == task).collect();
             draw_panel(panel, &rows, task, start)?;
         }
         canvas.present()?;
@@ -67,7 +67,7 @@ fn legend(canvas: &Canvas, table: &Table) -> Result<()> {
     Ok(())
 }
 
-fn draw_panel(canvas: &Canvas, rows: &[&TableRow], task: Task, axis_start: f64) -> Result<()> {
+fn draw_panel(canvas: &Canvas, rows: &[&MethodRow], task: Task, axis_start: f64) -> Result<()> {
     let statistics: Vec<[[&Statistics; 2]; 2]> = rows
         .iter()
         .filter_map(|row| row.ours.as_ref())
@@ -122,7 +122,7 @@ fn draw_panel(canvas: &Canvas, rows: &[&TableRow], task: Task, axis_start: f64) 
 }
 
 /// Lower end of the vertical axis: 0, or lower if a correlation is negative.
-fn axis_start(rows: &[TableRow]) -> f64 {
+fn axis_start(rows: &[MethodRow]) -> f64 {
     let ours = rows.iter().filter_map(|row| row.ours.as_ref());
     let statistics = ours.flat_map(|ours| [&ours.paper.srcc, &ours.paper.plcc, &ours.honest.srcc, &ours.honest.plcc]);
     let lows = statistics.filter_map(|spread| Some(spread.mean? - spread.deviation.unwrap_or(0.0)));

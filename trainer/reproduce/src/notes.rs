@@ -7,7 +7,7 @@ use crate::job::Job;
 use crate::paper::{Computation, Experiment};
 use crate::plan::Plan;
 use crate::report::Report;
-use crate::table::{OurNumbers, Table, TableRow};
+use crate::table::{MethodRow, OurNumbers, Table};
 
 impl Plan<'_> {
     /// The table of an experiment, with the results of the finished jobs.
@@ -26,7 +26,7 @@ impl Plan<'_> {
                 });
                 OurNumbers::new(&finished.collect::<Vec<_>>(), self.shared.args.repeats)
             });
-            rows.push(TableRow {
+            rows.push(MethodRow {
                 method: row.label.clone(),
                 venue: row.venue.clone(),
                 task: result.task,
@@ -55,7 +55,7 @@ impl Plan<'_> {
         &self,
         experiment: &Experiment,
         set: &DataSet,
-        rows: &[TableRow],
+        rows: &[MethodRow],
         reports: &BTreeMap<usize, Report>,
     ) -> Vec<String> {
         let args = self.shared.args;

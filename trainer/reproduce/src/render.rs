@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::table::{Statistics, Table, TableRow};
+use crate::table::{MethodRow, Statistics, Table};
 
 /// Columns: method and task, the published numbers, and ours in both protocols.
 const HEADER: [&str; 9] = [
@@ -62,7 +62,7 @@ fn rows(table: &Table) -> Vec<[String; 9]> {
     rows
 }
 
-fn cells(row: &TableRow) -> [String; 9] {
+fn cells(row: &MethodRow) -> [String; 9] {
     let published = |value: Option<f64>| match (value, &row.published_note) {
         (Some(value), _) => format!("{value:.4}"),
         (None, Some(note)) => note.clone(),

@@ -20,12 +20,12 @@ pub struct Table {
     pub notes: Vec<String>,
     /// Rows, one for each method or setting and task.
     #[serde(rename = "lines")]
-    pub rows: Vec<TableRow>,
+    pub rows: Vec<MethodRow>,
 }
 
 /// A method or setting in one task.
 #[derive(Clone, Debug, Serialize)]
-pub struct TableRow {
+pub struct MethodRow {
     /// Name in the paper.
     pub method: String,
     /// Where the method was published, if elsewhere.

@@ -7,14 +7,14 @@ use crate::simd;
 
 /// Quantised rows of an input. There may be more rows than scales, as padding.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct QuantisedRows {
     /// `[rows, length]`
     pub(super) codes: Vec<u8>,
     pub(super) scales: Vec<f32>,
     pub(super) zero_points: Vec<f32>,
 }
 
-impl Rows {
+impl QuantisedRows {
     /// Quantises rows of `inputs` values into rows of `length` codes.
     pub(super) fn round(&mut self, input: &[f32], inputs: usize, length: usize) {
         let Self { codes, scales, zero_points } = self;

@@ -33,7 +33,7 @@ pub fn open(path: &Path, table: Table, columns: &InputColumns) -> Result<Records
         prompt: columns.prompt.as_deref().and_then(index),
         n_columns: header.len(),
     };
-    Ok(Box::new(Rows { reader, table, indices, number: 0, is_broken: false }))
+    Ok(Box::new(CsvRecords { reader, table, indices, number: 0, is_broken: false }))
 }
 
 fn reader(path: &Path) -> Result<Reader<QuoteChecker<BufReader<File>>>> {
@@ -62,7 +62,7 @@ struct ColumnIndices {
     n_columns: usize,
 }
 
-struct Rows {
+struct CsvRecords {
     reader: Reader<QuoteChecker<BufReader<File>>>,
     table: Table,
     indices: ColumnIndices,
@@ -71,7 +71,7 @@ struct Rows {
     is_broken: bool,
 }
 
-impl Iterator for Rows {
+impl Iterator for CsvRecords {
     type Item = super::record::Record;
 
     fn next(&mut self) -> Option<Self::Item> {
