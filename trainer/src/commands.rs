@@ -65,7 +65,10 @@ left_out!(splits, train, evaluate, reproduce, synth);
 /// The flags of a subcommand that is off.
 #[cfg(not(all(feature = "serve", feature = "train")))]
 #[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
+#[command(
+    disable_help_flag = true,
+    before_help = "This program was built without this subcommand. Build it with `cargo build --release --locked`."
+)]
 pub struct LeftOutArgs {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     flags: Vec<OsString>,
